@@ -1,0 +1,40 @@
+"""What every chat model offers: messages in, replies with tokens and seconds out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+Messages = list[dict[str, str]]
+
+
+@dataclass
+class Reply:
+    """One answer of a model.
+
+    Attributes:
+        text: The answer without special tokens; empty if the model gave none.
+        prompt_tokens: Length of the prompt after any cut.
+        completion_tokens: Tokens generated.
+        seconds: Wall time of its batch divided by the batch's size.
+        cut_tokens: Prompt tokens that did not fit the context and were left out.
+        failed: Why there is no answer, or an empty string.
+    """
+
+    text: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    cut_tokens: int = 0
+    failed: str = ""
+
+
+class ChatModel(Protocol):
+    """A model that answers many conversations, in order."""
+
+    name: str
+
+    def answer(self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None) -> list[Reply]:
+        """Return one reply per conversation, in the same order."""
+        ...

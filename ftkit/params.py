@@ -1,0 +1,287 @@
+"""One pydantic model per notebook; field names are the papermill parameter names.
+
+A parameter file has the sections ``name``, ``out`` and one per notebook. Unknown names and ill-typed values are
+collected and told at once, before a kernel starts.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ftkit.errors import BadInput
+
+PRICE_DATE = "2026-11"
+
+
+class Parameters(BaseModel):
+    """Base of all parameter models. ``run`` and ``seed`` are common to every notebook."""
+
+    model_config = ConfigDict(extra="forbid")
+    run: str = Field(default="outputs/demo", description="run folder: all notebooks of one project share it")
+    seed: int = Field(default=7, ge=0, description="seed of every random choice of this stage")
+
+    def external(self) -> list[Path]:
+        """Return the files and folders outside of the run folder that the stage reads."""
+        return []
+
+
+class TaskParameters(Parameters):
+    """01_task: what the model must do, and is fine-tuning even a candidate?"""
+
+    name: str = Field(default="demo", min_length=1, description="project name, shown in the report")
+    instruction: str = Field(
+        default="Answer the customer message in the house format.", min_length=5,
+        description="the task in one or two sentences, as a person would be told",
+    )  # fmt: skip
+    kind: Literal["label", "fields", "text"] = Field(
+        default="fields", description="type of output: label, fields (a JSON record) or text"
+    )
+    labels: list[str] = Field(default=[], description="allowed labels, for kind label; empty: taken from the data")
+    fields: list[str] = Field(
+        default=["category", "urgency", "reply", "source"], description="fields of the record in order, for kind fields"
+    )
+    key_fields: list[str] = Field(
+        default=["category", "urgency", "reply"], description="fields that must be right for an answer to count as right"
+    )
+    knowledge_field: str = Field(default="reply", description="field whose value must be supported by a passage; empty: none")
+    enums: dict[str, list[str]] = Field(
+        default={"category": ["delivery", "returns", "billing", "product", "account"], "urgency": ["low", "normal", "high"]},
+        description="allowed values of a field",
+    )  # fmt: skip
+    tone: str = Field(default="short, factual", description="tone wanted")
+    max_words: int = Field(default=60, ge=0, description="longest answer in words; 0: no limit")
+    forbidden_regex: str = Field(
+        default="", description="pattern that an answer must never contain (a failure mode); empty: none"
+    )
+    problem: Literal["behaviour", "knowledge", "both"] = Field(
+        default="both", description="what is missing today: behaviour (format, tone, decisions), knowledge (facts) or both"
+    )
+    requirements_change: Literal["rarely", "monthly", "weekly"] = Field(
+        default="rarely", description="how often the wanted behaviour changes"
+    )
+    facts_change: Literal["never", "yearly", "monthly", "daily"] = Field(
+        default="monthly", description="how often the facts behind the answers change"
+    )
+    prompting_tried: Literal["no", "some", "a week"] = Field(
+        default="some", description="how much work has gone into prompting before"
+    )
+    answers_per_month: int = Field(default=50_000, ge=0, description="volume, in answers a month")
+    examples_at_hand: int = Field(default=600, ge=0, description="good input-output pairs at hand, in rows")
+    domain_language: bool = Field(default=False, description="terms or reasoning of a special domain (legal, medical, ...)")
+    difference_points: float = Field(
+        default=10.0, gt=0, le=100, description="difference in accuracy that would change your mind, in percentage points"
+    )
+
+
+class DataParameters(Parameters):
+    """02_data: is our data good enough?"""
+
+    data: str = Field(default="demo", min_length=1, description="file of examples, or demo for the built-in domain")
+    test_data: str = Field(default="", description="file that holds the test examples; empty: split off from data")
+    input_column: str = Field(default="message", min_length=1, description="column with what the model is given")
+    output_column: str = Field(default="answer", min_length=1, description="column with the right answer")
+    group_column: str = Field(default="", description="column whose rows stay together in one split, e.g. customer; empty: none")
+    encoding: str = Field(default="", description="encoding of the file; empty: UTF-8")
+    validation_share: float = Field(
+        default=0.1, gt=0, lt=0.5, description="share of examples for choosing prompts and checkpoints"
+    )
+    test_share: float = Field(default=0.2, gt=0, lt=0.5, description="share of examples held out for the test (guide: 10-20%)")
+    max_examples: int = Field(default=0, ge=0, description="keep at most this many training examples; 0: all")
+    max_validation: int = Field(default=0, ge=0, description="keep at most this many validation examples; 0: all")
+    max_test: int = Field(default=0, ge=0, description="keep at most this many test examples; 0: all")
+    near_duplicate_threshold: float = Field(
+        default=0.8, gt=0, le=1, description="Jaccard similarity from which rows are near copies"
+    )
+    demo_examples: int = Field(default=600, ge=20, description="rows to generate when data is demo")
+
+    def external(self) -> list[Path]:
+        return [Path(p) for p in (self.data, self.test_data) if p and p != "demo"]
+
+
+class ModelParameters(Parameters):
+    """Parameters of every notebook that asks a model."""
+
+    base_model: str = Field(default="embedded", min_length=1, description="embedded, a folder, or a Hugging Face model name")
+    max_new_tokens: int = Field(default=64, ge=1, le=4096, description="longest answer, in tokens")
+    batch_size: int = Field(default=16, ge=1, description="answers generated at once")
+    threads: int = Field(default=0, ge=0, description="CPU threads; 0: what is free")
+
+    def external(self) -> list[Path]:
+        folder = Path(self.base_model)
+        return [folder] if self.base_model != "embedded" and folder.is_dir() else []
+
+
+class PromptingParameters(ModelParameters):
+    """03_prompting: how far does the base model get with better prompts?"""
+
+    validation_items: int = Field(default=60, ge=5, description="validation examples that each prompt answers")
+    shots: list[int] = Field(default=[2, 4], description="numbers of few-shot examples to try")
+    own_prompt: str = Field(default="", description="your own system prompt as a further candidate; empty: none")
+
+
+class RetrievalParameters(Parameters):
+    """04_retrieval: can we find the right passage?"""
+
+    handbook: str = Field(default="demo", description="folder of articles, demo for the built-in one, empty: no retrieval")
+    embedding_model: str = Field(default="minilm", min_length=1, description="minilm (packaged) or a sentence-transformers model")
+    chunk_words: int = Field(default=120, ge=20, description="longest chunk, in words")
+    top_k: int = Field(default=2, ge=1, le=20, description="passages put before the model")
+    citation_field: str = Field(default="source", description="field of the answer that names the article; empty: none")
+
+    def external(self) -> list[Path]:
+        return [Path(self.handbook)] if self.handbook not in ("", "demo") else []
+
+
+class TrainingParameters(ModelParameters):
+    """05_training: does it learn?"""
+
+    method: Literal["lora", "full"] = Field(default="lora", description="lora (adapter) or full (all weights)")
+    num_train_epochs: float = Field(default=8.0, gt=0, description="passes over the training examples, at most")
+    learning_rate: float = Field(default=2.0e-3, gt=0, lt=1, description="peak learning rate")
+    per_device_train_batch_size: int = Field(default=16, ge=1, description="examples per step")
+    max_length: int = Field(default=512, ge=16, description="longest training example, in tokens")
+    lora_r: int = Field(default=32, ge=1, description="rank of the adapter")
+    lora_alpha: int = Field(default=64, ge=1, description="scale of the adapter")
+    with_passages_share: float = Field(
+        default=0.5, ge=0, le=1, description="share of training examples shown with their retrieved passages (for the hybrid)"
+    )
+    general_share: float = Field(
+        default=0.12, ge=0, lt=0.5, description="share of general instruction data in the mix (guide: 10-15%); embedded base only"
+    )
+    early_stopping_patience: int = Field(default=2, ge=1, description="evaluations without improvement before it stops")
+
+
+class EvaluationParameters(ModelParameters):
+    """07_evaluation: how does every strategy do on the test set, opened once?"""
+
+    endpoint_url: str = Field(default="", description="OpenAI-compatible server for the frontier arms; empty: none")
+    endpoint_model: str = Field(default="", description="model name at the endpoint")
+    n_resamples: int = Field(default=10_000, ge=100, description="bootstrap resamples")
+    probe_items: int = Field(default=100, ge=0, description="items of the general probe; embedded base only; 0: none")
+
+
+class DecisionParameters(Parameters):
+    """08_decision: fine-tune, RAG, prompt, hybrid, or can't tell yet?"""
+
+    margin_points: float = Field(
+        default=5.0, gt=0, le=50, description="accuracy one would give up for a cheaper strategy, in points"
+    )
+    min_accuracy: float = Field(default=0.3, ge=0, le=1, description="below this, no strategy is worth deploying")
+    min_format_ok: float = Field(default=0.8, ge=0, le=1, description="gate: share of answers in the right format")
+    max_unsupported: float = Field(default=0.5, ge=0, le=1, description="gate: share of answers with an unsupported value")
+    regression_margin_points: float = Field(default=10.0, gt=0, description="gate: loss allowed on the general probe, in points")
+    max_seconds_per_answer: float = Field(default=10.0, gt=0, description="gate: seconds per answer")
+    data_may_leave: bool = Field(default=False, description="may inputs be sent to an endpoint outside?")
+    answers_per_month: int = Field(default=50_000, ge=0, description="volume, in answers a month")
+    requirements_change: Literal["rarely", "monthly", "weekly"] = Field(
+        default="rarely", description="how often the wanted behaviour changes"
+    )
+    prices: dict[str, float] = Field(
+        default={}, description="prices by name that replace the assumed ones; see the report's list"
+    )
+
+
+MODELS: dict[str, type[Parameters]] = {
+    "task": TaskParameters,
+    "data": DataParameters,
+    "prompting": PromptingParameters,
+    "retrieval": RetrievalParameters,
+    "training": TrainingParameters,
+    "evaluation": EvaluationParameters,
+    "decision": DecisionParameters,
+}
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Return '; did you mean X?' for the nearest known name, or an empty string."""
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def build(stage: str, values: dict[str, Any], where: str = "") -> Parameters:
+    """Build a stage's parameter model.
+
+    Raises:
+        BadInput: All unknown names and ill-typed values of the stage, together.
+    """
+    model = MODELS[stage]
+    try:
+        return model.model_validate(values, strict=False)
+    except ValidationError as error:
+        lines = [_fault(stage, model, fault) for fault in error.errors()]
+        raise BadInput("; ".join(lines), where=where or stage, todo=f"mend it, see `ftkit explain {stage}`") from error
+
+
+def _fault(stage: str, model: type[Parameters], fault: Any) -> str:
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"{stage}.{name} is not a known parameter{nearest(name, list(model.model_fields))}"
+    return f"{stage}.{name} = {fault['input']!r}: {fault['msg']}"
+
+
+def load(path: Path) -> dict[str, Parameters]:
+    """Read a parameter file into one model per stage; ``name`` and the file's stem give the run folder.
+
+    Raises:
+        BadInput: The file is missing, is not YAML, or holds unknown or ill-typed values (all told at once).
+    """
+    content = _read_yaml(path)
+    sections = {k: v for k, v in content.items() if k != "run"}
+    run = content.get("run", f"outputs/{path.stem}")
+    faults = [f"{k} is not a known section{nearest(str(k), list(MODELS))}" for k in sections if k not in MODELS]
+    built: dict[str, Parameters] = {}
+    for stage in MODELS:
+        values = sections.get(stage) or {}
+        if not isinstance(values, dict):
+            faults.append(f"{stage} must hold names and values")
+            continue
+        try:
+            built[stage] = build(stage, {"run": run, **values})
+        except BadInput as error:
+            faults.append(error.found)
+    if faults:
+        raise BadInput("\n  ".join(["faults in the parameter file:", *faults]), where=str(path), todo="mend these and run again")
+    return built
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise BadInput("there is no such parameter file", where=str(path), todo="`ftkit new NAME --data FILE` writes one")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise BadInput("is not UTF-8 text", where=str(path), todo="save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise BadInput(
+            f"is not valid YAML: {getattr(error, 'problem', error)}", where=f"{path}{line}", todo="mend that line"
+        ) from error
+    if not isinstance(content, dict):
+        raise BadInput("is empty or holds no sections", where=str(path), todo="`ftkit new NAME --data FILE` writes one")
+    return content
+
+
+def to_yaml(sections: dict[str, dict[str, Any]], comments: str = "") -> str:
+    """Write parameters as YAML with every value explained by its field's description."""
+    lines = [f"# {line}" for line in comments.splitlines()]
+    for stage, model in MODELS.items():
+        lines += ["", f"{stage}:  # {(model.__doc__ or '').strip().splitlines()[0]}"]
+        given = sections.get(stage, {})
+        for name, field in model.model_fields.items():
+            if name == "run" or (name == "seed" and name not in given):
+                continue
+            value = given.get(name, field.default)
+            text = (
+                yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
+                .strip()
+                .removesuffix("\n...")
+                .strip()
+            )
+            lines.append(f"  {name}: {text}  # {field.description}")
+    return "\n".join(lines).lstrip("\n") + "\n"

@@ -1,0 +1,316 @@
+"""The pydantic records that travel between notebooks as files.
+
+Every record forbids unknown fields and carries a schema version. Shares are in 0..1, times in seconds (``_s``),
+memory in GiB (``_gib``), money in US dollars (``_usd``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TaskKind = Literal["label", "fields", "text"]
+Origin = Literal["measured", "given", "assumed"]
+Split = Literal["train", "validation", "test"]
+
+EXAMPLE_COLUMNS = ["id", "input", "output", "group", "cluster", "split", "source_row"]
+ANSWER_COLUMNS = [
+    "item_id", "strategy", "text", "prompt_tokens", "completion_tokens", "latency_s", "passage_ids", "passages", "cut",
+]  # fmt: skip
+SCORE_COLUMNS = ["item_id", "strategy", "group", "correct", "partial", "format", "unsupported", "missing"]
+
+
+class Record(BaseModel):
+    """Base of all records: unknown fields are an error, not a silent loss."""
+
+    model_config = ConfigDict(extra="forbid")
+    schema_version: int = Field(default=1, description="version of this record's layout")
+
+
+class Estimate(Record):
+    """A measured share or difference with its 95% interval."""
+
+    value: float = Field(description="point estimate")
+    low: float = Field(description="lower end of the 95% interval")
+    high: float = Field(description="upper end of the 95% interval")
+    n: int = Field(description="number of items behind it")
+    method: str = Field(description="how the interval was made, e.g. Wilson, paired cluster bootstrap")
+
+
+class Check(Record):
+    """One executable format check of the task card."""
+
+    name: str = Field(description="short name shown to people")
+    kind: Literal["json", "keys", "enum", "max_words", "min_words", "regex", "not_regex", "non_empty"] = Field(
+        description="what is checked"
+    )
+    field: str = Field(default="", description="field of a structured output; empty for the whole answer")
+    value: Any = Field(default=None, description="keys, allowed values, limit or pattern")
+
+
+class TaskCard(Record):
+    """What the model must do (G3)."""
+
+    name: str = Field(description="project name")
+    instruction: str = Field(description="the task in one or two sentences, as told to the model")
+    kind: TaskKind = Field(description="type of output: a label, a JSON record of fields, or free text")
+    labels: list[str] = Field(default_factory=list, description="allowed labels, for kind=label")
+    fields: list[str] = Field(default_factory=list, description="fields of the record in order, for kind=fields")
+    key_fields: list[str] = Field(default_factory=list, description="fields that must be right for an answer to be right")
+    tone: str = Field(default="", description="tone wanted, for people and for the prompt")
+    checks: list[Check] = Field(default_factory=list, description="executable format, length and failure-mode checks")
+    knowledge_field: str = Field(default="", description="field whose value must be supported by a passage")
+
+
+class Reason(Record):
+    """One question of the suitability interview with what it speaks for."""
+
+    question: str
+    answer: str
+    speaks_for: Literal["fine-tuning", "retrieval", "prompting", "nothing"]
+    why: str
+    origin: Origin = "given"
+
+
+class Suitability(Record):
+    """Is fine-tuning even a candidate (G1)? Expectation only: the decision is measured later."""
+
+    expected: Literal["fine-tuning", "retrieval", "prompting", "hybrid"]
+    sentence: str
+    reasons: list[Reason]
+    difference_points: float = Field(description="difference in accuracy that matters, in percentage points")
+    test_examples_needed: int = Field(description="test examples to settle that difference at 80% power, 5% level")
+    discordant_share: float = Field(description="assumed share of items on which two strategies differ")
+
+
+class Defect(Record):
+    """One kind of defect found in the data."""
+
+    kind: str
+    count: int
+    action: str = Field(description="what was done with the rows")
+    examples: list[str] = Field(default_factory=list, description="up to 5 short, masked samples with row numbers")
+
+
+class DataCard(Record):
+    """What the data are, what was wrong and what was done (G4)."""
+
+    file: str
+    file_sha256: str
+    encoding: str
+    separator: str = ""
+    rows_read: int
+    rows_rejected: int
+    rows_used: int
+    defects: list[Defect]
+    splits: dict[str, int] = Field(description="examples per split")
+    labels: dict[str, int] = Field(default_factory=dict, description="rows per label, most frequent first")
+    input_words_p50: float
+    input_words_p95: float
+    output_words_p50: float
+    output_words_p95: float
+    leakage_before: dict[str, int] = Field(description="pairs crossing the splits that a random split would have leaked")
+    leakage_after: dict[str, int] = Field(description="pairs crossing the frozen splits")
+    volume_verdict: str = Field(description="the guide's volume criterion applied to this data")
+    detectable_points: float = Field(description="smallest difference, in points, this test set can tell at 80% power")
+
+
+class Prompt(Record):
+    """One prompt candidate; ``{input}`` and ``{passages}`` are filled literally, never by str.format."""
+
+    name: str
+    system: str
+    shots: list[str] = Field(default_factory=list, description="ids of few-shot examples, from train only")
+    sha256: str = ""
+
+
+class PromptTrial(Record):
+    """One prompt candidate measured on validation."""
+
+    prompt: Prompt
+    accuracy: Estimate
+    format_ok: float
+    prompt_tokens_mean: float
+    seconds_per_answer: float
+
+
+class PromptBook(Record):
+    """All prompts tried on validation; ``zero_shot`` and ``few_shot`` name the chosen ones."""
+
+    trials: list[PromptTrial]
+    zero_shot: str
+    few_shot: str
+    validation_items: int
+
+    def get(self, name: str) -> Prompt:
+        """Return the prompt of that name. Raises KeyError if there is none."""
+        for trial in self.trials:
+            if trial.prompt.name == name:
+                return trial.prompt
+        raise KeyError(name)
+
+
+class RetrievalCard(Record):
+    """Can we find the right passage?"""
+
+    enabled: bool
+    reason: str = Field(default="", description="why retrieval is off, if it is")
+    documents: int = 0
+    chunks: int = 0
+    embedding_model: str = ""
+    top_k: int = 0
+    hit_rate: dict[str, Estimate] = Field(default_factory=dict, description="share of questions with the answer in top k")
+    chosen: str = Field(default="", description="search mode chosen on validation: vector, bm25 or hybrid")
+    labelled_by: str = Field(default="", description="how relevance was decided")
+    chunks_sha256: str = ""
+
+
+class TrainPoint(Record):
+    """One line of the training log."""
+
+    step: int
+    epoch: float
+    loss: float | None = None
+    validation_loss: float | None = None
+    learning_rate: float | None = None
+    tokens_per_s: float | None = None
+
+
+class TrainingCard(Record):
+    """What was trained, did it learn, and what it took."""
+
+    method: Literal["lora", "full"]
+    base: str
+    base_sha256: str
+    adapter: str = Field(description="folder of the adapter, relative to the run folder")
+    parameters: int
+    trainable_parameters: int
+    examples: int
+    general_examples: int
+    epochs: float
+    steps: int
+    tokens: int
+    duration_s: float
+    peak_memory_gib: float
+    log: list[TrainPoint]
+    best_validation_loss: float
+    stopped_early: bool
+    verdict: Literal["learnt", "underfit", "overfit", "diverged"]
+    advice: str
+    loss_sample: list[tuple[str, bool]] = Field(description="tokens of one example, and whether each is in the loss")
+
+
+class StrategySpec(Record):
+    """A point of the grid model × prompt × retriever."""
+
+    name: str
+    family: Literal["prompting", "few-shot", "RAG", "fine-tuned", "hybrid", "endpoint", "endpoint RAG"]
+    model: Literal["base", "tuned", "endpoint"]
+    prompt: str = Field(description="name of the prompt in the prompt book")
+    retriever: bool
+    adapter: str = Field(default="", description="adapter folder relative to the run folder, for model=tuned")
+
+
+class StrategyResult(Record):
+    """One strategy on the test set."""
+
+    spec: StrategySpec
+    accuracy: Estimate
+    partial: Estimate = Field(description="mean share of fields right; equals accuracy for labels")
+    format_ok: Estimate
+    unsupported: Estimate | None = Field(default=None, description="hallucination rate, where a source is given")
+    general: Estimate | None = Field(default=None, description="accuracy on the general probe")
+    missing: int = Field(description="items without an answer, counted as wrong")
+    prompt_tokens_mean: float
+    completion_tokens_mean: float
+    seconds_per_answer: float
+    cut_share: float = Field(default=0.0, description="share of prompts that had to be cut to the context")
+
+
+class Comparison(Record):
+    """Paired difference in accuracy of two strategies on the same items, a minus b."""
+
+    a: str
+    b: str
+    difference: Estimate
+    p_value: float = Field(description="exact McNemar, two-sided")
+    p_adjusted: float = Field(description="Holm over all comparisons of the family")
+    wins: int
+    losses: int
+
+
+class Evaluation(Record):
+    """All strategies on the same test items."""
+
+    results: list[StrategyResult]
+    comparisons: list[Comparison]
+    regression: list[Comparison] = Field(default_factory=list, description="tuned against base on the general probe")
+    test_items: int
+    openings: list[str] = Field(description="UTC time of each opening of the test set in this run folder")
+    duration_s: float
+
+
+class Price(Record):
+    """One figure of the cost model with where it comes from."""
+
+    name: str
+    value: float
+    unit: str
+    origin: Origin
+    source: str = ""
+
+
+class StrategyCost(Record):
+    """What a strategy costs."""
+
+    strategy: str
+    one_off_usd: float
+    monthly_usd: float
+    per_1000_answers_usd: float
+    first_year_usd: float
+    break_even_answers_per_month: float | None = Field(
+        default=None, description="monthly volume above which it is cheaper over a year than the strategy it replaces"
+    )
+
+
+class Gate(Record):
+    """One gate that a strategy must pass before accuracy and cost count."""
+
+    strategy: str
+    gate: str
+    passed: bool | None = Field(description="None: not measured")
+    detail: str
+
+
+class Decision(Record):
+    """The verdict and what it rests on."""
+
+    verdict: str = Field(description="prompting, few-shot, RAG, fine-tuned, hybrid, endpoint, none or can't tell yet")
+    strategy: str | None
+    sentence: str = Field(description="the verdict in one sentence a manager can repeat")
+    reasons: list[str]
+    gates: list[Gate]
+    costs: list[StrategyCost]
+    prices: list[Price]
+    margin_points: float
+    more_test_examples: int | None = None
+    flips: list[str] = Field(description="what would change the verdict, and how close it is")
+    expected: str = Field(description="what 01 expected before measuring")
+
+
+class Manifest(Record):
+    """Written last by every stage; a stage is done when it exists."""
+
+    stage: str
+    parameters: dict[str, Any]
+    inputs: dict[str, str] = Field(description="SHA-256 of each input file, by path relative to the run folder or absolute")
+    outputs: dict[str, str] = Field(description="SHA-256 of each output file, by path relative to the run folder")
+    code_sha256: str
+    seed: int
+    versions: dict[str, str]
+    git_commit: str
+    device: str
+    started: str
+    duration_s: float
+    peak_memory_gib: float

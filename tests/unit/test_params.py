@@ -1,0 +1,59 @@
+"""Parameters: everything wrong in a file is told at once, before anything starts."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ftkit import params
+from ftkit.errors import BadInput
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_an_unknown_name_is_told_with_the_nearest_known_one(tmp_path):
+    file = tmp_path / "p.yaml"
+    file.write_text("data:\n  input_colum: message\ntraining:\n  lora_r: many\n")
+    with pytest.raises(BadInput) as caught:
+        params.load(file)
+    assert "did you mean 'input_column'" in str(caught.value)
+    assert "lora_r" in str(caught.value), "all faults are told together"
+
+
+@pytest.mark.parametrize("text", ["", "data: [\n", "- a\n"])
+def test_a_broken_or_empty_file_is_one_clear_error(tmp_path, text):
+    file = tmp_path / "p.yaml"
+    file.write_text(text)
+    with pytest.raises(BadInput, match=r"p\.yaml"):
+        params.load(file)
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path):
+    with pytest.raises(BadInput, match="ftkit new"):
+        params.load(tmp_path / "none.yaml")
+
+
+def test_the_written_yaml_reads_back_as_the_same_parameters(tmp_path):
+    file = tmp_path / "p.yaml"
+    file.write_text(params.to_yaml({"data": {"input_column": "a: b # c"}}, "made by a test"))
+    loaded = params.load(file)
+    assert loaded["data"].model_dump()["input_column"] == "a: b # c"
+    for stage, model in params.MODELS.items():
+        values = loaded[stage].model_dump(exclude={"run", "input_column"})
+        assert values == model().model_dump(exclude={"run", "input_column"})
+
+
+def test_every_parameter_explains_itself():
+    for model in params.MODELS.values():
+        for name, field in model.model_fields.items():
+            assert field.description, f"{model.__name__}.{name}"
+
+
+def test_conda_and_pip_agree():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pins = next(d for d in environment["dependencies"] if isinstance(d, dict))["pip"]
+    torch = next(d for d in project["dependencies"] if d.startswith("torch"))
+    assert torch in pins and "-e .[dev]" in pins
+    assert f"python={project['requires-python'].removeprefix('>=')}" in environment["dependencies"]

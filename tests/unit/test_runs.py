@@ -1,0 +1,63 @@
+"""The run folder: nothing half-written, nothing redone, nothing stale taken for done."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ftkit import runs
+from ftkit.errors import Busy, NotReady
+
+
+def finish(run, stage, parameters, text):
+    work = runs.Stage(run, stage, parameters)
+    runs.write_text(work.path("out.txt"), text)
+    return work.done(["out.txt"])
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
+    target = tmp_path / "a.txt"
+    runs.write_text(target, "old")
+    with pytest.raises(ValueError), runs.atomic(target) as temporary:
+        temporary.write_text("half")
+        raise ValueError
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_stage_is_stale_when_parameters_inputs_or_outputs_change(tmp_path):
+    finish(tmp_path, "task", {"a": 1}, "x")
+    finish(tmp_path, "data", {"b": 1}, "y")
+    assert runs.stale_reason(tmp_path, "data", {"b": 1}, []) == ""
+    assert "parameters changed: b" in runs.stale_reason(tmp_path, "data", {"b": 2}, [])
+    finish(tmp_path, "task", {"a": 1}, "other")
+    assert runs.stale_reason(tmp_path, "data", {"b": 1}, []) == "its inputs changed"
+    finish(tmp_path, "task", {"a": 1}, "x")
+    assert runs.stale_reason(tmp_path, "data", {"b": 1}, []) == "", "the same inputs again: nothing to do"
+    (tmp_path / "data" / "out.txt").unlink()
+    assert "outputs are missing" in runs.stale_reason(tmp_path, "data", {"b": 1}, [])
+
+
+def test_a_stage_before_its_inputs_names_the_notebook_to_run(tmp_path):
+    with pytest.raises(NotReady, match="01_task"):
+        runs.Stage(tmp_path, "data", {})
+
+
+def test_starting_a_stage_unmarks_it(tmp_path):
+    finish(tmp_path, "task", {}, "x")
+    runs.Stage(tmp_path, "task", {})
+    assert runs.stale_reason(tmp_path, "task", {}, []) == "not run yet"
+
+
+def test_two_processes_on_one_run_are_refused_and_the_lock_dies_with_its_holder(tmp_path):
+    code = f"import time,pathlib; from ftkit import runs\nwith runs.locked(pathlib.Path({str(tmp_path)!r})): print('in', flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout and holder.stdout.readline().strip() == "in"
+    with pytest.raises(Busy), runs.locked(tmp_path):
+        pass
+    holder.kill()
+    holder.wait()
+    time.sleep(0.1)
+    with runs.locked(tmp_path):
+        pass
