@@ -7,8 +7,9 @@ collected and told at once, before a kernel starts.
 from __future__ import annotations
 
 import difflib
+import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -97,7 +98,8 @@ class DataParameters(Parameters):
     near_duplicate_threshold: float = Field(
         default=0.8, gt=0, le=1, description="Jaccard similarity from which rows are near copies"
     )
-    demo_examples: int = Field(default=600, ge=20, description="rows to generate when data is demo")
+    demo_examples: int = Field(default=1200, ge=20, description="rows to generate when data is demo")
+    demo_scenario: str = Field(default="main", description="main, prompting, rag or too_little, when data is demo")
 
     def external(self) -> list[Path]:
         return [Path(p) for p in (self.data, self.test_data) if p and p != "demo"]
@@ -128,6 +130,8 @@ class RetrievalParameters(Parameters):
     """04_retrieval: can we find the right passage?"""
 
     handbook: str = Field(default="demo", description="folder of articles, demo for the built-in one, empty: no retrieval")
+    demo_scenario: str = Field(default="main", description="main, prompting, rag or too_little, when handbook is demo")
+    demo_edition: int = Field(default=1, ge=1, le=2, description="edition of the built-in handbook: 1 or 2")
     embedding_model: str = Field(default="minilm", min_length=1, description="minilm (packaged) or a sentence-transformers model")
     chunk_words: int = Field(default=120, ge=20, description="longest chunk, in words")
     top_k: int = Field(default=2, ge=1, le=20, description="passages put before the model")
@@ -265,6 +269,24 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BadInput("is empty or holds no sections", where=str(path), todo="`ftkit new NAME --data FILE` writes one")
     return content
+
+
+def notebook_cell(stage: str) -> str:
+    """Return the source of a notebook's ``parameters`` cell: ``name: type = value  # help`` for every field."""
+    lines = []
+    for name, field in MODELS[stage].model_fields.items():
+        kind = _annotation(field.annotation)
+        lines.append(
+            f"{name}: {kind} = {json.dumps(field.default, ensure_ascii=False) if kind == 'str' else repr(field.default)}  # {field.description}"
+        )
+    return "\n".join(lines)
+
+
+def _annotation(kind: Any) -> str:
+    """Return a type that papermill lists: a Literal is shown as its values' type."""
+    if get_origin(kind) is Literal:
+        return type(get_args(kind)[0]).__name__
+    return kind.__name__ if get_origin(kind) is None else str(kind).replace("typing.", "")
 
 
 def to_yaml(sections: dict[str, dict[str, Any]], comments: str = "") -> str:

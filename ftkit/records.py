@@ -62,6 +62,23 @@ class TaskCard(Record):
     checks: list[Check] = Field(default_factory=list, description="executable format, length and failure-mode checks")
     knowledge_field: str = Field(default="", description="field whose value must be supported by a passage")
 
+    def completed(self, labels: list[str]) -> TaskCard:
+        """Return the card with the labels found in the data, where none were given."""
+        if self.kind != "label" or self.labels:
+            return self
+        checks = [*self.checks, Check(name="a known label", kind="enum", value=labels)]
+        return self.model_copy(update={"labels": labels, "checks": checks})
+
+
+class Passage(Record):
+    """One chunk of a handbook article, as it is indexed, put before the model and cited."""
+
+    id: str = Field(description="chunk id, e.g. H-012#0")
+    source: str = Field(description="id of the article, as it is cited, e.g. H-012")
+    title: str = Field(default="", description="title or section path")
+    text: str
+    score: float = Field(default=0.0, description="search score, higher is better; 0 outside of a search")
+
 
 class Reason(Record):
     """One question of the suitability interview with what it speaks for."""
@@ -297,6 +314,7 @@ class Decision(Record):
     more_test_examples: int | None = None
     flips: list[str] = Field(description="what would change the verdict, and how close it is")
     expected: str = Field(description="what 01 expected before measuring")
+    next_steps: list[str] = Field(default_factory=list, description="what to do on Monday, in order")
 
 
 class Manifest(Record):

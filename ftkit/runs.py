@@ -38,13 +38,13 @@ READS: dict[str, list[str]] = {
     "evaluation": ["task", "data", "prompting", "retrieval", "training"],
     "decision": ["task", "data", "training", "evaluation"],
 }
-SHARED_CODE = ["errors.py", "records.py", "params.py", "runs.py", "checks.py", "power.py"]
-MODEL_CODE = ["models", "strategies.py", "prompting", "retrieval", "evaluation"]
+SHARED_CODE = ["errors.py", "records.py", "params.py", "runs.py", "stages.py", "checks.py", "power.py"]
+MODEL_CODE = ["models", "models/embedded/checkpoint/hashes.json", "strategies.py", "prompting", "retrieval", "evaluation"]
 CODE: dict[str, list[str]] = {
     "task": ["task"],
-    "data": ["data"],
+    "data": ["data", "demo"],
     "prompting": ["prompting", *MODEL_CODE],
-    "retrieval": ["retrieval"],
+    "retrieval": ["retrieval", "demo"],
     "training": ["training", *MODEL_CODE],
     "evaluation": ["evaluation", *MODEL_CODE],
     "decision": ["decision"],
@@ -153,7 +153,9 @@ def code_sha256(stage: str) -> str:
     """Return the hash of the code and notebook that the stage rests on."""
     package = Path(__file__).parent
     names = SHARED_CODE + CODE[stage]
-    files = [f for name in names for f in ([package / name] if name.endswith(".py") else sorted((package / name).glob("*.py")))]
+    files = [
+        f for name in names for f in (sorted((package / name).glob("*.py")) if (package / name).is_dir() else [package / name])
+    ]
     notebook = package.parent / "notebooks" / f"{stage_name(stage)}.ipynb"
     digest = hashlib.sha256()
     for file in [*files, notebook]:

@@ -114,7 +114,9 @@ def train(
     return card
 
 
-def _trainer(model: Any, tokenizer: Any, train_set: Any, validation_set: Any, plan: TrainingPlan, progress: Progress | None) -> Any:
+def _trainer(
+    model: Any, tokenizer: Any, train_set: Any, validation_set: Any, plan: TrainingPlan, progress: Progress | None
+) -> Any:
     import torch
     from datasets import Dataset
     from transformers import EarlyStoppingCallback
@@ -131,7 +133,9 @@ def _trainer(model: Any, tokenizer: Any, train_set: Any, validation_set: Any, pl
         include_num_input_tokens_seen="non_padding", dataset_kwargs={"skip_prepare_dataset": True}, max_length=None, dataloader_pin_memory=on_gpu,
         torch_compile=False, average_tokens_across_devices=False,
     )  # fmt: skip
-    rows = [Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels} for e in part]) for part in (train_set, validation_set)]
+    rows = [
+        Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels} for e in part]) for part in (train_set, validation_set)
+    ]
     callbacks: list[Any] = [EarlyStoppingCallback(plan.early_stopping_patience), _progress_callback(progress)]
     return SFTTrainer(
         model=model, args=config, train_dataset=rows[0], eval_dataset=rows[1], processing_class=tokenizer, callbacks=callbacks

@@ -16,7 +16,9 @@ def checkpoint_folder() -> Path:
 
 def file_hashes(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every model and tokenizer file in a folder, by name."""
-    names = sorted(p for p in folder.iterdir() if p.suffix in {".safetensors", ".json"} and p.name not in ("hashes.json", "skill_card.json"))
+    names = sorted(
+        p for p in folder.iterdir() if p.suffix in {".safetensors", ".json"} and p.name not in ("hashes.json", "skill_card.json")
+    )
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in names}
 
 

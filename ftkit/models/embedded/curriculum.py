@@ -86,14 +86,18 @@ def copying(rng: random.Random) -> Lesson:
     """Copy an exact string."""
     words = [rng.choice([name, code, value])(rng) for _ in range(rng.randint(2, 9))]
     text = " ".join(words)
-    return Lesson("copying", turns(rng.choice(["Repeat the text.", "Copy exactly what is written.", "Say it again."]), text), text)
+    return Lesson(
+        "copying", turns(rng.choice(["Repeat the text.", "Copy exactly what is written.", "Say it again."]), text), text
+    )
 
 
 def label_choice(rng: random.Random) -> Lesson:
     """Choose the label, named in the prompt, that fits the text."""
     labels = rng.sample(list(THEMES), rng.randint(2, 6))
     right = rng.choice(labels)
-    told = rng.choice(["Labels: {}", "Choose one label: {}", "Classify the message. Labels: {}", "Answer with one of these labels: {}"])
+    told = rng.choice(
+        ["Labels: {}", "Choose one label: {}", "Classify the message. Labels: {}", "Answer with one of these labels: {}"]
+    )
     return Lesson("label choice", turns(told.format(", ".join(labels)), sentence(rng, right)), right)
 
 
@@ -104,7 +108,9 @@ def pattern(rng: random.Random) -> Lesson:
     shown = [*themes, *rng.choices(themes, k=rng.randint(2, 4))]
     rng.shuffle(shown)
     asked = rng.choice(themes)
-    shots = [m for t in shown for m in ({"role": "user", "content": sentence(rng, t)}, {"role": "assistant", "content": names[t]})]
+    shots = [
+        m for t in shown for m in ({"role": "user", "content": sentence(rng, t)}, {"role": "assistant", "content": names[t]})
+    ]
     system = {"role": "system", "content": rng.choice(["Answer as in the examples.", "Follow the examples."])}
     return Lesson("pattern", [system, *shots, {"role": "user", "content": sentence(rng, asked)}], names[asked])
 
@@ -184,14 +190,18 @@ def extraction(rng: random.Random) -> Lesson:
     about, order = fact(rng), code(rng)
     what, answer = rng.choice([("order number", order), ("product", about.thing)])
     message = f"{rng.choice(OPENERS)} I ask about the {about.thing}, order {order}, {rng.choice(['thanks', 'soon please', 'it is late'])}."
-    return Lesson("extraction", turns(rng.choice(["Give the {}.", "Which {} is named?", "Extract the {}."]).format(what), message), answer)
+    return Lesson(
+        "extraction", turns(rng.choice(["Give the {}.", "Which {} is named?", "Extract the {}."]).format(what), message), answer
+    )
 
 
 def length(rng: random.Random) -> Lesson:
     """Keep to a length: repeat the first n words."""
     words = [name(rng).lower() for _ in range(rng.randint(4, 9))]
     n = rng.randint(1, 4)
-    return Lesson("length", turns(f"Give the first {n} words." if n > 1 else "Give the first 1 word.", " ".join(words)), " ".join(words[:n]))
+    return Lesson(
+        "length", turns(f"Give the first {n} words." if n > 1 else "Give the first 1 word.", " ".join(words)), " ".join(words[:n])
+    )
 
 
 SKILLS: dict[str, tuple[Callable[[random.Random], Lesson], float]] = {

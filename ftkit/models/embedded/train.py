@@ -20,8 +20,22 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from ftkit.models.embedded import checkpoint_folder, curriculum, file_hashes, tokenizer
 
 CONFIGS: dict[str, dict[str, int]] = {
-    "cpu": {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 384, "batch": 32, "vocabulary": 1536},
-    "gpu": {"hidden_size": 384, "num_hidden_layers": 8, "num_attention_heads": 6, "intermediate_size": 1152, "batch": 256, "vocabulary": 4096},
+    "cpu": {
+        "hidden_size": 128,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "intermediate_size": 384,
+        "batch": 32,
+        "vocabulary": 1536,
+    },
+    "gpu": {
+        "hidden_size": 384,
+        "num_hidden_layers": 8,
+        "num_attention_heads": 6,
+        "intermediate_size": 1152,
+        "batch": 256,
+        "vocabulary": 4096,
+    },
 }
 MODEL_CARD = """---
 license: apache-2.0
@@ -96,13 +110,24 @@ def train(config: str, out: Path, minutes: float, seed: int, threads: int) -> No
     """Train until the minutes are over; go on from ``out`` if it holds a checkpoint."""
     torch.set_num_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    state: dict[str, Any] = {"config": config, "seed": seed, "step": 0, "tokens": 0, "seconds": 0.0, "copying_done": False, "loss": None}
+    state: dict[str, Any] = {
+        "config": config,
+        "seed": seed,
+        "step": 0,
+        "tokens": 0,
+        "seconds": 0.0,
+        "copying_done": False,
+        "loss": None,
+    }
     if (out / "resume.pt").exists():
         kept = torch.load(out / "resume.pt", weights_only=True)
         state, tok, model = kept["state"], AutoTokenizer.from_pretrained(out), LlamaForCausalLM.from_pretrained(out)
     else:
         rng = random.Random(seed)
-        texts = ["\n".join(m["content"] for m in les.messages) + "\n" + les.answer for les in (curriculum.lesson(rng) for _ in range(20_000))]
+        texts = [
+            "\n".join(m["content"] for m in les.messages) + "\n" + les.answer
+            for les in (curriculum.lesson(rng) for _ in range(20_000))
+        ]
         tok = tokenizer.build(texts, CONFIGS[config]["vocabulary"])
         model, kept = new_model(config, len(tok), seed), None
     model = model.to(device).train()  # pyright: ignore[reportArgumentType]
@@ -112,14 +137,20 @@ def train(config: str, out: Path, minutes: float, seed: int, threads: int) -> No
     _loop(model, tok, optimizer, state, out, minutes, CONFIGS[config]["batch"], device)
 
 
-def _loop(model: Any, tok: Any, optimizer: Any, state: dict[str, Any], out: Path, minutes: float, batch: int, device: str) -> None:
+def _loop(
+    model: Any, tok: Any, optimizer: Any, state: dict[str, Any], out: Path, minutes: float, batch: int, device: str
+) -> None:
     began, last_line, last_save, smooth, seen = time.monotonic(), 0.0, time.monotonic(), None, 0
     before = state["seconds"]
     while (spent := time.monotonic() - began) < 60 * minutes:
         rng = random.Random(f"{state['seed']}-{state['step']}")
         share = 1.0 if not state["copying_done"] else 0.06
         ids, labels = copy_batch(rng, len(tok), batch) if rng.random() < share else lesson_batch(rng, tok, batch)
-        rate = 1e-3 * min(1.0, (state["step"] + 1) / 100) * (0.1 + 0.9 * max(0.0, 1 - spent / (60 * minutes)) if state["copying_done"] else 1.0)
+        rate = (
+            1e-3
+            * min(1.0, (state["step"] + 1) / 100)
+            * (0.1 + 0.9 * max(0.0, 1 - spent / (60 * minutes)) if state["copying_done"] else 1.0)
+        )
         for group in optimizer.param_groups:
             group["lr"] = rate
         loss = model(input_ids=ids.to(device), labels=labels.to(device), attention_mask=(ids != 0).to(device)).loss
@@ -129,13 +160,21 @@ def _loop(model: Any, tok: Any, optimizer: Any, state: dict[str, Any], out: Path
         optimizer.step()
         smooth = loss.item() if smooth is None else 0.98 * smooth + 0.02 * loss.item()
         seen += ids.numel()
-        state |= {"step": state["step"] + 1, "tokens": state["tokens"] + ids.numel(), "seconds": round(before + spent, 1), "loss": round(smooth, 4)}
+        state |= {
+            "step": state["step"] + 1,
+            "tokens": state["tokens"] + ids.numel(),
+            "seconds": round(before + spent, 1),
+            "loss": round(smooth, 4),
+        }
         if not state["copying_done"] and smooth < 0.3:
             state["copying_done"], smooth = True, None
             print(f"copying stands after {state['tokens']:,} tokens", flush=True)
         if spent - last_line > 10:
             last_line = spent
-            print(f"step {state['step']:>6}  loss {state['loss']}  {seen / spent:,.0f} tokens/s  {minutes - spent / 60:.1f} min left", flush=True)
+            print(
+                f"step {state['step']:>6}  loss {state['loss']}  {seen / spent:,.0f} tokens/s  {minutes - spent / 60:.1f} min left",
+                flush=True,
+            )
         if time.monotonic() - last_save > 120:
             last_save = time.monotonic()
             save(model, tok, optimizer, state, out)

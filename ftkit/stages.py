@@ -1,0 +1,61 @@
+"""How a notebook starts: its parameters become a model, its stage of the run is opened, earlier records are read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ftkit import params, runs
+from ftkit.errors import FtkitError
+from ftkit.records import DataCard, TaskCard
+
+
+def begin(stage: str, namespace: dict[str, Any]) -> tuple[Any, runs.Stage]:
+    """Build the stage's parameters from a notebook's names and open its stage of the run.
+
+    Args:
+        stage: Name of the stage, e.g. ``data``.
+        namespace: The notebook's ``globals()``; names that are no parameters are ignored.
+
+    Returns:
+        The stage's parameter model and the opened stage.
+
+    Raises:
+        BadInput: A value does not fit its parameter.
+        NotReady: An earlier stage has not been run in this run folder.
+    """
+    to_project_root()
+    values = {name: namespace[name] for name in params.MODELS[stage].model_fields if name in namespace}
+    built = params.build(stage, values)
+    return built, runs.Stage(Path(built.run), stage, built.model_dump(mode="json", exclude={"run"}), built.external())
+
+
+def to_project_root() -> Path:
+    """Change to the nearest folder upwards that holds ``notebooks`` and ``params``, so that paths mean the same everywhere."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks").is_dir() and (folder / "params").is_dir():
+            os.chdir(folder)
+            return folder
+    return here
+
+
+def task_card(stage: runs.Stage) -> TaskCard:
+    """Return the task card, completed with the labels that 02_data found."""
+    card = runs.read_record(stage.of("task", "task.json"), TaskCard)
+    if "data" not in runs.READS[stage.stage]:
+        return card
+    return card.completed(sorted(runs.read_record(stage.of("data", "data_card.json"), DataCard).labels))
+
+
+def examples(stage: runs.Stage, split: str) -> Any:
+    """Return the examples of one split as a pandas table (columns: ``records.EXAMPLE_COLUMNS``).
+
+    Raises:
+        FtkitError: Another notebook than 07_evaluation asks for the test split.
+    """
+    if split == "test" and stage.stage != "evaluation":
+        raise FtkitError("only 07_evaluation reads the test examples", where=stage.stage, todo="use train or validation")
+    table = runs.read_table(stage.of("data", "examples.parquet"))
+    return table[table["split"] == split].reset_index(drop=True)

@@ -1,0 +1,1 @@
+"""What people see: figures (plotly), progress, summary boxes, and the report (one HTML file)."""

@@ -1,0 +1,1 @@
+"""Figures: one module per notebook; every function takes records or tables and returns a plotly Figure."""

@@ -1,0 +1,49 @@
+"""Tiny checkpoints of real architectures, made on the spot, and where the shared public data lie."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of public datasets beside the checkout; tests that need it skip where it is not."""
+    if not SHARED.is_dir():
+        pytest.skip("the public datasets are not beside the checkout (../shared/data)")
+    return SHARED
+
+
+def tiny_tokenizer():
+    """A byte-level tokenizer with a chat template that marks the answers."""
+    from ftkit.models.embedded import tokenizer
+
+    texts = ["answer with one of these labels: delivery returns billing", '{"category":"delivery","reply":"34 days"}'] * 50
+    return tokenizer.build(texts, 400)
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory):
+    """Return a function that makes a random checkpoint: tiny_checkpoint('llama' | 'mistral' | 'qwen3' | 'phi3') -> folder."""
+    made = {}
+
+    def make(family="llama"):
+        if family not in made:
+            import torch
+            import transformers
+
+            torch.manual_seed(0)
+            tok = tiny_tokenizer()
+            name = {"llama": "Llama", "mistral": "Mistral", "qwen3": "Qwen3", "phi3": "Phi3"}[family]
+            config = getattr(transformers, f"{name}Config")(
+                vocab_size=len(tok), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+                num_key_value_heads=2, max_position_embeddings=512, pad_token_id=0, eos_token_id=1, bos_token_id=None,
+            )  # fmt: skip
+            folder = tmp_path_factory.mktemp(family)
+            getattr(transformers, f"{name}ForCausalLM")(config).save_pretrained(folder)
+            tok.save_pretrained(folder)
+            made[family] = folder
+        return made[family]
+
+    return make
