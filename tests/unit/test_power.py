@@ -1,0 +1,30 @@
+"""Sample sizes agree with the published figures and with each other."""
+
+import numpy as np
+import pytest
+
+from ftkit import power
+from ftkit.errors import BadInput
+
+
+@pytest.mark.parametrize(("points", "n"), [(10, 155), (5, 626), (3, 1742)])
+def test_examples_needed_are_the_published_ones(points, n):
+    assert power.test_examples_needed(points) == n
+    assert power.detectable_points(n) <= points < power.detectable_points(n - 1)
+
+
+def test_the_promised_power_is_reached_by_simulation():
+    n, rng = power.test_examples_needed(10), np.random.default_rng(0)
+    draws = rng.multinomial(n, [0.15, 0.05, 0.8], size=20_000)
+    z = (draws[:, 0] - draws[:, 1]) / np.sqrt(np.maximum(1, draws[:, 0] + draws[:, 1]))
+    assert 0.78 < (np.abs(z) > 1.96).mean() < 0.83
+
+
+def test_a_few_items_detect_nothing():
+    assert power.detectable_points(5) == 100.0
+
+
+@pytest.mark.parametrize("values", [(0,), (30,), (5, 0.2, 1.0), (5, 0.0)])
+def test_impossible_values_are_told(values):
+    with pytest.raises(BadInput):
+        power.test_examples_needed(*values)
