@@ -185,6 +185,9 @@ class DecisionParameters(Parameters):
     requirements_change: Literal["rarely", "monthly", "weekly"] = Field(
         default="rarely", description="how often the wanted behaviour changes"
     )
+    facts_change: Literal["never", "yearly", "monthly", "daily"] = Field(
+        default="monthly", description="how often the facts behind the answers change"
+    )
     prices: dict[str, float] = Field(
         default={}, description="prices by name that replace the assumed ones; see the report's list"
     )

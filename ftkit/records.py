@@ -229,6 +229,14 @@ class StrategySpec(Record):
     adapter: str = Field(default="", description="adapter folder relative to the run folder, for model=tuned")
 
 
+class Confusion(Record):
+    """How often one label was answered where another is right."""
+
+    truth: str
+    answered: str
+    count: int
+
+
 class StrategyResult(Record):
     """One strategy on the test set."""
 
@@ -243,6 +251,20 @@ class StrategyResult(Record):
     completion_tokens_mean: float
     seconds_per_answer: float
     cut_share: float = Field(default=0.0, description="share of prompts that had to be cut to the context")
+    format_strict: Estimate | None = Field(default=None, description="share of answers in the right format without any repair")
+    fields: dict[str, Estimate] = Field(default_factory=dict, description="share right, per field of the record")
+    macro_f1: Estimate | None = Field(default=None, description="mean F1 over the labels, for kind=label")
+    confusions: list[Confusion] = Field(default_factory=list, description="most frequent wrong labels, for kind=label")
+    seconds_p95: float = Field(default=0.0, description="95th percentile of seconds per answer")
+
+
+class Effect(Record):
+    """What one factor of the grid does to accuracy, averaged over the other factor, on the same items."""
+
+    name: str = Field(description="tuning, retrieval or their interaction")
+    meaning: str = Field(description="the contrast in words")
+    difference: Estimate = Field(description="change in accuracy, a share")
+    p_value: float = Field(description="two-sided, from the same cluster variance as the interval")
 
 
 class Comparison(Record):
@@ -251,7 +273,7 @@ class Comparison(Record):
     a: str
     b: str
     difference: Estimate
-    p_value: float = Field(description="exact McNemar, two-sided")
+    p_value: float = Field(description="exact, two-sided: McNemar, or its sign-flip form where items come in clusters")
     p_adjusted: float = Field(description="Holm over all comparisons of the family")
     wins: int
     losses: int
@@ -266,6 +288,11 @@ class Evaluation(Record):
     test_items: int
     openings: list[str] = Field(description="UTC time of each opening of the test set in this run folder")
     duration_s: float
+    clusters: int = Field(default=0, description="independent clusters of test items (customer, near copies)")
+    effects: list[Effect] = Field(default_factory=list, description="effects of tuning, retrieval and their interaction")
+    probe_items: int = Field(default=0, description="items of the general probe; 0: not measured")
+    probe_note: str = Field(default="", description="why the general probe was not measured, if it was not")
+    notes: list[str] = Field(default_factory=list, description="what a reader must know, e.g. missing answers")
 
 
 class Price(Record):
@@ -289,6 +316,9 @@ class StrategyCost(Record):
     break_even_answers_per_month: float | None = Field(
         default=None, description="monthly volume above which it is cheaper over a year than the strategy it replaces"
     )
+    replaces: str = Field(default="", description="the strategy that the break-even volume is counted against")
+    per_1000_right_usd: float | None = Field(default=None, description="running cost of 1,000 right answers; None: none right")
+    updates_per_year: float = Field(default=0.0, description="re-tunings or rewrites a year that the cost holds")
 
 
 class Gate(Record):
@@ -296,8 +326,11 @@ class Gate(Record):
 
     strategy: str
     gate: str
-    passed: bool | None = Field(description="None: not measured")
+    passed: bool | None = Field(description="None: not measured, or the interval lies on both sides of the limit")
     detail: str
+    state: Literal["passed", "failed", "can't tell", "not measured"] = Field(
+        default="not measured", description="passed or failed only where the whole interval says so"
+    )
 
 
 class Decision(Record):
@@ -312,6 +345,8 @@ class Decision(Record):
     prices: list[Price]
     margin_points: float
     more_test_examples: int | None = None
+    more_test_usd: float | None = Field(default=None, description="what labelling these test examples would cost")
+    leading: str = Field(default="", description="strategy ahead so far, where the verdict is can't tell yet")
     flips: list[str] = Field(description="what would change the verdict, and how close it is")
     expected: str = Field(description="what 01 expected before measuring")
     next_steps: list[str] = Field(default_factory=list, description="what to do on Monday, in order")
