@@ -12,7 +12,7 @@ LEVEL = {
     "errors": 0,
     "records": 1,
     "power": 1,
-    "statistics": 1,
+    "statistics": 1.5,
     "checks": 2,
     "params": 2,
     "runs": 2,
