@@ -1,221 +1,174 @@
-"""Seeded generators of skills, not facts: copying, labels, patterns, passages, JSON records.
-
-Every name, value and number is drawn anew, so that nothing can be learnt by heart; what stays is how to follow a
-prompt. The demo company and its handbook never occur here (a test holds that).
-"""
+"""The mixture of skills that the nano base is taught: seeded, endless, and without a fact that could be learnt by heart."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-SYLLABLES = "ba be bi bo da de do fa fe ga go ha ka ke ko la le li lo ma me mi mo na ne no pa pe po ra re ri ro sa se so ta te to va ve vo".split()
-THEMES = {
-    "shipping": "parcel courier van tracking arrive dispatch postal carrier".split(),
-    "refunds": "refund exchange send back unwanted return faulty".split(),
-    "payment": "invoice card charged paid bill receipt fee".split(),
-    "account": "password login profile email username sign settings".split(),
-    "booking": "room reserve night guest checkin suite".split(),
-    "technical": "error crash screen update install broken slow".split(),
-    "medical": "pain doctor nurse fever clinic dose".split(),
-    "library": "book loan shelf reader borrow title".split(),
-    "garden": "plant soil water seed flower tree".split(),
-    "travel": "flight train ticket airport seat platform".split(),
-    "food": "meal soup bread cook menu taste".split(),
-    "staff": "salary holiday manager shift contract training".split(),
+from ftkit.models.embedded import lexicon
+from ftkit.models.embedded.draw import PEOPLE, Draw
+from ftkit.models.embedded.facts import with_passages
+from ftkit.models.embedded.labels import Lesson, instruction, label_choice, pattern
+from ftkit.models.embedded.passages import json_record, passage_answer
+
+Messages = list[dict[str, str]]
+
+
+def copying(d: Draw) -> Lesson:
+    """Copy exact strings: names, codes, values, words."""
+    told = d.pick("Repeat the text.", "Copy exactly what is written.", "Say it again.", "Write the same text.", "Echo the message.", "Give it back unchanged.")
+    lesson = Lesson("copying", [{"role": "system", "content": told}])
+    for _ in range(d.rng.randint(1, 3)):
+        text = " ".join(d.rng.choice([d.name, d.code, d.value, d.word, d.word])() for _ in range(d.rng.randint(1, 8)))
+        lesson.say("user", text)
+        lesson.say("assistant", text)
+    return lesson
+
+
+def extraction(d: Draw) -> Lesson:
+    """Extract what a message names: order number, product, person, amount, date."""
+    system = d.pick("Extract what is asked.", "Give only the {w}.", "Which {w} is named?", "Extract the {w}.", "Find the {w} in the text.")
+    kinds = ["order number", "product", "name", "amount", "day"]
+    d.rng.shuffle(kinds)
+    kind = kinds[0]
+    lesson = Lesson("extraction", [{"role": "system", "content": system.format(w=kind) if "{w}" in system else system}])
+    for _ in range(d.rng.randint(2, 4)):
+        fields = {
+            "order number": d.code(), "product": d.thing(), "name": d.rng.choice(PEOPLE), "amount": f"{d.rng.randint(2, 999)} euros",
+            "day": f"{d.rng.randint(1, 28)} {d.pick('May', 'June', 'March')}",
+        }  # fmt: skip
+        parts = [
+            d.pick("order {order number}", "my order is {order number}", "number {order number}"),
+            d.pick("I bought the {product}", "the {product} is broken", "about the {product}"),
+            d.pick("I am {name}", "my name is {name}", "{name} here"), d.pick("I paid {amount}", "it cost {amount}"), d.pick("it was on {day}", "since {day}"),
+        ]  # fmt: skip
+        shown = [p for p in parts if f"{{{kind}}}" in p] + d.rng.sample([p for p in parts if f"{{{kind}}}" not in p], d.rng.randint(1, 4))
+        d.rng.shuffle(shown)
+        text = d.pick(", ", ". ").join(shown)
+        for key, value in fields.items():
+            text = text.replace(f"{{{key}}}", value)
+        lesson.say("user", text + d.pick(".", "") if "{w}" in system else f"{text}. {d.pick('What is', 'Tell me', 'Give')} the {kind}{d.pick('?', '.')}")
+        lesson.say("assistant", fields[kind])
+    return lesson
+
+
+def length(d: Draw) -> Lesson:
+    """Keep to a length: the first words, the last word, at most so many words."""
+    n = d.rng.randint(1, 2 + round(4 * d.level))
+    named = "word" if n == 1 else "words"
+    told = d.pick(f"Give the first {n} {named}.", f"Answer with the first {n} {named} of the text.", f"Keep only the first {n} {named}.", f"Shorten to {n} {named}.", f"Cut the text after {n} {named}.")
+    lesson = Lesson("length", [{"role": "system", "content": told if d.chance(0.6) else f"{instruction(d)}\n{told}"}])
+    for _ in range(d.rng.randint(1, 4)):
+        words = [d.word() if d.chance(0.7) else d.name().split()[0] for _ in range(d.rng.randint(n, n + 6))]
+        lesson.say("user", " ".join(words))
+        lesson.say("assistant", " ".join(words[:n]))
+    return lesson
+
+
+def tone(d: Draw) -> Lesson:
+    """Begin or end as the prompt asks, and answer in between."""
+    hello, bye = d.pick("Hello", "Good day", "Dear customer", "Hi there", "Welcome"), d.pick("Thank you", "Best regards", "Kind regards", "All the best")
+    start = d.chance(0.5)
+    told = f'Begin with "{hello}".' if start else f'End with "{bye}".'
+    if d.chance(0.3):
+        told = d.pick("Greet the customer first: {h}.", "Be polite and start with {h}.").format(h=hello) if start else f"Be polite and close with {bye}."
+    lesson = Lesson("tone", [{"role": "system", "content": f"{d.pick('Repeat the name.', 'Copy the text.', 'Say what is written.')} {told}"}])
+    for _ in range(d.rng.randint(1, 3)):
+        text = d.thing() if d.chance(0.5) else d.value()
+        lesson.say("user", text)
+        lesson.say("assistant", f"{hello}, {text}" if start else f"{text}. {bye}")
+    return lesson
+
+
+def recall(d: Draw) -> Lesson:
+    """Two turns of chat: what was told in the first is asked for in the second; also lists of key and value."""
+    pairs = {d.word() if d.chance(0.6) else d.name(): d.rng.choice([d.value, d.code, d.name, d.word])() for _ in range(d.rng.randint(2, 4 + round(4 * d.level)))}
+    joint = d.pick(": ", " is ", " = ", " has ", " - ")
+    listed = d.pick("\n", ", ", ". ").join(f"{k}{joint}{v}" for k, v in pairs.items())
+    lesson = Lesson("recall", [{"role": "system", "content": d.pick("Remember what is told.", "Answer from what was said.", instruction(d))}])
+    asked = d.rng.sample(list(pairs), min(len(pairs), d.rng.randint(2, 6)))
+    if d.chance(0.5):
+        lesson.say("user", listed)
+        lesson.say("assistant", d.pick("OK", "Thank you"), scored=False)
+        lesson.say("user", asked[0] + "?")
+    else:
+        lesson.say("user", with_passages([], asked[0]).replace("Passages:\n", f"Facts:\n{listed}") if d.chance(0.5) else f"{listed}\n{asked[0]}?")
+    lesson.say("assistant", pairs[asked[0]])
+    for key in asked[1:]:
+        lesson.say("user", d.pick(f"{key}?", key, f"and {key}?", f"What about {key}?"))
+        lesson.say("assistant", pairs[key])
+    return lesson
+
+
+def json_copy(d: Draw) -> Lesson:
+    """Write given pairs as JSON: the form alone."""
+    pairs = {d.word(): d.rng.choice([d.value, d.code, d.name, d.word])() for _ in range(d.rng.randint(1, 5))}
+    keys = list(pairs)
+    d.rng.shuffle(keys)
+    told = d.pick("Answer with JSON with the keys {}.", "Write JSON with {}.", "Fill the keys {}.").format(",".join(f'"{k}"' for k in keys))
+    lesson = Lesson("json copy", [{"role": "system", "content": told}])
+    lesson.say("user", d.pick(", ", "\n", ". ").join(f"{k}{d.pick(': ', ' is ')}{v}" for k, v in pairs.items()))
+    lesson.say("assistant", json.dumps({k: pairs[k] for k in keys}, separators=(",", ":")))
+    return lesson
+
+
+# Shares at the start and at the end of training: lookup is the hardest skill and comes last, so its share grows.
+SKILLS: dict[str, tuple[Callable[[Draw], Lesson], float, float]] = {
+    "copying": (copying, 0.14, 0.06),
+    "recall": (recall, 0.18, 0.06),
+    "label choice": (label_choice, 0.16, 0.16),
+    "pattern": (pattern, 0.14, 0.14),
+    "passage answer": (passage_answer, 0.2, 0.26),
+    "json record": (json_record, 0.1, 0.2),
+    "json copy": (json_copy, 0.03, 0.02),
+    "extraction": (extraction, 0.04, 0.04),
+    "length": (length, 0.04, 0.04),
+    "tone": (tone, 0.02, 0.02),
 }
-OPENERS = ["hello,", "hi there,", "good morning,", "please help:", "quick question:", "", "", "dear team,"]
-FRAMES = [
-    "I have a question about the {w} and the {v}", "the {w} is not right, see the {v}", "what about my {w} and {v}",
-    "can you look at the {w}, it concerns a {v}", "we need the {w} soon because of the {v}", "something with {w} or {v}",
-]  # fmt: skip
-TOPICS = [
-    "opening time", "cleaning period", "storage fee", "repair cost", "loan time", "service interval", "waiting time", "weight limit",
-    "battery life", "delivery time", "test period", "return window", "warranty", "rental price", "washing temperature", "setup time",
-]  # fmt: skip
-THINGS = ["lamp", "tent", "bag", "kit", "chair", "plan", "card", "boots", "jacket", "stove", "bike", "phone"]
-UNITS = ["days", "months", "weeks", "hours", "minutes", "euros", "kg", "degrees", "years"]
-ABSENT = ["not in the passages", "we will check", "unknown"]
-
-
-@dataclass
-class Lesson:
-    """One training conversation.
-
-    Attributes:
-        skill: Which skill it teaches.
-        messages: System and user turns (few-shot turns too).
-        answer: The right answer.
-    """
-
-    skill: str
-    messages: list[dict[str, str]]
-    answer: str
-
-
-def name(rng: random.Random) -> str:
-    """Return a made-up name such as 'Velora'."""
-    return "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(2, 3))).capitalize()
-
-
-def value(rng: random.Random) -> str:
-    """Return a value such as '34 days'."""
-    return f"{rng.randint(2, 99)} {rng.choice(UNITS)}"
-
-
-def code(rng: random.Random) -> str:
-    """Return an identifier such as 'KX-48213' or 'H-012'."""
-    letters = "".join(rng.choice("ABCDEFGHKLMNPRSTX") for _ in range(rng.randint(1, 2)))
-    return f"{letters}-{rng.randint(0, 10 ** rng.randint(2, 5) - 1):03d}"
-
-
-def sentence(rng: random.Random, theme: str) -> str:
-    """Return a sentence with two words of a theme."""
-    words = rng.sample(THEMES[theme], 2)
-    return f"{rng.choice(OPENERS)} {rng.choice(FRAMES).format(w=words[0], v=words[1])}{rng.choice(['.', '?', ' please.', '!'])}".strip()
-
-
-def turns(system: str, user: str) -> list[dict[str, str]]:
-    """Return the two turns of a prompt."""
-    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
-
-
-def copying(rng: random.Random) -> Lesson:
-    """Copy an exact string."""
-    words = [rng.choice([name, code, value])(rng) for _ in range(rng.randint(2, 9))]
-    text = " ".join(words)
-    return Lesson(
-        "copying", turns(rng.choice(["Repeat the text.", "Copy exactly what is written.", "Say it again."]), text), text
-    )
-
-
-def label_choice(rng: random.Random) -> Lesson:
-    """Choose the label, named in the prompt, that fits the text."""
-    labels = rng.sample(list(THEMES), rng.randint(2, 6))
-    right = rng.choice(labels)
-    told = rng.choice(
-        ["Labels: {}", "Choose one label: {}", "Classify the message. Labels: {}", "Answer with one of these labels: {}"]
-    )
-    return Lesson("label choice", turns(told.format(", ".join(labels)), sentence(rng, right)), right)
-
-
-def pattern(rng: random.Random) -> Lesson:
-    """Follow a pattern from examples: made-up labels that only the examples explain."""
-    themes = rng.sample(list(THEMES), 2)
-    names = {theme: name(rng).lower() for theme in themes}
-    shown = [*themes, *rng.choices(themes, k=rng.randint(2, 4))]
-    rng.shuffle(shown)
-    asked = rng.choice(themes)
-    shots = [
-        m for t in shown for m in ({"role": "user", "content": sentence(rng, t)}, {"role": "assistant", "content": names[t]})
-    ]
-    system = {"role": "system", "content": rng.choice(["Answer as in the examples.", "Follow the examples."])}
-    return Lesson("pattern", [system, *shots, {"role": "user", "content": sentence(rng, asked)}], names[asked])
-
-
-@dataclass
-class Fact:
-    """One made-up fact: the topic of a thing has a value, told in an article."""
-
-    article: str
-    topic: str
-    thing: str
-    value: str
-
-    def passage(self, rng: random.Random) -> str:
-        """Return the passage that tells it, the key directly before the value."""
-        said = f"{self.topic} for {self.thing}: {self.value}"
-        rest = rng.choice(["", " This holds for all orders.", " Ask the desk for more.", " See also the list of terms."])
-        return f"[{self.article}] {self.topic.capitalize()} for {self.thing}: {said.capitalize() if rng.random() < 0.3 else said}.{rest}"
-
-
-def fact(rng: random.Random) -> Fact:
-    """Draw a fact."""
-    return Fact(code(rng), rng.choice(TOPICS), f"{name(rng)} {rng.choice(THINGS)}", value(rng))
-
-
-def question(rng: random.Random, about: Fact) -> str:
-    """Return a customer's question about a fact."""
-    frames = [
-        "what is the {t} for {n}?", "could you tell me the {t} of my {n}?", "how about the {t} for the {n}?",
-        "I bought the {n}. What {t} does it have?", "{n}: {t}?", "we would like to know the {t} for {n}.",
-    ]  # fmt: skip
-    order = rng.choice(["", "", f" My order is {code(rng)}.", f" Order {code(rng)}."])
-    return f"{rng.choice(OPENERS)} {rng.choice(frames).format(t=about.topic, n=about.thing)}{order}".strip()
-
-
-def with_passages(rng: random.Random, facts: list[Fact], message: str) -> str:
-    """Return the user's turn: passages, then the message."""
-    told = "\n".join(f.passage(rng) for f in facts)
-    return f"Passages:\n{told}\n\nMessage: {message}"
-
-
-def passage_answer(rng: random.Random) -> Lesson:
-    """Answer from passages, or say that they do not tell."""
-    facts = [fact(rng) for _ in range(rng.choice([1, 1, 2, 2, 3]))]
-    absent = rng.random() < 0.25
-    asked = fact(rng) if absent else rng.choice(facts)
-    none = rng.choice(ABSENT)
-    cite = rng.random() < 0.4
-    system = "Answer from the passages." + (" Cite the passage." if cite else "") + f' If they do not tell, say "{none}".'
-    answer = none if absent else f"{asked.value} [{asked.article}]" if cite else asked.value
-    skill = "not there" if absent else "passage answer"
-    return Lesson(skill, turns(system, with_passages(rng, facts, question(rng, asked))), answer)
-
-
-def json_record(rng: random.Random) -> Lesson:
-    """Fill a JSON record: a label, copied fields, a value from a passage."""
-    keys = rng.sample(["category", "topic", "name", "order", "value", "reply", "source", "kind"], rng.randint(1, 3))
-    theme, about, order = rng.choice(list(THEMES)), fact(rng), code(rng)
-    labels = rng.sample([t for t in THEMES if t != theme], 2) + [theme]
-    rng.shuffle(labels)
-    source = {
-        "category": theme, "kind": theme, "topic": about.topic, "name": about.thing, "order": order,
-        "value": about.value, "reply": about.value, "source": about.article,
-    }  # fmt: skip
-    system = f"Answer with JSON with the keys {', '.join(keys)}."
-    if {"category", "kind"} & set(keys):
-        system += f" {('category' if 'category' in keys else 'kind')} is one of: {', '.join(labels)}."
-    message = f"{sentence(rng, theme)} {question(rng, about)} Order {order}."
-    needs_passage = {"value", "reply", "source"} & set(keys)
-    user = with_passages(rng, [about], message) if needs_passage else message
-    answer = json.dumps({k: source[k] for k in keys}, separators=(",", ":"))
-    return Lesson("json record", turns(system, user), answer)
-
-
-def extraction(rng: random.Random) -> Lesson:
-    """Extract the order number or the thing that a message names."""
-    about, order = fact(rng), code(rng)
-    what, answer = rng.choice([("order number", order), ("product", about.thing)])
-    message = f"{rng.choice(OPENERS)} I ask about the {about.thing}, order {order}, {rng.choice(['thanks', 'soon please', 'it is late'])}."
-    return Lesson(
-        "extraction", turns(rng.choice(["Give the {}.", "Which {} is named?", "Extract the {}."]).format(what), message), answer
-    )
-
-
-def length(rng: random.Random) -> Lesson:
-    """Keep to a length: repeat the first n words."""
-    words = [name(rng).lower() for _ in range(rng.randint(4, 9))]
-    n = rng.randint(1, 4)
-    return Lesson(
-        "length", turns(f"Give the first {n} words." if n > 1 else "Give the first 1 word.", " ".join(words)), " ".join(words[:n])
-    )
-
-
-SKILLS: dict[str, tuple[Callable[[random.Random], Lesson], float]] = {
-    "copying": (copying, 0.14),
-    "label choice": (label_choice, 0.16),
-    "pattern": (pattern, 0.12),
-    "passage answer": (passage_answer, 0.26),
-    "json record": (json_record, 0.2),
-    "extraction": (extraction, 0.07),
-    "length": (length, 0.05),
+# What the skill card measures: the same generators at full difficulty, topics from the held-out words.
+MEASURED: dict[str, Callable[[Draw], Lesson]] = {
+    "label choice": partial(label_choice, turns=1),
+    "pattern from 4 examples": partial(pattern, shots=4),
+    "answer from a passage": partial(passage_answer, turns=1, missing=0.0),
+    "saying not there": partial(passage_answer, turns=1, missing=1.0),
+    "JSON valid and right": partial(json_record, turns=1),
+    "exact copying": copying,
+    "length kept": length,
+    "extraction": extraction,
 }
 
 
-def lesson(rng: random.Random) -> Lesson:
-    """Draw a lesson from the mixture."""
-    makers, weights = zip(*SKILLS.values(), strict=True)
-    return rng.choices(makers, weights)[0](rng)
+def lesson(rng: random.Random, words: lexicon.Lexicon, level: float = 1.0) -> Lesson:
+    """Draw a lesson from the mixture at a difficulty of 0..1."""
+    weights = [start + (end - start) * level for _, start, end in SKILLS.values()]
+    maker = rng.choices([m for m, _, _ in SKILLS.values()], weights)[0]
+    return maker(Draw(rng, words, level))
+
+
+def _words() -> lexicon.Lexicon:
+    return lexicon.read(Path(__file__).parent / "checkpoint")
+
+
+def general_lessons(n: int, seed: int) -> list[tuple[Messages, str]]:
+    """Return n lessons of the general mixture as (messages before the answer, answer)."""
+    rng = random.Random(f"general-{seed}")
+    made = [lesson(rng, _words()) for _ in range(n)]
+    return [(m.messages[:-1], m.answer) for m in made]
+
+
+def probe_items(n: int, seed: int) -> list[tuple[Messages, str, str]]:
+    """Return n held-out items of the measured skills in turn, as (messages, right answer, skill)."""
+    items: list[tuple[Messages, str, str]] = []
+    for i in range(n):
+        skill = list(MEASURED)[i % len(MEASURED)]
+        made = skill_item(skill, i // len(MEASURED), seed)
+        items.append((made.messages[:-1], made.answer, skill))
+    return items
+
+
+def skill_item(skill: str, number: int, seed: int) -> Lesson:
+    """Return one held-out item of a measured skill; its seed is never used in training."""
+    return MEASURED[skill](Draw(random.Random(f"held-out-{seed}-{skill}-{number}"), _words(), 1.0, held_out=True))

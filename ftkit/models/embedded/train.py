@@ -1,7 +1,8 @@
-"""Make the nano base: ``python -m ftkit.models.embedded.train --config cpu --minutes 60``; run it again to go on.
+"""Make the nano base: ``python -m ftkit.models.embedded.train --config cpu --minutes 100``; run it again to go on.
 
 Copying is taught first and alone: from a mixture of tasks it did not come in 7M tokens, alone it comes within 2M.
-Untied embeddings, because tied ones held copying back. Loss on the answer only.
+Then the mixture of skills, growing in difficulty, with loss on the answers only. ``--publish`` copies the files that
+ship into the package.
 """
 
 from __future__ import annotations
@@ -15,183 +16,178 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from torch.nn import functional as F
+from transformers import AutoTokenizer, LlamaForCausalLM
 
-from ftkit.models.embedded import checkpoint_folder, curriculum, file_hashes, tokenizer
+from ftkit.models.embedded import batches, checkpoint_folder, curriculum, file_hashes, lexicon, optimise, start, tokenizer
+from ftkit.models.embedded.forward import hidden_states, rotary
 
 CONFIGS: dict[str, dict[str, int]] = {
-    "cpu": {
-        "hidden_size": 128,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "intermediate_size": 384,
-        "batch": 32,
-        "vocabulary": 1536,
-    },
-    "gpu": {
-        "hidden_size": 384,
-        "num_hidden_layers": 8,
-        "num_attention_heads": 6,
-        "intermediate_size": 1152,
-        "batch": 256,
-        "vocabulary": 4096,
-    },
+    "cpu": {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 256, "tokens": 4096},
+    "gpu": {"hidden_size": 384, "num_hidden_layers": 8, "num_attention_heads": 12, "intermediate_size": 1024, "tokens": 65536},
 }
-MODEL_CARD = """---
-license: apache-2.0
----
-# ftkit nano base
-
-A Llama-type model of {parameters:,} parameters, trained from scratch by `python -m ftkit.models.embedded.train` on generated
-skill lessons (`ftkit/models/embedded/curriculum.py`): copying, choosing a label, following a pattern, answering from passages,
-filling JSON. It holds no facts and knows little English; it exists so that the workbench runs without a download.
-It is weak: read `skill_card.json` before trusting it with anything.
-"""
+VOCABULARY, NEGATIVES, POOL = 8704, 1024, 192
+STOPPED_RISING = 0.55  # share of the time after which difficulty no longer rises
+DECAY = 0.6  # share of the time after which the learning rate falls
 
 
-def new_model(config: str, size: int, seed: int) -> LlamaForCausalLM:
-    """Return a fresh model of a configuration."""
-    torch.manual_seed(seed)
-    c = CONFIGS[config]
-    shape = LlamaConfig(
-        vocab_size=size, hidden_size=c["hidden_size"], intermediate_size=c["intermediate_size"],
-        num_hidden_layers=c["num_hidden_layers"], num_attention_heads=c["num_attention_heads"],
-        num_key_value_heads=c["num_attention_heads"], max_position_embeddings=2048, tie_word_embeddings=False,
-        pad_token_id=0, eos_token_id=1, bos_token_id=None, rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
-    )  # fmt: skip
-    return LlamaForCausalLM(shape)
+def first(config: str, out: Path, seed: int) -> tuple[Any, Any, dict[str, Any]]:
+    """Make lexicon, tokenizer and start of the model (about a minute), and the state of a fresh run."""
+    encoder = lexicon.encoder()
+    if not (checkpoint_folder() / "lexicon.json").exists():
+        lexicon.write(lexicon.make(encoder), checkpoint_folder())
+    words, rng = lexicon.read(checkpoint_folder()), random.Random(f"tokenizer-{seed}")
+    lessons = (curriculum.lesson(rng, words, rng.random()) for _ in range(6000))
+    tok = tokenizer.build(("\n".join(m["content"] for m in les.messages) for les in lessons), words.words, VOCABULARY)
+    state = {"config": config, "seed": seed, "step": 0, "pool": 0, "tokens": 0, "seconds": 0.0, "copying_done": False, "loss": None}
+    return start.new_model(CONFIGS[config], tok, encoder, seed), tok, state
 
 
-def copy_batch(rng: random.Random, size: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return random symbols repeated once, loss on the repeat. Shapes ``[count, 2 * length]``."""
-    length = rng.randint(8, 32)
-    first = torch.tensor([[rng.randrange(5, size) for _ in range(length)] for _ in range(count)])
-    ids = torch.cat([first, first], 1)
-    labels = ids.clone()
-    labels[:, : length + 1] = -100
-    return ids, labels
-
-
-def lesson_batch(rng: random.Random, tok: Any, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return padded lessons with loss on the answer. Shapes ``[count, longest]``."""
-    pool = [lesson_ids(tok, curriculum.lesson(rng)) for _ in range(count)]
-    width = max(len(ids) for ids, _ in pool)
-    ids = torch.zeros(count, width, dtype=torch.long)
-    labels = torch.full((count, width), -100)
-    for row, (tokens, start) in enumerate(pool):
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        labels[row, start : len(tokens)] = torch.tensor(tokens[start:])
-    return ids, labels
-
-
-def lesson_ids(tok: Any, lesson: curriculum.Lesson) -> tuple[list[int], int]:
-    """Return a lesson's token ids and where its answer starts."""
-    prompt = tok.apply_chat_template(lesson.messages, tokenize=False, add_generation_prompt=True)
-    start = tok(prompt, add_special_tokens=False)["input_ids"]
-    answer = tok(lesson.answer + tok.eos_token, add_special_tokens=False)["input_ids"]
-    return start + answer, len(start)
-
-
-def save(model: Any, tok: Any, optimizer: Any, state: dict[str, Any], out: Path) -> None:
+def save(model: Any, tok: Any, optimizers: list[Any], state: dict[str, Any], out: Path) -> None:
     """Write the checkpoint and the training state to a temporary folder, then put it in place."""
     fresh = out.with_name(out.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     model.save_pretrained(str(fresh), max_shard_size="16MB")
     tok.save_pretrained(str(fresh))
-    (fresh / "README.md").write_text(MODEL_CARD.format(parameters=model.num_parameters()))
-    (fresh / "recipe.json").write_text(json.dumps(state, indent=2) + "\n")
-    (fresh / "hashes.json").write_text(json.dumps(file_hashes(fresh), indent=2) + "\n")
-    torch.save({"optimizer": optimizer.state_dict(), "state": state}, fresh / "resume.pt")
-    shutil.rmtree(out, ignore_errors=True)
+    (fresh / "recipe.json").write_text(json.dumps(state | {"parameters": model.num_parameters(), **CONFIGS[state["config"]]}, indent=2) + "\n")
+    torch.save({"optimizers": [o.state_dict() for o in optimizers], "state": state}, fresh / "resume.pt")
+    old = out.with_name(out.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
     fresh.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def rate(state: dict[str, Any], minutes: float) -> float:
+    """Return the share of the full learning rate: a warm-up of 100 steps, then flat, then a line down to 3%."""
+    done = state["seconds"] / (60 * minutes)
+    return min(1.0, (state["step"] + 1) / 100, max(0.03, (1 - done) / (1 - DECAY)))
+
+
+def loss_of(model: Any, ids: torch.Tensor, scored: torch.Tensor, tables: Any, rng: torch.Generator) -> torch.Tensor:
+    """Return the loss of each scored token, in order.
+
+    The head is applied at scored positions only, and only to tokens of the batch and 1,024 drawn ones: the full head
+    would cost as much as a layer.
+    """
+    hidden = hidden_states(model, ids[:, :-1], tables)[scored[:, 1:]]
+    drawn = torch.randint(0, model.config.vocab_size, (NEGATIVES,), generator=rng, device=ids.device)
+    candidates, places = torch.unique(torch.cat([ids.flatten(), drawn]), return_inverse=True)
+    places = places[: ids.numel()].view(ids.shape)[:, 1:][scored[:, 1:]]
+    return F.cross_entropy(F.linear(hidden, model.lm_head.weight[candidates]), places, reduction="none")
 
 
 def train(config: str, out: Path, minutes: float, seed: int, threads: int) -> None:
-    """Train until the minutes are over; go on from ``out`` if it holds a checkpoint."""
+    """Train until the minutes (of all runs into this folder together) are over; go on from the last save."""
     torch.set_num_threads(threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    state: dict[str, Any] = {
-        "config": config,
-        "seed": seed,
-        "step": 0,
-        "tokens": 0,
-        "seconds": 0.0,
-        "copying_done": False,
-        "loss": None,
-    }
-    if (out / "resume.pt").exists():
-        kept = torch.load(out / "resume.pt", weights_only=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    kept = torch.load(out / "resume.pt", weights_only=True) if (out / "resume.pt").exists() else None
+    if kept:
         state, tok, model = kept["state"], AutoTokenizer.from_pretrained(out), LlamaForCausalLM.from_pretrained(out)
     else:
-        rng = random.Random(seed)
-        texts = [
-            "\n".join(m["content"] for m in les.messages) + "\n" + les.answer
-            for les in (curriculum.lesson(rng) for _ in range(20_000))
-        ]
-        tok = tokenizer.build(texts, CONFIGS[config]["vocabulary"])
-        model, kept = new_model(config, len(tok), seed), None
+        model, tok, state = first(config, out, seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(device).train()  # pyright: ignore[reportArgumentType]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01)
-    if kept:
-        optimizer.load_state_dict(kept["optimizer"])
-    _loop(model, tok, optimizer, state, out, minutes, CONFIGS[config]["batch"], device)
+    optimizers = optimise.make(model)
+    for optimizer, old in zip(optimizers, kept["optimizers"] if kept else [], strict=False):
+        optimizer.load_state_dict(old)
+    print(f"{model.num_parameters():,} parameters, {len(tok)} tokens in the vocabulary", flush=True)
+    Run(model, tok, optimizers, state, out, minutes, device).go()
 
 
-def _loop(
-    model: Any, tok: Any, optimizer: Any, state: dict[str, Any], out: Path, minutes: float, batch: int, device: str
-) -> None:
-    began, last_line, last_save, smooth, seen = time.monotonic(), 0.0, time.monotonic(), None, 0
-    before = state["seconds"]
-    while (spent := time.monotonic() - began) < 60 * minutes:
-        rng = random.Random(f"{state['seed']}-{state['step']}")
-        share = 1.0 if not state["copying_done"] else 0.06
-        ids, labels = copy_batch(rng, len(tok), batch) if rng.random() < share else lesson_batch(rng, tok, batch)
-        rate = (
-            1e-3
-            * min(1.0, (state["step"] + 1) / 100)
-            * (0.1 + 0.9 * max(0.0, 1 - spent / (60 * minutes)) if state["copying_done"] else 1.0)
-        )
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss = model(input_ids=ids.to(device), labels=labels.to(device), attention_mask=(ids != 0).to(device)).loss
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        smooth = loss.item() if smooth is None else 0.98 * smooth + 0.02 * loss.item()
-        seen += ids.numel()
-        state |= {
-            "step": state["step"] + 1,
-            "tokens": state["tokens"] + ids.numel(),
-            "seconds": round(before + spent, 1),
-            "loss": round(smooth, 4),
-        }
-        if not state["copying_done"] and smooth < 0.3:
-            state["copying_done"], smooth = True, None
-            print(f"copying stands after {state['tokens']:,} tokens", flush=True)
-        if spent - last_line > 10:
-            last_line = spent
-            print(
-                f"step {state['step']:>6}  loss {state['loss']}  {seen / spent:,.0f} tokens/s  {minutes - spent / 60:.1f} min left",
-                flush=True,
-            )
-        if time.monotonic() - last_save > 120:
-            last_save = time.monotonic()
-            save(model, tok, optimizer, state, out)
-    save(model, tok, optimizer, state, out)
-    print(f"done: {out}", flush=True)
+class Run:
+    """One sitting of training: the loop, its progress lines and its saves."""
+
+    def __init__(self, model: Any, tok: Any, optimizers: list[Any], state: dict[str, Any], out: Path, minutes: float, device: Any) -> None:
+        self.model, self.tok, self.optimizers, self.state, self.out, self.minutes, self.device = model, tok, optimizers, state, out, minutes, device
+        self.words = lexicon.read(checkpoint_folder())
+        width = model.config.hidden_size // model.config.num_attention_heads
+        self.tables = rotary(2048, width, 10000.0, device)
+        self.by_skill: dict[str, float] = {}
+        self.began, self.before, self.seen = time.monotonic(), state["seconds"], 0
+        self.line, self.saved = time.monotonic(), time.monotonic()
+        self.smooth = state["loss"]
+
+    def go(self) -> None:
+        """Train pool after pool of lessons until the time is over."""
+        while self.state["seconds"] < 60 * self.minutes:
+            state = self.state
+            pool_rng = random.Random(f"{state['seed']}-{state['pool']}")
+            level = min(1.0, state["seconds"] / (60 * self.minutes * STOPPED_RISING))
+            budget = CONFIGS[state["config"]]["tokens"]
+            made = batches.pool(pool_rng, self.tok, self.words, level, POOL, budget) if state["copying_done"] else batches.copies(pool_rng, len(self.tok), budget)
+            for batch in made:
+                self._step(batch)
+            state["pool"] += 1
+            if not state["copying_done"] and self.smooth < 0.25:
+                state["copying_done"], self.smooth = True, None
+                print(f"copying stands after {state['tokens']:,} tokens, {state['seconds']:.0f} s", flush=True)
+            if time.monotonic() - self.saved > 240:
+                self._save()
+        self._save()
+
+    def _step(self, batch: batches.Batch) -> None:
+        state = self.state
+        share = rate(state, self.minutes)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["full_lr"] * share
+        draws = torch.Generator(device=self.device).manual_seed(state["step"])
+        each = loss_of(self.model, batch.ids.to(self.device), batch.scored.to(self.device), self.tables, draws)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        each.mean().backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self._count(batch, each.detach())
+
+    def _count(self, batch: batches.Batch, each: torch.Tensor) -> None:
+        state, value = self.state, float(each.mean())
+        self.smooth = value if self.smooth is None else 0.98 * self.smooth + 0.02 * value
+        for skill, part in batch.by_skill(each).items():
+            self.by_skill[skill] = 0.97 * self.by_skill.get(skill, part) + 0.03 * part
+        self.seen += batch.ids.numel()
+        spent = time.monotonic() - self.began
+        state |= {"step": state["step"] + 1, "tokens": state["tokens"] + batch.ids.numel(), "seconds": round(self.before + spent, 1), "loss": round(self.smooth, 4)}
+        if time.monotonic() - self.line > 20:
+            self.line = time.monotonic()
+            skills = "  ".join(f"{k} {v:.2f}" for k, v in sorted(self.by_skill.items()))
+            left = self.minutes - state["seconds"] / 60
+            print(f"step {state['step']}  loss {state['loss']:.3f}  {self.seen / spent:,.0f} tokens/s  {state['tokens'] / 1e6:.1f}M  {left:.0f} min left | {skills}", flush=True)
+
+    def _save(self) -> None:
+        self.saved = time.monotonic()
+        save(self.model, self.tok, self.optimizers, self.state, self.out)
+
+
+def publish(out: Path) -> None:
+    """Copy what ships (weights, tokenizer, recipe, model card; no optimizer state) into the package, with hashes."""
+    target = checkpoint_folder()
+    for old in target.glob("*.safetensors*"):
+        old.unlink()
+    for file in out.iterdir():
+        if file.suffix in {".safetensors", ".json", ".jinja"}:
+            shutil.copy2(file, target / file.name)
+    (target / "hashes.json").write_text(json.dumps(file_hashes(target), indent=2) + "\n")
+    print(f"published: {target}", flush=True)
 
 
 def main() -> None:
-    """Parse the command line and train."""
+    """Parse the command line; train, and publish if asked."""
     parser = argparse.ArgumentParser(description="Make the embedded nano base, or go on making it.")
     parser.add_argument("--config", choices=list(CONFIGS), default="cpu")
-    parser.add_argument("--out", type=Path, default=checkpoint_folder())
-    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--out", type=Path, default=Path("outputs/nano/cpu"), help="scratch folder of this run")
+    parser.add_argument("--minutes", type=float, default=100, help="training time of all sittings together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--publish", action="store_true", help="copy the last save into the package instead of training")
     given = parser.parse_args()
-    train(given.config, given.out, given.minutes, given.seed, given.threads)
+    if given.publish:
+        publish(given.out)
+    else:
+        train(given.config, given.out, given.minutes, given.seed, given.threads)
 
 
 if __name__ == "__main__":
