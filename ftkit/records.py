@@ -331,6 +331,7 @@ class Gate(Record):
     state: Literal["passed", "failed", "can't tell", "not measured"] = Field(
         default="not measured", description="passed or failed only where the whole interval says so"
     )
+    limit: float | None = Field(default=None, description="the limit that a share was held against")
 
 
 class Decision(Record):
