@@ -1,0 +1,77 @@
+"""What a strategy must pass before accuracy and cost count. Passed and failed only where the whole interval says so."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ftkit.params import DecisionParameters
+from ftkit.records import Estimate, Evaluation, Gate, StrategyResult
+
+State = Literal["passed", "failed", "can't tell", "not measured"]
+
+
+def gates(evaluation: Evaluation, p: DecisionParameters) -> list[Gate]:
+    """Return every gate of every strategy."""
+    found = []
+    for result in evaluation.results:
+        found += [
+            at_least(result, "accuracy", result.accuracy, p.min_accuracy),
+            at_least(result, "format", result.format_ok, p.min_format_ok),
+            at_most(result, "hallucination", result.unsupported, p.max_unsupported),
+            regression(result, evaluation, p),
+            latency(result, p),
+            privacy(result, p),
+        ]
+    return found
+
+
+def at_least(result: StrategyResult, name: str, measured: Estimate, limit: float) -> Gate:
+    """Return a gate on a share that must not lie below a limit."""
+    state = "passed" if measured.low >= limit or limit <= 0 else "failed" if measured.high < limit else "can't tell"
+    return _gate(result, name, state, f"{_share(measured)}, needs at least {limit:.0%}", limit)
+
+
+def at_most(result: StrategyResult, name: str, measured: Estimate | None, limit: float) -> Gate:
+    """Return a gate on a share that must not lie above a limit."""
+    if measured is None:
+        return _gate(result, name, "not measured", "no sources to hold the answers against")
+    state = "passed" if measured.high <= limit or limit >= 1 else "failed" if measured.low > limit else "can't tell"
+    return _gate(result, name, state, f"{_share(measured)} unsupported, allowed {limit:.0%}", limit)
+
+
+def regression(result: StrategyResult, evaluation: Evaluation, p: DecisionParameters) -> Gate:
+    """Return the gate on general skills: the tuned model must not be worse than its base by more than the margin."""
+    if result.spec.model != "tuned":
+        return _gate(result, "regression", "passed", "the model is not changed")
+    if not evaluation.regression:
+        return _gate(result, "regression", "not measured", evaluation.probe_note or "no general probe")
+    change, margin = evaluation.regression[0].difference, p.regression_margin_points / 100
+    state = "passed" if change.low > -margin else "failed" if change.high < -margin else "can't tell"
+    text = f"{100 * change.value:+.1f} points ({100 * change.low:+.1f} to {100 * change.high:+.1f}) on {change.n} general items"
+    return _gate(result, "regression", state, f"{text}, allowed -{100 * margin:g}")
+
+
+def latency(result: StrategyResult, p: DecisionParameters) -> Gate:
+    """Return the gate on seconds per answer, as measured on this machine."""
+    state = "passed" if result.seconds_per_answer <= p.max_seconds_per_answer else "failed"
+    tail = f", 95% within {result.seconds_p95:.2g} s" if result.seconds_p95 else ""
+    return _gate(
+        result, "latency", state, f"{result.seconds_per_answer:.2g} s per answer{tail}, allowed {p.max_seconds_per_answer:g} s"
+    )
+
+
+def privacy(result: StrategyResult, p: DecisionParameters) -> Gate:
+    """Return the gate on where inputs may go."""
+    if result.spec.model != "endpoint":
+        return _gate(result, "privacy", "passed", "inputs stay on your machines")
+    allowed = "inputs may leave" if p.data_may_leave else "inputs would leave, and decision.data_may_leave is false"
+    return _gate(result, "privacy", "passed" if p.data_may_leave else "failed", allowed)
+
+
+def _gate(result: StrategyResult, name: str, state: State, detail: str, limit: float | None = None) -> Gate:
+    passed = {"passed": True, "failed": False}.get(state)
+    return Gate(strategy=result.spec.name, gate=name, passed=passed, detail=detail, state=state, limit=limit)
+
+
+def _share(measured: Estimate) -> str:
+    return f"{measured.value:.0%} ({measured.low:.0%} to {measured.high:.0%})"

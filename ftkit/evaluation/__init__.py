@@ -1,0 +1,15 @@
+"""07_evaluation: scores, intervals, paired comparisons, regression, and the log of looks at the test set."""
+
+from ftkit.evaluation.browse import browse
+from ftkit.evaluation.compare import compare, effects, groups_of, pivot
+from ftkit.evaluation.items import cluster_of
+from ftkit.evaluation.keep import kept, key
+from ftkit.evaluation.openings import looks, open_test, openings
+from ftkit.evaluation.probe import NOT_MEASURED, by_skill, general_accuracy, probe, regression
+from ftkit.evaluation.scoring import score
+from ftkit.evaluation.summary import macro_f1, summarise
+
+__all__ = [
+    "NOT_MEASURED", "browse", "by_skill", "cluster_of", "compare", "effects", "general_accuracy", "groups_of", "kept", "key",
+    "looks", "macro_f1", "open_test", "openings", "pivot", "probe", "regression", "score", "summarise",
+]  # fmt: skip

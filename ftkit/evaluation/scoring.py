@@ -1,0 +1,96 @@
+"""From answers to scores: right or wrong, how much of it, in which format, and whether a source supports it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from ftkit.evaluation.formats import format_of
+from ftkit.evaluation.items import check_answers, check_items, cluster_of
+from ftkit.evaluation.parse import Format, Parsed, parse
+from ftkit.evaluation.support import Evidence
+from ftkit.evaluation.text import normalise, token_f1
+from ftkit.records import SCORE_COLUMNS, TaskCard
+
+ABSTENTIONS = ("we will check",)
+
+
+def score(
+    card: TaskCard,
+    items: Any,
+    answers: Any,
+    evidence: dict[str, list[str]] | None = None,
+    *,
+    sources: Collection[str] | None = None,
+    citation_field: str = "source",
+    abstentions: Sequence[str] = ABSTENTIONS,
+) -> Any:
+    """Score every answer.
+
+    - kind label: right if it names the right label (letters, quotes and punctuation do not count).
+    - kind fields: right if all key fields are right; partial is the share of all fields that are right.
+    - kind text: right only if the whole text is the right one after normalisation; partial is the F1 of its words.
+
+    An answer that needs a fixed repair (code fence, a sentence around a label) is scored after it and marked
+    repairable. An empty answer counts as wrong and missing. ``unsupported`` is true where the knowledge field states a
+    value that neither the evidence nor the right answer holds and that is no abstention, or where a source is cited
+    that does not exist; it is missing where there is no evidence to hold the answer against.
+
+    Args:
+        card: The task.
+        items: Examples (columns ``records.EXAMPLE_COLUMNS``).
+        answers: Answers of one or more strategies (columns ``records.ANSWER_COLUMNS``), one per item and strategy.
+        evidence: Passages per item id; None: nothing to hold answers against.
+        sources: Ids of all known articles; None: citations are not checked.
+        citation_field: Field that names the article.
+        abstentions: Texts by which an answer says that it does not know.
+
+    Returns:
+        One row per item and strategy, in the order of ``answers``, columns ``records.SCORE_COLUMNS``.
+
+    Raises:
+        BadInput: Duplicate ids, or strategies that did not answer the same items.
+    """
+    import pandas as pd
+
+    check_items(items)
+    check_answers(items, answers)
+    truths = dict(zip(items["id"], (parse(card, str(output)) for output in items["output"]), strict=True))
+    groups = dict(zip(items["id"], cluster_of(items), strict=True))
+    holds = Evidence(card, evidence, sources, citation_field, tuple(normalise(a) for a in abstentions))
+    rows = [
+        (item, strategy, groups[item], *_one(card, _text(text), truths[item], holds, item))
+        for item, strategy, text in zip(answers["item_id"], answers["strategy"], answers["text"], strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=SCORE_COLUMNS)
+    return table.astype({"correct": bool, "partial": float, "unsupported": "boolean", "missing": bool})
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or value != value else str(value)
+
+
+def _one(card: TaskCard, text: str, truth: Parsed, holds: Evidence, item: str) -> tuple[bool, float, Format, bool | None, bool]:
+    if not text.strip():
+        return False, 0.0, "failed", holds.verdict(Parsed("failed"), truth, item), True
+    parsed = parse(card, text)
+    correct, partial = judge(card, parsed, truth)
+    return correct, partial, format_of(card, text, parsed), holds.verdict(parsed, truth, item), False
+
+
+def judge(card: TaskCard, parsed: Parsed, truth: Parsed) -> tuple[bool, float]:
+    """Return whether an answer is right, and the share of it that is right."""
+    if card.kind == "fields":
+        right = field_matches(card, parsed, truth)
+        keys = card.key_fields or card.fields
+        return all(right.get(name, False) for name in keys), sum(right.values()) / max(1, len(right))
+    correct = normalise(parsed.content) == normalise(truth.content) and parsed.format != "failed"
+    return correct, token_f1(parsed.content, truth.content) if card.kind == "text" else float(correct)
+
+
+def field_matches(card: TaskCard, parsed: Parsed, truth: Parsed) -> dict[str, bool]:
+    """Return for every field of the record whether its value is the right one."""
+    return {
+        name: name in parsed.fields and normalise(parsed.fields[name]) == normalise(truth.fields.get(name, ""))
+        for name in card.fields
+    }
