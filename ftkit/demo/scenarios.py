@@ -1,0 +1,103 @@
+"""The main demo and three side scenarios, each with the answer that the walk should reach by itself."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ftkit.demo.defects import Row, clean_row, plant
+from ftkit.demo.examples import conversations
+from ftkit.demo.handbook import articles
+from ftkit.demo.messages import Sender, ask_fact
+from ftkit.errors import BadInput
+from ftkit.params import nearest
+
+ORDER = re.compile(r"\b[BCFP]-\d{5}\b")
+SMALLEST, LARGEST = 20, 200_000
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One demo with a known truth.
+
+    Attributes:
+        examples: Usual number of rows.
+        right_answer: Verdict that the walk should reach.
+        why: The reason, in one sentence.
+        build: Returns the rows for a random source, a number of rows, a seed and an edition.
+    """
+
+    examples: int
+    right_answer: str
+    why: str
+    build: Callable[[random.Random, int, int, int], list[Row]]
+
+
+def _desk(rng: random.Random, n: int, seed: int, edition: int) -> list[Row]:
+    return plant(rng, conversations(rng, n, seed), n, edition)
+
+
+def _order_numbers(rng: random.Random, n: int, seed: int, edition: int) -> list[Row]:
+    """Copy the order number out of the message: no house rule, no fact."""
+    rows = []
+    for message in conversations(rng, n, seed, "order"):
+        order = ORDER.findall(message.text)[0]
+        rows.append(clean_row(message, (order, order), edition))
+    return rows
+
+
+def _plain_facts(rng: random.Random, n: int, seed: int, edition: int) -> list[Row]:
+    """Plain questions, each customer about one article; the answer is the value and nothing else."""
+    pool, rows, seen = list(articles(seed)), [], set()
+    rng.shuffle(pool)
+    ids = rng.sample(range(1000, 1000 + 9 * n + 100), n)
+    turn = 0
+    while len(rows) < n:
+        sender, article = Sender(f"K-{ids[turn % n]}", False), pool[turn % len(pool)]
+        turn += 1
+        for _ in range(rng.randint(3, 5)):
+            message = ask_fact(rng, sender, article, "plain")
+            if message.text not in seen and len(rows) < n:
+                seen.add(message.text)
+                rows.append(clean_row(message, article.values, edition))
+    rng.shuffle(rows)
+    return rows
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "main": Scenario(1200, "hybrid", "house rules are learnt by tuning, facts are read from passages", _desk),
+    "prompting": Scenario(400, "prompting", "the order number stands in the message, so a good prompt is enough", _order_numbers),
+    "rag": Scenario(400, "RAG", "the answer is a value from the handbook and nothing else", _plain_facts),
+    "too_little": Scenario(70, "can't tell yet", "a dozen test messages cannot tell the strategies apart", _desk),
+}
+
+
+def check(n: int, edition: int, scenario: str) -> None:
+    """Refuse impossible sizes, editions and scenarios.
+
+    Raises:
+        BadInput: Names the argument, what it may be, and the nearest known scenario.
+    """
+    if scenario not in SCENARIOS:
+        raise BadInput(
+            f"is no scenario of the demo: {', '.join(SCENARIOS)}{nearest(scenario, list(SCENARIOS))}", where=f"scenario = {scenario!r}",
+            todo="choose one of them",
+        )  # fmt: skip
+    if not SMALLEST <= n <= LARGEST:
+        raise BadInput(
+            f"the demo writes {SMALLEST} to {LARGEST:,} examples", where=f"examples = {n}", todo="choose a number in that range"
+        )
+    if edition not in (1, 2):
+        raise BadInput("the handbook has the editions 1 and 2", where=f"edition = {edition}", todo="choose 1 or 2")
+
+
+def example_rows(n: int, seed: int, scenario: str = "main", edition: int = 1) -> list[Row]:
+    """Return the examples of a scenario; the messages are the same for both editions.
+
+    Raises:
+        BadInput: The size, edition or scenario is impossible.
+    """
+    check(n, edition, scenario)
+    return SCENARIOS[scenario].build(random.Random(f"examples-{scenario}-{seed}"), n, seed, edition)
