@@ -1,0 +1,152 @@
+"""One look for notebooks and report: colours by strategy family, figure style, tables, summary boxes."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+# Okabe-Ito, which stays apart for the common kinds of colour blindness; the same family has the same colour everywhere.
+COLORS = {
+    "prompting": "#0072B2", "few-shot": "#56B4E9", "RAG": "#009E73", "fine-tuned": "#D55E00", "hybrid": "#CC79A7",
+    "endpoint": "#8A6D00", "endpoint RAG": "#6A51A3",
+}  # fmt: skip
+ACCENT, MUTED, BAD, GOOD = "#0072B2", "#7A828C", "#C1440E", "#1B7F4B"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
+
+BOX_CSS = (
+    "border-left:4px solid {color};padding:.7em 1em;margin:.6em 0;background:rgba(127,127,127,.09);"
+    f"border-radius:3px;font-family:{FONT};line-height:1.45;max-width:860px"
+)
+CELL_CSS = (
+    "padding:.3em .8em;border-bottom:1px solid rgba(127,127,127,.3);vertical-align:top;text-align:{align};white-space:pre-wrap"
+)
+
+
+def color(family: str) -> str:
+    """Return the colour of a strategy family; grey for a name that is none."""
+    return COLORS.get(family, MUTED)
+
+
+def style(figure: Any, title: str, subtitle: str = "", *, height: int = 360) -> Any:
+    """Give a plotly figure the house style; the title says the finding.
+
+    Args:
+        figure: A plotly figure; it is changed and returned.
+        title: The finding, in one sentence.
+        subtitle: What is drawn, e.g. 'points and 95% intervals, 180 test items'.
+        height: Height in pixels; the width follows the page.
+    """
+    text = f"<b>{wrap(title)}</b>" + (
+        f"<br><span style='font-size:12px;color:{MUTED}'>{wrap(subtitle, 90)}</span>" if subtitle else ""
+    )
+    lines = text.count("<br>") + 1
+    figure.update_layout(
+        title={"text": text, "x": 0, "xref": "container", "xanchor": "left", "pad": {"l": 12, "t": 10}, "y": 1, "yanchor": "top", "font": {"size": 15}},
+        height=height + 18 * lines, margin={"l": 12, "r": 18, "t": 30 + 20 * lines, "b": 12}, font={"family": FONT, "size": 13, "color": "#5b6570"},
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", hoverlabel={"font": {"family": FONT}},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0}, autosize=True,
+    )  # fmt: skip
+    grid = {"gridcolor": "rgba(127,127,127,.25)", "zerolinecolor": "rgba(127,127,127,.5)", "automargin": True}
+    figure.update_xaxes(**grid)
+    figure.update_yaxes(**grid)
+    return figure
+
+
+def wrap(text: str, width: int = 68) -> str:
+    """Break a title into lines for plotly, which does not wrap by itself; markup characters are escaped."""
+    import textwrap
+
+    return "<br>".join(html.escape(line, quote=False) for line in textwrap.wrap(text, width)) or ""
+
+
+def show(figure: Any) -> None:
+    """Show a figure in a notebook; as plain text where nothing can draw."""
+    from IPython.display import display
+
+    text = figure.layout.title.text or "a figure"
+    bundle = {"application/vnd.plotly.v1+json": figure.to_plotly_json(), "text/plain": text.replace("<br>", " ")}
+    import json
+
+    from plotly.utils import PlotlyJSONEncoder
+
+    bundle["application/vnd.plotly.v1+json"] = json.loads(
+        json.dumps(bundle["application/vnd.plotly.v1+json"], cls=PlotlyJSONEncoder)
+    )
+    display(bundle, raw=True)
+
+
+def table_html(rows: Any, columns: Sequence[str] | None = None, caption: str = "", limit: int = 200) -> str:
+    """Return an HTML table; every text is escaped.
+
+    Args:
+        rows: A pandas table, or a list of mappings.
+        columns: Which columns, in order; all of the first row if not given.
+        caption: A sentence above it.
+        limit: Most rows shown; what is left out is told.
+    """
+    records: list[Mapping[str, Any]] = rows.to_dict("records") if hasattr(rows, "to_dict") else list(rows)
+    names = list(columns) if columns else list(records[0]) if records else []
+    numeric = {n for n in names if records and all(isinstance(r.get(n), int | float) for r in records)}
+    head = "".join(
+        f"<th style='{CELL_CSS.format(align='right' if n in numeric else 'left')}'>{html.escape(str(n))}</th>" for n in names
+    )
+    body = "".join(
+        "<tr>" + "".join(f"<td style='{CELL_CSS.format(align='right' if n in numeric else 'left')}'>{_cell(r.get(n))}</td>" for n in names) + "</tr>"
+        for r in records[:limit]
+    )  # fmt: skip
+    left = f"<p style='color:{MUTED}'>{len(records) - limit} more rows are not shown.</p>" if len(records) > limit else ""
+    top = f"<p style='margin:.4em 0'><b>{html.escape(caption)}</b></p>" if caption else ""
+    return f"<div style='font-family:{FONT};overflow-x:auto'>{top}<table style='border-collapse:collapse;font-size:13px'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{left}</div>"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return html.escape(f"{value:,.3f}".rstrip("0").rstrip(".") if value == value else "–")
+    return html.escape("–" if value is None else str(value))
+
+
+def _display(markup: str, text: str) -> None:
+    from IPython.display import display
+
+    display({"text/html": markup, "text/plain": text}, raw=True)
+
+
+def table(rows: Any, columns: Sequence[str] | None = None, caption: str = "") -> None:
+    """Show a table in a notebook."""
+    _display(table_html(rows, columns, caption), caption or "a table")
+
+
+def box_html(title: str, points: Iterable[str], color: str = ACCENT, link: str = "") -> str:
+    """Return a box with a title and points; every text is escaped."""
+    items = "".join(f"<li>{html.escape(point)}</li>" for point in points)
+    after = (
+        f"<p style='margin:.5em 0 0'>Next: <a href='{html.escape(link, quote=True)}'>{html.escape(link)}</a></p>" if link else ""
+    )
+    return f"<div style='{BOX_CSS.format(color=color)}'><b style='font-size:1.08em'>{html.escape(title)}</b><ul style='margin:.4em 0 0 1.1em;padding:0'>{items}</ul>{after}</div>"
+
+
+def summary(title: str, points: Sequence[str], next_notebook: str = "") -> None:
+    """Show the summary box of a notebook.
+
+    Args:
+        title: What we learned, in one sentence.
+        points: Findings and what to do next.
+        next_notebook: File name of the next notebook, e.g. ``03_prompting.ipynb``.
+    """
+    _display(box_html(title, points, GOOD, next_notebook), "\n- ".join([title, *points]))
+
+
+def note(text: str, color: str = MUTED) -> None:
+    """Show one sentence beside a picture."""
+    _display(f"<div style='{BOX_CSS.format(color=color)}'>{html.escape(text)}</div>", text)
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share as text, e.g. 0.734 -> '73%'."""
+    return f"{100 * share:.{digits}f}%"
+
+
+def interval(estimate: Any, digits: int = 0) -> str:
+    """Return an estimate with its interval, e.g. '73% (66 to 79)'."""
+    return f"{100 * estimate.value:.{digits}f}% ({100 * estimate.low:.{digits}f} to {100 * estimate.high:.{digits}f})"
