@@ -1,0 +1,250 @@
+"""Verdicts on planted truths: winners, ties, gates, prices, and what would flip them."""
+
+import numpy as np
+import pytest
+
+from ftkit import decision, evaluation
+from ftkit.errors import BadInput
+from ftkit.params import DecisionParameters
+from ftkit.records import Comparison, DataCard, Estimate, Evaluation, StrategyResult, StrategySpec, Suitability, TrainingCard
+from ftkit.statistics import mean_interval
+
+FAMILIES = {
+    "prompting": ("base", False), "few-shot": ("base", False), "RAG": ("base", True), "fine-tuned": ("tuned", False),
+    "hybrid": ("tuned", True), "endpoint": ("endpoint", False),
+}  # fmt: skip
+DATA = DataCard(
+    file="f", file_sha256="", encoding="UTF-8", rows_read=1000, rows_rejected=0, rows_used=1000, defects=[],
+    splits={"train": 700, "validation": 100, "test": 200}, input_words_p50=1, input_words_p95=1, output_words_p50=1,
+    output_words_p95=1, leakage_before={}, leakage_after={}, volume_verdict="", detectable_points=9,
+)  # fmt: skip
+SUITABILITY = Suitability(
+    expected="hybrid",
+    sentence="We expect the hybrid.",
+    reasons=[],
+    difference_points=5,
+    test_examples_needed=626,
+    discordant_share=0.2,
+)
+
+
+def world(accuracies, n=2000, seed=0, general=None, **figures):
+    """An evaluation with planted accuracies; ``figures`` overrides a strategy's result by family."""
+    import pandas as pd
+
+    rng, rows = np.random.default_rng(seed), []
+    ability = rng.permutation((np.arange(n) + 0.5) / n)
+    for name, accuracy in accuracies.items():
+        noise = rng.permutation((np.arange(n) + 0.5) / n)
+        right = np.where(rng.random(n) < 0.7, ability, noise) < accuracy
+        rows += [(f"i{k}", name, f"i{k}", bool(r), float(r), "strict", None, False) for k, r in enumerate(right)]
+    scores = pd.DataFrame(rows, columns=evaluation.scoring.SCORE_COLUMNS)
+    results = [result(name, scores, **figures.get(name.replace("-", "_"), {})) for name in accuracies]
+    regression = (
+        []
+        if general is None
+        else [Comparison(a="tuned", b="base", difference=general, p_value=1, p_adjusted=1, wins=0, losses=0)]
+    )
+    return Evaluation(
+        results=results, comparisons=evaluation.compare(scores, n_resamples=1000), regression=regression, test_items=n, openings=[],
+        duration_s=1,
+    )  # fmt: skip
+
+
+def result(name, scores, **more):
+    model, retriever = FAMILIES[name]
+    right = scores[scores["strategy"] == name]["correct"].astype(float)
+    figures = {
+        "format_ok": share(0.97), "unsupported": share(0.05), "missing": 0, "prompt_tokens_mean": 200.0,
+        "completion_tokens_mean": 20.0, "seconds_per_answer": 0.05,
+    }  # fmt: skip
+    spec = StrategySpec(name=name, family=name, model=model, prompt="zero", retriever=retriever)
+    accuracy = mean_interval(right)
+    return StrategyResult(spec=spec, accuracy=accuracy, partial=accuracy, **{**figures, **more})
+
+
+def share(value, half=0.02, n=200):
+    return Estimate(value=value, low=max(0, value - half), high=min(1, value + half), n=n, method="planted")
+
+
+def decide(case, suitability=SUITABILITY, training=None, **parameters):
+    return decision.decide(case, training, DATA, suitability, DecisionParameters(**parameters))
+
+
+def test_a_planted_winner_is_chosen_with_its_price():
+    d = decide(world({"prompting": 0.5, "RAG": 0.6, "fine-tuned": 0.6, "hybrid": 0.8}))
+    assert d.verdict == "hybrid" == d.strategy and d.more_test_examples is None
+    assert "Use hybrid" in d.sentence and "more than RAG" in d.sentence and "more in the first year" in d.sentence
+    assert any("prompting costs less but is beaten by hybrid" in r for r in d.reasons)
+    assert any("hybrid was expected, as measured" in r for r in d.reasons)
+
+
+def test_a_tie_on_many_items_goes_to_the_cheapest():
+    d = decide(world({"prompting": 0.7, "RAG": 0.7, "fine-tuned": 0.7, "hybrid": 0.7}, 4000))
+    assert d.verdict == "prompting" and "less in the first year" in d.sentence
+    assert any("prompting was measured to be the choice" in r for r in d.reasons)
+
+
+def test_a_tie_on_few_items_cannot_be_told_and_says_what_would_settle_it():
+    d = decide(world({"prompting": 0.68, "hybrid": 0.72}, 150))
+    assert d.verdict == "can't tell yet" and d.strategy is None and d.leading == "prompting"
+    assert d.more_test_examples is not None and 300 < d.more_test_examples < 5000
+    assert d.more_test_usd == pytest.approx(d.more_test_examples * 3 / 60 * 60)
+    assert "more test examples" in d.sentence and d.next_steps[0].startswith("Label about")
+
+
+def test_the_promised_number_of_examples_settles_a_tie():
+    few = decide(world({"prompting": 0.70, "hybrid": 0.70}, 200, seed=4))
+    assert few.verdict == "can't tell yet" and few.more_test_examples
+    settled = [
+        decide(world({"prompting": 0.70, "hybrid": 0.70}, 200 + few.more_test_examples, seed=s)).verdict != "can't tell yet"
+        for s in range(20)
+    ]
+    assert sum(settled) >= 14
+
+
+def test_a_wide_margin_takes_the_cheaper_and_a_narrow_one_the_better():
+    case = world({"prompting": 0.70, "hybrid": 0.76}, 5000)
+    assert decide(case, margin_points=10).verdict == "prompting"
+    assert decide(case, margin_points=3).verdict == "hybrid"
+    wide = decide(case, margin_points=10)
+    assert any(f.startswith("a margin of") and "or less (now 10.0 points): hybrid would be chosen" in f for f in wide.flips)
+
+
+@pytest.mark.parametrize(
+    ("figures", "gate"),
+    [
+        ({"format_ok": share(0.6)}, "format"), ({"unsupported": share(0.7)}, "hallucination"), ({"seconds_per_answer": 60.0}, "latency"),
+    ],
+)  # fmt: skip
+def test_a_failed_gate_excludes_the_winner(figures, gate):
+    d = decide(world({"prompting": 0.5, "RAG": 0.6, "hybrid": 0.8}, hybrid=figures))
+    assert d.verdict == "RAG"
+    assert [g.state for g in d.gates if g.strategy == "hybrid" and g.gate == gate] == ["failed"]
+    assert any(r.startswith("hybrid is out") for r in d.reasons)
+
+
+def test_a_gate_that_the_interval_straddles_is_neither_passed_nor_failed():
+    d = decide(world({"prompting": 0.5, "hybrid": 0.8}, hybrid={"format_ok": share(0.82, 0.05)}))
+    (gate,) = [g for g in d.gates if g.strategy == "hybrid" and g.gate == "format"]
+    assert gate.state == "can't tell" and gate.passed is None
+    assert d.verdict == "can't tell yet" and d.leading == "hybrid" and "format gate" in d.sentence and d.more_test_examples
+
+
+def test_a_straddling_gate_of_a_loser_does_not_matter():
+    assert decide(world({"prompting": 0.5, "hybrid": 0.8}, prompting={"format_ok": share(0.82, 0.05)})).verdict == "hybrid"
+
+
+def test_a_regression_beyond_the_margin_excludes_the_tuned_model():
+    lost = Estimate(value=-0.3, low=-0.4, high=-0.2, n=100, method="planted")
+    d = decide(world({"prompting": 0.5, "RAG": 0.6, "hybrid": 0.8}, general=lost))
+    assert d.verdict == "RAG"
+    unsure = Estimate(value=-0.08, low=-0.15, high=-0.01, n=100, method="planted")
+    d = decide(world({"prompting": 0.5, "RAG": 0.6, "hybrid": 0.8}, general=unsure))
+    assert d.verdict == "can't tell yet" and "probe_items" in d.sentence and d.more_test_examples is None
+    held = Estimate(value=-0.02, low=-0.06, high=0.02, n=100, method="planted")
+    assert decide(world({"prompting": 0.5, "RAG": 0.6, "hybrid": 0.8}, general=held)).verdict == "hybrid"
+
+
+def test_a_regression_that_was_not_measured_is_said_and_put_on_the_list():
+    d = decide(world({"prompting": 0.5, "hybrid": 0.8}))
+    assert d.verdict == "hybrid" and any("Not measured for hybrid: regression" in r for r in d.reasons)
+    assert any("Measure before going live: regression" in s for s in d.next_steps)
+
+
+def test_an_endpoint_is_out_where_inputs_may_not_leave():
+    case = world({"prompting": 0.5, "hybrid": 0.7, "endpoint": 0.9})
+    assert decide(case).verdict == "hybrid"
+    assert any(f == "inputs allowed to leave: endpoint would be chosen" for f in decide(case).flips)
+    assert decide(case, data_may_leave=True).verdict == "endpoint"
+
+
+def test_nothing_is_good_enough_where_all_fail():
+    d = decide(world({"prompting": 0.1, "hybrid": 0.15}))
+    assert d.verdict == "none" and d.strategy is None and "Use none of them yet" in d.sentence
+
+
+def test_one_strategy_alone_can_be_chosen():
+    assert decide(world({"prompting": 0.8})).verdict == "prompting"
+
+
+def test_changing_facts_and_requirements_make_tuning_dearer():
+    case = world({"prompting": 0.5, "fine-tuned": 0.8, "hybrid": 0.8}, 4000)
+    calm = {c.strategy: c for c in decide(case, facts_change="never").costs}
+    assert decide(case, facts_change="never").verdict == "fine-tuned"
+    restless = decide(case, facts_change="daily")
+    assert restless.verdict == "hybrid", "facts in the weights would mean 365 re-tunings a year"
+    by_name = {c.strategy: c for c in restless.costs}
+    assert by_name["fine-tuned"].updates_per_year == 365 and by_name["hybrid"].updates_per_year == 1
+    weekly = decide(case, facts_change="never", requirements_change="weekly")
+    assert {c.strategy: c for c in weekly.costs}["fine-tuned"].first_year_usd > calm["fine-tuned"].first_year_usd + 10_000
+    assert any("speaks against tuning" in r for r in weekly.reasons)
+
+
+TRAINING = TrainingCard(
+    method="lora", base="b", base_sha256="", adapter="training/adapter", parameters=8_000_000_000, trainable_parameters=1, examples=1,
+    general_examples=0, epochs=1, steps=1, tokens=1, duration_s=7200, peak_memory_gib=1, log=[], best_validation_loss=1,
+    stopped_early=False, verdict="learnt", advice="", loss_sample=[],
+)  # fmt: skip
+
+
+def test_costs_add_up_from_their_prices():
+    d = decide(world({"prompting": 0.5, "hybrid": 0.8}), training=TRAINING, facts_change="never", answers_per_month=10_000)
+    costs = {c.strategy: c for c in d.costs}
+    assert costs["prompting"].one_off_usd == pytest.approx(40 * 60)
+    assert costs["hybrid"].one_off_usd == pytest.approx((40 + 40 + 80 + 800 * 3 / 60) * 60 + 2 * 5)
+    upkeep = (8 + 0.1 * 800 * 3 / 60) * 60 + 2 * 5
+    assert costs["hybrid"].monthly_usd == pytest.approx(500 + 20 + upkeep / 12)
+    assert costs["hybrid"].first_year_usd == pytest.approx(costs["hybrid"].one_off_usd + 12 * costs["hybrid"].monthly_usd)
+    assert costs["hybrid"].per_1000_answers_usd == pytest.approx(52.0)
+
+
+def test_the_break_even_volume_is_where_the_costs_cross():
+    case = world({"prompting": 0.5, "endpoint": 0.7})
+    (local,) = [c for c in decide(case, data_may_leave=True).costs if c.strategy == "prompting"]
+    assert local.replaces == "endpoint" and local.break_even_answers_per_month is not None
+    volume = local.break_even_answers_per_month
+    for factor, cheaper in ((0.99, False), (1.01, True)):
+        at = {c.strategy: c for c in decide(case, answers_per_month=round(volume * factor)).costs}
+        assert (at["prompting"].first_year_usd < at["endpoint"].first_year_usd) == cheaper
+
+
+def test_own_prices_replace_the_assumed_ones_and_are_marked():
+    d = decide(world({"prompting": 0.5, "hybrid": 0.8}), prices={"labour_usd_per_hour": 100.0})
+    listed = {x.name: x for x in d.prices}
+    assert (listed["labour_usd_per_hour"].value, listed["labour_usd_per_hour"].origin) == (100.0, "given")
+    assert listed["gpu_usd_per_hour"].origin == "assumed" and "guide" in listed["gpu_usd_per_hour"].source
+    assert listed["training_seconds"].origin == "measured"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"labor_usd_per_hour": 1}, "did you mean 'labour_usd_per_hour'"), ({"gpu_usd_per_hour": -1}, "not negative"),
+        ({"gpu_usd_per_hour": float("nan")}, "finite"), ({"machine_use": 0}, "between 0 and 1"), ({"relabel_share": 2}, "between 0 and 1"),
+    ],
+)  # fmt: skip
+def test_prices_that_cannot_be_are_told(given, told):
+    with pytest.raises(BadInput, match=told):
+        decision.prices(given)
+
+
+def test_free_labour_and_no_volume_still_decide():
+    free = {"labour_usd_per_hour": 0.0, "cpu_machine_usd_per_month": 0.0, "index_usd_per_month": 0.0}
+    assert decide(world({"prompting": 0.5, "hybrid": 0.8}), answers_per_month=0, prices=free).verdict == "hybrid"
+
+
+def test_strategies_that_were_not_compared_are_told():
+    case = world({"prompting": 0.5, "hybrid": 0.8})
+    with pytest.raises(BadInput, match="prompting and hybrid"):
+        decide(case.model_copy(update={"comparisons": []}))
+
+
+def test_flips_are_true():
+    case = world({"prompting": 0.66, "RAG": 0.7, "hybrid": 0.8})
+    d = decide(case)
+    assert d.verdict == "hybrid" and d.flips
+    (text,) = [f for f in d.flips if f.startswith("an allowed latency") and "or less" in f]
+    limit = float(text.split(" of ")[1].split(" s")[0])
+    assert decide(case, max_seconds_per_answer=limit * 0.98).verdict != "hybrid"
+    assert decide(case, max_seconds_per_answer=limit * 1.05).verdict == "hybrid"
