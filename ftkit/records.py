@@ -319,6 +319,10 @@ class StrategyCost(Record):
     replaces: str = Field(default="", description="the strategy that the break-even volume is counted against")
     per_1000_right_usd: float | None = Field(default=None, description="running cost of 1,000 right answers; None: none right")
     updates_per_year: float = Field(default=0.0, description="re-tunings or rewrites a year that the cost holds")
+    upkeep_first_year_usd: float = Field(default=0.0, description="part of the first year that keeps up with changes")
+    by_volume: list[tuple[float, float]] = Field(
+        default_factory=list, description="first-year cost in USD at other volumes: (answers a month, USD)"
+    )
 
 
 class Gate(Record):
@@ -349,6 +353,9 @@ class Decision(Record):
     more_test_usd: float | None = Field(default=None, description="what labelling these test examples would cost")
     leading: str = Field(default="", description="strategy ahead so far, where the verdict is can't tell yet")
     flips: list[str] = Field(description="what would change the verdict, and how close it is")
+    flip_factors: list[float] = Field(
+        default_factory=list, description="per flip: the factor by which its figure must move, 2 for a choice"
+    )
     expected: str = Field(description="what 01 expected before measuring")
     next_steps: list[str] = Field(default_factory=list, description="what to do on Monday, in order")
 
