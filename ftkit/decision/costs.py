@@ -120,9 +120,16 @@ def cost(result: StrategyResult, s: Setting, reference: StrategyResult | None = 
         strategy=result.spec.name, one_off_usd=one_off, monthly_usd=running + upkeep / 12, per_1000_answers_usd=per_1000,
         first_year_usd=one_off + 12 * running + upkeep, updates_per_year=updates_per_year(result, s),
         per_1000_right_usd=per_1000 / result.accuracy.value if result.accuracy.value > 0 else None,
+        upkeep_first_year_usd=upkeep, by_volume=by_volume(result, s),
         break_even_answers_per_month=break_even(result, other, s) if other else None,
         replaces=other.spec.name if other else "",
     )  # fmt: skip
+
+
+def by_volume(result: StrategyResult, s: Setting) -> list[tuple[float, float]]:
+    """Return the first-year cost at volumes from 100 to 100 million answers a month."""
+    volumes = [10 ** (2 + k / 8) for k in range(49)]
+    return [(volume, first_year_usd(result, replace(s, answers_per_month=volume))) for volume in volumes]
 
 
 def break_even(result: StrategyResult, other: StrategyResult, s: Setting, most: float = 1e9) -> float | None:

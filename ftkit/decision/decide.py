@@ -90,13 +90,13 @@ def decide(
     case = Case(evaluation, training, data, p)
     found, costs, choice = gates(evaluation, p), case.costs(p), case.choice(p)
     more, more_usd = _more(choice, case)
-    results = case.results
+    results, flipped = case.results, flips(case)
     return Decision(
         verdict=_verdict(choice, case), strategy=choice.strategy if choice.kind == "chosen" else None,
         sentence=_sentence(choice, case, costs, more_usd), gates=found, costs=costs,
         reasons=[*words.reasons(choice, evaluation, results, found, case.table, p), *_expectation(choice, case, suitability)],
         prices=[*_measured(case), *case.prices], margin_points=p.margin_points, more_test_examples=more, more_test_usd=more_usd,
-        leading=choice.strategy if choice.kind == "can't tell" else "", flips=[f.text for f in flips(case)],
+        leading=choice.strategy if choice.kind == "can't tell" else "", flips=[f.text for f in flipped], flip_factors=[f.closeness for f in flipped],
         expected=suitability.sentence if suitability else "", next_steps=words.next_steps(choice, results, found, more),
     )  # fmt: skip
 
