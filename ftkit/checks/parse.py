@@ -1,0 +1,99 @@
+"""What an answer says: its label, fields or text, and whether it came in the right format."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ftkit.checks.text import normalise, tokens
+from ftkit.records import TaskCard
+
+Format = Literal["strict", "repairable", "failed"]
+
+
+@dataclass
+class Parsed:
+    """An answer taken apart.
+
+    Attributes:
+        format: strict (usable as it is), repairable (usable after a fixed repair) or failed.
+        content: The label or text; empty for a record of fields or a failed answer.
+        fields: Value per field as text, for kind=fields.
+    """
+
+    format: Format
+    content: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+def parse(card: TaskCard, answer: str) -> Parsed:
+    """Take an answer apart by the task's kind of output.
+
+    The repairs are fixed and need no model, so a deployment can do the same: a label is found in other letters or
+    alone in a sentence; a JSON record is freed from code fences and words around it.
+    """
+    if card.kind == "label":
+        return _label(card.labels, answer)
+    if card.kind == "fields":
+        return _fields(card.fields, answer)
+    return Parsed("strict" if answer.strip() else "failed", answer.strip())
+
+
+def _label(labels: list[str], answer: str) -> Parsed:
+    if answer.strip() in labels or (not labels and answer.strip()):
+        return Parsed("strict", answer.strip())
+    by_name = {_key(label): label for label in labels}
+    if _key(answer) in by_name:
+        return Parsed("repairable", by_name[_key(answer)])
+    named = _labels_within(labels, answer)
+    return Parsed("repairable", named[0]) if len(named) == 1 else Parsed("failed", answer.strip())
+
+
+def _key(label: str) -> str:
+    return re.sub(r"[_\-\s]+", " ", normalise(label))
+
+
+def _labels_within(labels: list[str], answer: str) -> list[str]:
+    """Return the labels named in a sentence; a label inside a longer named one does not count."""
+    rest, found = f" {' '.join(tokens(answer))} ", []
+    for label in sorted(labels, key=len, reverse=True):
+        inner = f" {' '.join(tokens(label))} "
+        if inner.strip() and inner in rest:
+            found.append(label)
+            rest = rest.replace(inner, " | ")
+    return found
+
+
+def _fields(names: list[str], answer: str) -> Parsed:
+    record = _json(answer)
+    if record is not None:
+        strict = not names or set(record) == set(names)
+        return Parsed("strict" if strict else _repaired(names, record), fields=_values(record))
+    fragment = re.search(r"\{.*\}", answer, flags=re.DOTALL)
+    record = _json(fragment.group()) if fragment else None
+    if record is None:
+        return Parsed("failed")
+    return Parsed(_repaired(names, record), fields=_values(record))
+
+
+def _repaired(names: list[str], record: dict[str, Any]) -> Format:
+    return "repairable" if set(names) <= set(record) else "failed"
+
+
+def _json(text: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def text_of(parsed: Parsed) -> str:
+    """Return the repaired answer as the text that the task asked for."""
+    return json.dumps(parsed.fields, ensure_ascii=False, separators=(",", ":")) if parsed.fields else parsed.content
+
+
+def _values(record: dict[str, Any]) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in record.items()}

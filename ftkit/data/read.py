@@ -1,0 +1,171 @@
+"""Reading examples from CSV, TSV, JSONL, JSON, Parquet and XLSX; a row that cannot be used is kept aside with its reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ftkit.data.sources import SOURCES, Raw
+from ftkit.errors import BadInput
+from ftkit.params import nearest
+
+FEWEST = 20
+
+
+@dataclass
+class Rejected:
+    """A row that cannot be used.
+
+    Attributes:
+        row: Line or row number in the file, the header being 1.
+        reason: Why, with the column.
+        file: Name of the file.
+    """
+
+    row: int
+    reason: str
+    file: str = ""
+
+
+@dataclass
+class Table:
+    """What was read.
+
+    Attributes:
+        rows: One dict per usable row with ``input``, ``output``, ``group`` and ``source_row``.
+        rejected: The others.
+        rows_read: Both together.
+        encoding: Encoding of the text, or the format's name for binary formats.
+        separator: Column separator of a CSV or TSV file.
+        file: Name of the file.
+    """
+
+    rows: list[dict[str, Any]]
+    rejected: list[Rejected] = field(default_factory=list)
+    rows_read: int = 0
+    encoding: str = ""
+    separator: str = ""
+    file: str = ""
+
+
+def read(
+    path: Path, input_column: str, output_column: str, group_column: str = "", encoding: str = "", fewest: int = FEWEST
+) -> Table:
+    """Read a file of examples.
+
+    Args:
+        path: The file; its ending decides the format.
+        input_column: Column with what the model is given.
+        output_column: Column with the right answer; a JSON object is kept as compact JSON.
+        group_column: Column whose rows stay together in one split; empty for none.
+        encoding: Encoding of a text file; empty for UTF-8.
+        fewest: Fewest usable rows.
+
+    Raises:
+        BadInput: The file is missing, empty or not readable, a column is not there, there are too few rows, or all
+            outputs are the same.
+    """
+    raw = open_source(path, encoding)
+    wanted = [c for c in (input_column, output_column, group_column) if c]
+    _check_columns(path, raw.columns, wanted)
+    table = Table([], list(_told(raw, path)), encoding=raw.encoding, separator=raw.separator, file=path.name)
+    for number, row in raw.rows:
+        reason = _fault(row, input_column, output_column)
+        if reason:
+            table.rejected.append(Rejected(number, reason, path.name))
+            continue
+        group = _text(row.get(group_column)) if group_column else ""
+        table.rows.append(
+            {
+                "input": _text(row[input_column]),
+                "output": _text(row[output_column]),
+                "group": group,
+                "source_row": number,
+                "file": path.name,
+            }
+        )
+    table.rows_read = len(table.rows) + len(table.rejected)
+    table.rejected.sort(key=lambda r: r.row)
+    _check_enough(path, table, output_column, fewest)
+    return table
+
+
+def open_source(path: Path, encoding: str = "") -> Raw:
+    """Open a file by its ending.
+
+    Raises:
+        BadInput: No such file, an unknown ending, or an empty or unreadable file.
+    """
+    if path.is_dir() or not path.exists():
+        raise BadInput("there is no such file", where=str(path), todo="check data.data in the parameter file")
+    reader = SOURCES.get(path.suffix.lower())
+    if reader is None:
+        raise BadInput(f"'{path.suffix}' is no known kind of file", where=str(path), todo=f"use one of {', '.join(SOURCES)}")
+    if path.stat().st_size == 0:
+        raise BadInput("the file is empty", where=str(path), todo="give a file with a header and rows")
+    try:
+        return reader(path, encoding)
+    except PermissionError as error:
+        raise BadInput("may not be read", where=str(path), todo="change its permissions") from error
+
+
+def _told(raw: Raw, path: Path) -> Iterable[Rejected]:
+    return (Rejected(number, reason, path.name) for number, reason in raw.faults)
+
+
+def _check_columns(path: Path, columns: list[str], wanted: list[str]) -> None:
+    twice = sorted({c for c in columns if columns.count(c) > 1})
+    if twice:
+        raise BadInput(f"the column name '{twice[0]}' stands twice", where=f"{path}, row 1", todo="give each column its own name")
+    for name in wanted:
+        if name not in columns:
+            raise BadInput(
+                f"there is no column '{name}'{nearest(name, columns)}", where=str(path),
+                todo=f"set data.input_column and data.output_column; the columns are: {', '.join(columns[:30])}",
+            )  # fmt: skip
+
+
+def _fault(row: dict[str, Any], input_column: str, output_column: str) -> str:
+    for name in (input_column, output_column):
+        value = row.get(name)
+        if isinstance(value, list):
+            return f"column '{name}' holds a list, not a text"
+        text = _text(value)
+        if not text:
+            return f"column '{name}' is empty"
+        if "\x00" in text:
+            return f"column '{name}' holds a NUL byte"
+    return ""
+
+
+def _text(value: Any) -> str:
+    """Return a cell as text without outer blanks; missing values are empty, JSON objects become compact JSON."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value).strip()
+
+
+def _check_enough(path: Path, table: Table, output_column: str, fewest: int) -> None:
+    if len(table.rows) < fewest:
+        why = (
+            f"; {len(table.rejected)} rows were rejected, the first: row {table.rejected[0].row}: {table.rejected[0].reason}"
+            if table.rejected
+            else ""
+        )
+        raise BadInput(
+            f"only {len(table.rows)} usable rows, at least {fewest} are needed{why}",
+            where=str(path),
+            todo="add examples or mend these rows",
+        )
+    if len({row["output"] for row in table.rows}) == 1:
+        raise BadInput(
+            f"all outputs are the same: {table.rows[0]['output'][:60]!r}", where=f"{path}, column {output_column}",
+            todo="check data.output_column: there is nothing to learn from one answer",
+        )  # fmt: skip

@@ -1,0 +1,194 @@
+"""The file formats: each reader returns columns, numbered rows, and rows that could not be taken apart."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ftkit.errors import BadInput
+
+LONGEST_CELL = 10_000_000
+
+
+@dataclass
+class Raw:
+    """A file as it stands.
+
+    Attributes:
+        columns: Names in order.
+        rows: Row number (header = 1; first line = 1 for JSONL) and cells by name.
+        faults: Row number and reason of each row that could not be taken apart.
+        encoding: Encoding, or the name of a binary format.
+        separator: Column separator.
+    """
+
+    columns: list[str]
+    rows: list[tuple[int, dict[str, Any]]]
+    faults: list[tuple[int, str]] = field(default_factory=list)
+    encoding: str = ""
+    separator: str = ""
+
+
+def decode(path: Path, encoding: str) -> tuple[str, str]:
+    """Return a text file's text and encoding.
+
+    Raises:
+        BadInput: It is not UTF-8 (with the encoding it looks like), or not in the encoding that was given.
+    """
+    data = path.read_bytes()
+    if encoding:
+        try:
+            return data.decode(encoding), encoding
+        except LookupError as error:
+            raise BadInput(
+                f"'{encoding}' is no known encoding", where="data.encoding", todo="try utf-8, cp1252 or latin-1"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise BadInput(
+                f"is not {encoding}: byte {error.start}",
+                where=str(path),
+                todo="set data.encoding to the right one, or leave it empty",
+            ) from error
+    try:
+        return data.decode("utf-8-sig"), "utf-8"
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise BadInput(
+            f"is not UTF-8 (line {line}); it looks like {_looks_like(data)}", where=str(path), todo=_encoding_hint(data)
+        ) from error
+
+
+def _looks_like(data: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data[:200_000]).best()
+    return best.encoding if best else "no text at all"
+
+
+def _encoding_hint(data: bytes) -> str:
+    name = _looks_like(data)
+    return "give a text file" if name == "no text at all" else f"set data.encoding: {name}, or save the file as UTF-8"
+
+
+def read_csv(path: Path, encoding: str) -> Raw:
+    """Read CSV or TSV; the separator is found from the header."""
+    text, used = decode(path, encoding)
+    separator = "\t" if path.suffix.lower() == ".tsv" else _separator(text)
+    csv.field_size_limit(LONGEST_CELL)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    raw = Raw([], [], encoding=used, separator=separator)
+    start = 1
+    try:
+        for cells in reader:
+            _csv_row(raw, start, cells)
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise BadInput(
+            f"cannot be read as a table: {error}",
+            where=f"{path}, row starting at line {start}",
+            todo="close the quotes or shorten the cell there",
+        ) from error
+    if not raw.columns:
+        raise BadInput("the file is empty", where=str(path), todo="give a file with a header and rows")
+    return raw
+
+
+def _csv_row(raw: Raw, line: int, cells: list[str]) -> None:
+    if not raw.columns:
+        raw.columns = [c.strip() for c in cells]
+    elif len(cells) == len(raw.columns):
+        raw.rows.append((line, dict(zip(raw.columns, cells, strict=True))))
+    elif any(c.strip() for c in cells):
+        raw.faults.append((line, f"has {len(cells)} cells, the header has {len(raw.columns)}"))
+
+
+def _separator(text: str) -> str:
+    """Return the candidate that splits the first lines into the same number of cells, most cells first."""
+    lines = [line for line in text.splitlines()[:30] if line.strip()]
+    best, most = ",", 1
+    for candidate in (",", ";", "\t", "|"):
+        try:
+            rows = list(csv.reader(lines, delimiter=candidate))
+        except csv.Error:
+            continue
+        width = len(rows[0]) if rows else 0
+        if width > most and sum(len(r) == width for r in rows) >= 0.8 * len(rows):
+            best, most = candidate, width
+    return best
+
+
+def read_jsonl(path: Path, encoding: str) -> Raw:
+    """Read one JSON object per line; other lines are told."""
+    text, used = decode(path, encoding)
+    raw = Raw([], [], encoding=used)
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            _add(raw, number, *_object(line))
+    return _named(raw)
+
+
+def read_json(path: Path, encoding: str) -> Raw:
+    """Read a JSON array of objects, or an object that holds one."""
+    text, used = decode(path, encoding)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"is not JSON: {error}", where=str(path), todo="mend it; one object a line is .jsonl") from error
+    if isinstance(content, dict):
+        content = next((v for v in content.values() if isinstance(v, list)), None)
+    if not isinstance(content, list):
+        raise BadInput("holds no array of objects", where=str(path), todo="give an array of objects with the same keys")
+    raw = Raw([], [], encoding=used)
+    for number, item in enumerate(content, 1):
+        _add(raw, number, item if isinstance(item, dict) else None, "is no object")
+    return _named(raw)
+
+
+def _object(line: str) -> tuple[dict[str, Any] | None, str]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return None, f"is not JSON: {error}"
+    return (value, "") if isinstance(value, dict) else (None, "is no JSON object")
+
+
+def _add(raw: Raw, number: int, item: dict[str, Any] | None, reason: str) -> None:
+    if item is None:
+        raw.faults.append((number, reason))
+    else:
+        raw.rows.append((number, item))
+
+
+def _named(raw: Raw) -> Raw:
+    raw.columns = list(dict.fromkeys(name for _, row in raw.rows for name in row))
+    return raw
+
+
+def read_frame(path: Path, encoding: str) -> Raw:
+    """Read Parquet or XLSX through pandas."""
+    import pandas as pd
+
+    kind = path.suffix.lower().lstrip(".")
+    try:
+        frame = pd.read_parquet(path) if kind == "parquet" else pd.read_excel(path, dtype=object)
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput(
+            f"cannot be read as {kind}: {str(error).splitlines()[0]}", where=str(path), todo="open and save it again"
+        ) from error
+    names = [str(c).strip() for c in frame.columns]
+    rows = [
+        (number, dict(zip(names, values, strict=True)))
+        for number, values in enumerate(frame.itertuples(index=False, name=None), 2)
+    ]
+    return Raw(names, rows, encoding=kind)
+
+
+SOURCES: dict[str, Callable[[Path, str], Raw]] = {
+    ".csv": read_csv, ".tsv": read_csv, ".jsonl": read_jsonl, ".ndjson": read_jsonl, ".json": read_json,
+    ".parquet": read_frame, ".xlsx": read_frame,
+}  # fmt: skip

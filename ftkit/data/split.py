@@ -1,0 +1,128 @@
+"""The frozen split: seeded, stratified, and never through a group or a cluster of near copies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from typing import Any
+
+from ftkit.checks import normalise, parse
+from ftkit.data.near import Union, near_pairs
+from ftkit.records import TaskCard
+
+Row = dict[str, Any]
+
+
+def split(rows: list[Row], card: TaskCard, seed: int, validation_share: float, test_share: float) -> None:
+    """Give every row an ``id`` and a ``split``, in place.
+
+    Units (rows joined by cluster or group) are taken in an order drawn from the seed and their content, so that the
+    order of rows in the file changes nothing. Each goes where its stratum is furthest below its share.
+
+    Args:
+        rows: Rows with input, output, group and cluster; rows that already have a split (a given test file) keep it.
+        card: Decides the stratum: the label, or the first field with known values.
+        seed: Seed of the order.
+        validation_share: Share of rows for validation, 0..0.5.
+        test_share: Share of rows for the test; 0 where the test is a file of its own.
+    """
+    for row in rows:
+        row["id"] = row_id(row)
+    _tell_apart(rows)
+    free = [row for row in rows if not row.get("split")]
+    shares = {"test": test_share, "validation": validation_share, "train": 1 - test_share - validation_share}
+    wanted = Counter(stratum(card, row["output"]) for row in free)
+    taken: dict[str, Counter[str]] = {name: Counter() for name in shares}
+    for unit in sorted(units(free), key=lambda unit: _draw(seed, min(row["id"] for row in unit))):
+        kind = Counter(stratum(card, row["output"]) for row in unit).most_common(1)[0][0]
+        name = max(
+            shares,
+            key=lambda s: (
+                (shares[s] * wanted[kind] - taken[s][kind] - len(unit) / 2) / max(shares[s], 1e-9) if shares[s] else -1e18
+            ),
+        )
+        taken[name][kind] += len(unit)
+        for row in unit:
+            row["split"] = name
+
+
+def row_id(row: Row) -> str:
+    """Return an id made from the content, so that it survives a new order of rows."""
+    return hashlib.sha256(f"{normalise(row['input'])}\x1f{normalise(row['output'])}".encode()).hexdigest()[:12]
+
+
+def _tell_apart(rows: list[Row]) -> None:
+    """Number rows of equal content (a test file may hold copies)."""
+    seen: Counter[str] = Counter()
+    for row in rows:
+        seen[row["id"]] += 1
+        if seen[row["id"]] > 1:
+            row["id"] += f"-{seen[row['id']]}"
+
+
+def _draw(seed: int, text: str) -> str:
+    return hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()
+
+
+def stratum(card: TaskCard, output: str) -> str:
+    """Return what the split is stratified by: the label, or the first field that has known values."""
+    if card.kind == "label":
+        return output
+    field = next((check.field for check in card.checks if check.kind == "enum" and check.field), "")
+    return parse(card, output).fields.get(field, "") if field else ""
+
+
+def units(rows: list[Row]) -> list[list[Row]]:
+    """Return the rows joined by cluster or by group, also in chains."""
+    union, seen = Union(len(rows)), {}
+    for index, row in enumerate(rows):
+        for key in (("cluster", row["cluster"]), ("group", row["group"]) if row["group"] else None):
+            if key:
+                union.join(seen.setdefault(key, index), index)
+    found: dict[int, list[Row]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        found[union.root(index)].append(row)
+    return list(found.values())
+
+
+def at_most(rows: list[Row], card: TaskCard, name: str, limit: int, seed: int) -> list[Row]:
+    """Keep at most ``limit`` rows of one split, the same share of every stratum; 0 keeps all."""
+    mine = [row for row in rows if row["split"] == name]
+    if not limit or len(mine) <= limit:
+        return rows
+    strata: dict[str, list[Row]] = defaultdict(list)
+    for row in sorted(mine, key=lambda row: _draw(seed, row["id"])):
+        strata[stratum(card, row["output"])].append(row)
+    ranked = sorted(
+        ((i + 0.5) / len(group), _draw(seed, row["id"]), row["id"]) for group in strata.values() for i, row in enumerate(group)
+    )
+    kept = {row for _, _, row in ranked[:limit]}
+    return [row for row in rows if row["split"] != name or row["id"] in kept]
+
+
+def leaks(rows: list[Row], threshold: float) -> dict[str, int]:
+    """Count the rows outside of train that have an exact copy, a near copy or a group member in another split.
+
+    Returns:
+        Counts by kind: ``exact``, ``near`` (exact ones not counted again) and ``group``.
+    """
+    exact, near = set(), set()
+    for i, j in near_pairs([row["input"] for row in rows], threshold):
+        if rows[i]["split"] != rows[j]["split"]:
+            same = normalise(rows[i]["input"]) == normalise(rows[j]["input"])
+            (exact if same else near).update(k for k in (i, j) if rows[k]["split"] != "train")
+    places: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        places[row["group"]].add(row["split"])
+    grouped = sum(1 for row in rows if row["group"] and row["split"] != "train" and len(places[row["group"]]) > 1)
+    return {"exact": len(exact), "near": len(near - exact), "group": grouped}
+
+
+def random_split(rows: list[Row], seed: int, validation_share: float, test_share: float) -> list[Row]:
+    """Return copies of the rows, split row by row at random: what a careless split would have done."""
+    copies = []
+    for index, row in enumerate(rows):
+        at = int(_draw(seed, str(index))[:8], 16) / 16**8
+        name = "test" if at < test_share else "validation" if at < test_share + validation_share else "train"
+        copies.append({**row, "split": row.get("split") or name})
+    return copies

@@ -1,0 +1,63 @@
+"""From the answers of a person to a task card whose format, length and failure modes are executable checks (G3)."""
+
+from __future__ import annotations
+
+from ftkit.checks import safe_search
+from ftkit.errors import BadInput
+from ftkit.params import TaskParameters, nearest
+from ftkit.records import Check, TaskCard
+
+
+def build_card(p: TaskParameters) -> TaskCard:
+    """Return the task card.
+
+    Raises:
+        BadInput: A field that is checked is none of the task's fields, a pattern is not valid, or a label stands twice.
+    """
+    _check_names(p)
+    if p.forbidden_regex:
+        safe_search(p.forbidden_regex, "")
+    is_record = p.kind == "fields"
+    return TaskCard(
+        name=p.name, instruction=p.instruction.strip(), kind=p.kind, labels=p.labels if p.kind == "label" else [],
+        fields=p.fields if is_record else [], key_fields=p.key_fields or p.fields if is_record else [],
+        tone=p.tone, checks=checks(p), knowledge_field=p.knowledge_field if is_record else "",
+    )  # fmt: skip
+
+
+def checks(p: TaskParameters) -> list[Check]:
+    """Return the executable checks that follow from format, length and failure modes."""
+    found = [Check(name="not empty", kind="non_empty")]
+    if p.kind == "label" and p.labels:
+        found.append(Check(name="a known label", kind="enum", value=p.labels))
+    if p.kind == "fields":
+        found += [Check(name="valid JSON", kind="json"), Check(name="all fields there", kind="keys", value=p.fields)]
+        found += [
+            Check(name=f"{name} is a known value", kind="enum", field=name, value=values) for name, values in p.enums.items()
+        ]
+    if p.max_words and p.kind != "label":
+        found.append(Check(name=f"at most {p.max_words} words", kind="max_words", value=p.max_words))
+    if p.forbidden_regex:
+        found.append(Check(name="forbidden pattern absent", kind="not_regex", value=p.forbidden_regex))
+    return found
+
+
+def _check_names(p: TaskParameters) -> None:
+    if p.kind == "fields":
+        if not p.fields:
+            raise BadInput("kind is fields, but no fields are named", where="task.fields", todo="name the fields of the record")
+        for where, names in (
+            ("key_fields", p.key_fields),
+            ("enums", p.enums),
+            ("knowledge_field", [p.knowledge_field] if p.knowledge_field else []),
+        ):
+            for name in names:
+                if name not in p.fields:
+                    raise BadInput(
+                        f"'{name}' is none of the fields{nearest(name, p.fields)}",
+                        where=f"task.{where}",
+                        todo="use a name from task.fields",
+                    )
+    for where, names in (("labels", p.labels), ("fields", p.fields)):
+        if len(set(names)) != len(names):
+            raise BadInput("a name stands twice", where=f"task.{where}", todo="name each once")
