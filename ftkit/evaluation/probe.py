@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ftkit.checks.text import normalise
 from ftkit.evaluation.compare import compare
-from ftkit.evaluation.text import normalise
 from ftkit.models.chat import ChatModel, Messages
 from ftkit.records import SCORE_COLUMNS, Comparison, Estimate
 from ftkit.statistics import mean_interval

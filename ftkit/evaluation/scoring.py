@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from ftkit.evaluation.formats import format_of
+from ftkit.checks.formats import format_of
+from ftkit.checks.parse import Format, Parsed, parse
+from ftkit.checks.text import normalise, token_f1
 from ftkit.evaluation.items import check_answers, check_items, cluster_of
-from ftkit.evaluation.parse import Format, Parsed, parse
 from ftkit.evaluation.support import Evidence
-from ftkit.evaluation.text import normalise, token_f1
 from ftkit.records import SCORE_COLUMNS, TaskCard
 
 ABSTENTIONS = ("we will check",)

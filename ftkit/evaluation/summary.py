@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ftkit.checks.parse import parse
 from ftkit.errors import BadInput
-from ftkit.evaluation.parse import parse
 from ftkit.evaluation.scoring import field_matches
 from ftkit.records import Confusion, Estimate, StrategyResult, StrategySpec, TaskCard
 from ftkit.statistics import clusters, mean_interval, mean_intervals, resample_means

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ftkit.evaluation.parse import Parsed
-from ftkit.evaluation.text import normalise, supported
+from ftkit.checks.parse import Parsed
+from ftkit.checks.text import normalise, supported
 from ftkit.records import TaskCard
 
 

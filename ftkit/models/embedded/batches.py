@@ -59,7 +59,9 @@ def encode(tok: Any, lessons: list[Lesson]) -> list[tuple[list[int], list[bool]]
 def pool(rng: random.Random, tok: Any, words: Lexicon, level: float, count: int, budget: int) -> list[Batch]:
     """Return the batches of a pool of lessons, in random order; 6% are random symbols repeated, so that copying stays."""
     lessons = [curriculum.lesson(rng, words, level) for _ in range(count)]
-    coded = [(ids, marks, les.skill) for (ids, marks), les in zip(encode(tok, lessons), lessons, strict=True) if len(ids) <= LONGEST]
+    coded = [
+        (ids, marks, les.skill) for (ids, marks), les in zip(encode(tok, lessons), lessons, strict=True) if len(ids) <= LONGEST
+    ]
     coded += [(*_repeat(rng, len(tok)), "repeat") for _ in range(count // 12)]
     coded.sort(key=lambda c: len(c[0]))
     made: list[Batch] = []
@@ -73,9 +75,9 @@ def pool(rng: random.Random, tok: Any, words: Lexicon, level: float, count: int,
     return made
 
 
-def copies(rng: random.Random, size: int, budget: int) -> list[Batch]:
-    """Return one batch of random symbols repeated, loss on the repeat only."""
-    length = rng.randint(12, 40)
+def copies(rng: random.Random, size: int, budget: int, longest: int) -> list[Batch]:
+    """Return one batch of random symbols repeated, loss on the repeat only; short ones first, they give the stronger hint."""
+    length = rng.randint(4, longest)
     rows = [(*_repeat(rng, size, length), "repeat") for _ in range(budget // (2 * length))]
     return [_padded(rows)]
 

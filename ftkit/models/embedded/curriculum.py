@@ -19,7 +19,14 @@ Messages = list[dict[str, str]]
 
 def copying(d: Draw) -> Lesson:
     """Copy exact strings: names, codes, values, words."""
-    told = d.pick("Repeat the text.", "Copy exactly what is written.", "Say it again.", "Write the same text.", "Echo the message.", "Give it back unchanged.")
+    told = d.pick(
+        "Repeat the text.",
+        "Copy exactly what is written.",
+        "Say it again.",
+        "Write the same text.",
+        "Echo the message.",
+        "Give it back unchanged.",
+    )
     lesson = Lesson("copying", [{"role": "system", "content": told}])
     for _ in range(d.rng.randint(1, 3)):
         text = " ".join(d.rng.choice([d.name, d.code, d.value, d.word, d.word])() for _ in range(d.rng.randint(1, 8)))
@@ -30,7 +37,9 @@ def copying(d: Draw) -> Lesson:
 
 def extraction(d: Draw) -> Lesson:
     """Extract what a message names: order number, product, person, amount, date."""
-    system = d.pick("Extract what is asked.", "Give only the {w}.", "Which {w} is named?", "Extract the {w}.", "Find the {w} in the text.")
+    system = d.pick(
+        "Extract what is asked.", "Give only the {w}.", "Which {w} is named?", "Extract the {w}.", "Find the {w} in the text."
+    )
     kinds = ["order number", "product", "name", "amount", "day"]
     d.rng.shuffle(kinds)
     kind = kinds[0]
@@ -45,12 +54,19 @@ def extraction(d: Draw) -> Lesson:
             d.pick("I bought the {product}", "the {product} is broken", "about the {product}"),
             d.pick("I am {name}", "my name is {name}", "{name} here"), d.pick("I paid {amount}", "it cost {amount}"), d.pick("it was on {day}", "since {day}"),
         ]  # fmt: skip
-        shown = [p for p in parts if f"{{{kind}}}" in p] + d.rng.sample([p for p in parts if f"{{{kind}}}" not in p], d.rng.randint(1, 4))
+        shown = [p for p in parts if f"{{{kind}}}" in p] + d.rng.sample(
+            [p for p in parts if f"{{{kind}}}" not in p], d.rng.randint(1, 4)
+        )
         d.rng.shuffle(shown)
         text = d.pick(", ", ". ").join(shown)
         for key, value in fields.items():
             text = text.replace(f"{{{key}}}", value)
-        lesson.say("user", text + d.pick(".", "") if "{w}" in system else f"{text}. {d.pick('What is', 'Tell me', 'Give')} the {kind}{d.pick('?', '.')}")
+        lesson.say(
+            "user",
+            text + d.pick(".", "")
+            if "{w}" in system
+            else f"{text}. {d.pick('What is', 'Tell me', 'Give')} the {kind}{d.pick('?', '.')}",
+        )
         lesson.say("assistant", fields[kind])
     return lesson
 
@@ -59,7 +75,13 @@ def length(d: Draw) -> Lesson:
     """Keep to a length: the first words, the last word, at most so many words."""
     n = d.rng.randint(1, 2 + round(4 * d.level))
     named = "word" if n == 1 else "words"
-    told = d.pick(f"Give the first {n} {named}.", f"Answer with the first {n} {named} of the text.", f"Keep only the first {n} {named}.", f"Shorten to {n} {named}.", f"Cut the text after {n} {named}.")
+    told = d.pick(
+        f"Give the first {n} {named}.",
+        f"Answer with the first {n} {named} of the text.",
+        f"Keep only the first {n} {named}.",
+        f"Shorten to {n} {named}.",
+        f"Cut the text after {n} {named}.",
+    )
     lesson = Lesson("length", [{"role": "system", "content": told if d.chance(0.6) else f"{instruction(d)}\n{told}"}])
     for _ in range(d.rng.randint(1, 4)):
         words = [d.word() if d.chance(0.7) else d.name().split()[0] for _ in range(d.rng.randint(n, n + 6))]
@@ -70,12 +92,21 @@ def length(d: Draw) -> Lesson:
 
 def tone(d: Draw) -> Lesson:
     """Begin or end as the prompt asks, and answer in between."""
-    hello, bye = d.pick("Hello", "Good day", "Dear customer", "Hi there", "Welcome"), d.pick("Thank you", "Best regards", "Kind regards", "All the best")
+    hello, bye = (
+        d.pick("Hello", "Good day", "Dear customer", "Hi there", "Welcome"),
+        d.pick("Thank you", "Best regards", "Kind regards", "All the best"),
+    )
     start = d.chance(0.5)
     told = f'Begin with "{hello}".' if start else f'End with "{bye}".'
     if d.chance(0.3):
-        told = d.pick("Greet the customer first: {h}.", "Be polite and start with {h}.").format(h=hello) if start else f"Be polite and close with {bye}."
-    lesson = Lesson("tone", [{"role": "system", "content": f"{d.pick('Repeat the name.', 'Copy the text.', 'Say what is written.')} {told}"}])
+        told = (
+            d.pick("Greet the customer first: {h}.", "Be polite and start with {h}.").format(h=hello)
+            if start
+            else f"Be polite and close with {bye}."
+        )
+    lesson = Lesson(
+        "tone", [{"role": "system", "content": f"{d.pick('Repeat the name.', 'Copy the text.', 'Say what is written.')} {told}"}]
+    )
     for _ in range(d.rng.randint(1, 3)):
         text = d.thing() if d.chance(0.5) else d.value()
         lesson.say("user", text)
@@ -85,17 +116,27 @@ def tone(d: Draw) -> Lesson:
 
 def recall(d: Draw) -> Lesson:
     """Two turns of chat: what was told in the first is asked for in the second; also lists of key and value."""
-    pairs = {d.word() if d.chance(0.6) else d.name(): d.rng.choice([d.value, d.code, d.name, d.word])() for _ in range(d.rng.randint(2, 4 + round(4 * d.level)))}
+    pairs = {
+        d.word() if d.chance(0.6) else d.name(): d.rng.choice([d.value, d.code, d.name, d.word])()
+        for _ in range(d.rng.randint(2, 4 + round(4 * d.level)))
+    }
     joint = d.pick(": ", " is ", " = ", " has ", " - ")
     listed = d.pick("\n", ", ", ". ").join(f"{k}{joint}{v}" for k, v in pairs.items())
-    lesson = Lesson("recall", [{"role": "system", "content": d.pick("Remember what is told.", "Answer from what was said.", instruction(d))}])
+    lesson = Lesson(
+        "recall", [{"role": "system", "content": d.pick("Remember what is told.", "Answer from what was said.", instruction(d))}]
+    )
     asked = d.rng.sample(list(pairs), min(len(pairs), d.rng.randint(2, 6)))
     if d.chance(0.5):
         lesson.say("user", listed)
         lesson.say("assistant", d.pick("OK", "Thank you"), scored=False)
         lesson.say("user", asked[0] + "?")
     else:
-        lesson.say("user", with_passages([], asked[0]).replace("Passages:\n", f"Facts:\n{listed}") if d.chance(0.5) else f"{listed}\n{asked[0]}?")
+        lesson.say(
+            "user",
+            with_passages([], asked[0]).replace("Passages:\n", f"Facts:\n{listed}")
+            if d.chance(0.5)
+            else f"{listed}\n{asked[0]}?",
+        )
     lesson.say("assistant", pairs[asked[0]])
     for key in asked[1:]:
         lesson.say("user", d.pick(f"{key}?", key, f"and {key}?", f"What about {key}?"))
@@ -108,7 +149,9 @@ def json_copy(d: Draw) -> Lesson:
     pairs = {d.word(): d.rng.choice([d.value, d.code, d.name, d.word])() for _ in range(d.rng.randint(1, 5))}
     keys = list(pairs)
     d.rng.shuffle(keys)
-    told = d.pick("Answer with JSON with the keys {}.", "Write JSON with {}.", "Fill the keys {}.").format(",".join(f'"{k}"' for k in keys))
+    told = d.pick("Answer with JSON with the keys {}.", "Write JSON with {}.", "Fill the keys {}.").format(
+        ",".join(f'"{k}"' for k in keys)
+    )
     lesson = Lesson("json copy", [{"role": "system", "content": told}])
     lesson.say("user", d.pick(", ", "\n", ". ").join(f"{k}{d.pick(': ', ' is ')}{v}" for k, v in pairs.items()))
     lesson.say("assistant", json.dumps({k: pairs[k] for k in keys}, separators=(",", ":")))

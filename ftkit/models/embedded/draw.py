@@ -18,8 +18,31 @@ ENDS = ["", "", "", "n", "r", "s", "x", "th", "ia", "on", "is", "ex", "um"]
 PEOPLE = "Anna Ben Carla David Eva Frank Grace Henry Ida Jonas Karin Leo Maria Nina Oscar Paula Rita Sam Tom Vera".split()
 UNITS = "days weeks months years hours minutes euros dollars percent kg grams metres litres degrees km points pages seats people".split()
 MONTHS = "January February March April May June July August September October November December".split()
-OPENERS = ["hello, ", "hi, ", "hi there, ", "good morning, ", "dear team, ", "please help: ", "question: ", "hey, ", "Hello! ", "Good day. "]
-ENDINGS = ["", "", "", " thanks", " thank you.", " please", " please help.", " Regards, {p}", " many thanks, {p}", " what now?", " can you help?"]
+OPENERS = [
+    "hello, ",
+    "hi, ",
+    "hi there, ",
+    "good morning, ",
+    "dear team, ",
+    "please help: ",
+    "question: ",
+    "hey, ",
+    "Hello! ",
+    "Good day. ",
+]
+ENDINGS = [
+    "",
+    "",
+    "",
+    " thanks",
+    " thank you.",
+    " please",
+    " please help.",
+    " Regards, {p}",
+    " many thanks, {p}",
+    " what now?",
+    " can you help?",
+]
 FRAMES = [
     "my {a} is {b}", "the {a} did not {b}", "I have a question about the {a} and the {b}", "something with {a} or {b}", "what about my {a}",
     "the {a} is wrong", "I need {a} and {b}", "we want to {a} the {b}", "there is a problem with the {a}, it concerns {b}", "how do I {a} this",
@@ -104,7 +127,13 @@ class Draw:
         kind = self.rng.random()
         if kind < 0.6:
             return f"{self.letters(1, 2)}-{self.digits(2, 4)}"
-        return self.digits(1, 4) if kind < 0.7 else f"{self.letters(1, 1)}{self.digits(1, 3)}" if kind < 0.85 else f"{self.word()}-{self.digits(1, 3)}"
+        return (
+            self.digits(1, 4)
+            if kind < 0.7
+            else f"{self.letters(1, 1)}{self.digits(1, 3)}"
+            if kind < 0.85
+            else f"{self.word()}-{self.digits(1, 3)}"
+        )
 
     def code(self) -> str:
         """Return an order number or other identifier."""
@@ -115,7 +144,11 @@ class Draw:
             return self.digits(4, 8)
         if kind < 0.75:
             return f"#{self.digits(3, 6)}"
-        return f"{self.letters(1, 2)}{self.digits(2, 4)}{self.letters(0, 2)}" if kind < 0.9 else f"20{self.digits(2, 2)}-{self.digits(3, 4)}"
+        return (
+            f"{self.letters(1, 2)}{self.digits(2, 4)}{self.letters(0, 2)}"
+            if kind < 0.9
+            else f"20{self.digits(2, 2)}-{self.digits(3, 4)}"
+        )
 
     def value(self) -> str:
         """Return a value such as '34 days', '8 am', '12.50 euros', '3 May'."""
@@ -182,7 +215,10 @@ class Draw:
             parts.insert(rng.randint(0, len(parts)), self.aside())
         if extra:
             parts.insert(rng.randint(0, len(parts)), extra)
-        parts = [p if p[-1] in ".?!" or i + 1 == len(parts) else p + rng.choice([".", ",", ".", " and", "?", "!"]) for i, p in enumerate(parts)]
+        parts = [
+            p if p[-1] in ".?!" or i + 1 == len(parts) else p + rng.choice([".", ",", ".", " and", "?", "!"])
+            for i, p in enumerate(parts)
+        ]
         text = " ".join(parts) + rng.choice(ENDINGS).format(p=rng.choice(PEOPLE))
         if self.chance(0.35):
             return rng.choice(OPENERS) + text
@@ -196,7 +232,9 @@ class Draw:
         )
 
 
-FILL = "thing one other place part way side kind point case bit lot number line end start week day person idea reason word".split()
+FILL = (
+    "thing one other place part way side kind point case bit lot number line end start week day person idea reason word".split()
+)
 _TOPICS: dict[tuple[int, bool], list[str]] = {}
 
 

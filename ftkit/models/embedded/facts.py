@@ -110,7 +110,14 @@ def article(d: Draw, thing: str, taken: set[str], count: int) -> Article:
         noise = d.rng.choice(NOISE).format(a=d.rng.randint(2, 99), b=d.digits(3, 5), m=d.name(), o=d.pick("May", "June", "July"))
         sentences.insert(d.rng.randint(0, len(sentences)), noise)
     about = made.facts[0].topic
-    title = d.pick(f"{thing} {about}", thing, f"{about.capitalize()} of the {thing}", f"{thing}: {about}", f"About {thing}", f"{thing} {d.word()}")
+    title = d.pick(
+        f"{thing} {about}",
+        thing,
+        f"{about.capitalize()} of the {thing}",
+        f"{thing}: {about}",
+        f"About {thing}",
+        f"{thing} {d.word()}",
+    )
     made.text = f"[{made.id}] {title}. {' '.join(sentences)}"
     return made
 
@@ -146,7 +153,13 @@ def question(d: Draw, about: Fact) -> str:
     """Return a question for a fact; the thing is named in it."""
     asked = d.rng.choice(about.asked)
     if "{n}" not in asked:
-        asked = d.pick(f"{asked} for the {{n}}", f"{{n}}: {asked}", f"I have the {{n}}, {asked}", f"about {{n}}, {asked}", f"{asked} with my {{n}}")
+        asked = d.pick(
+            f"{asked} for the {{n}}",
+            f"{{n}}: {asked}",
+            f"I have the {{n}}, {asked}",
+            f"about {{n}}, {asked}",
+            f"{asked} with my {{n}}",
+        )
     asked = asked.format(n=about.thing)
     return asked[0].upper() + asked[1:] + "?" if d.chance(0.4) else asked + d.pick("?", "", ".", " please?", "??")
 

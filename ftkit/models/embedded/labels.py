@@ -96,7 +96,14 @@ def pattern(d: Draw, shots: int = 0) -> Lesson:
     names = _pattern_labels(d, groups)
     reach = 2 + round(6 * d.level)
     clues = [d.rng.sample(g.clues, min(reach, len(g.clues))) for g in groups]
-    told = d.pick("Answer as in the examples.", "Follow the examples.", "Go on like this.", instruction(d), instruction(d), "Sort the texts.")
+    told = d.pick(
+        "Answer as in the examples.",
+        "Follow the examples.",
+        "Go on like this.",
+        instruction(d),
+        instruction(d),
+        "Sort the texts.",
+    )
     lesson = Lesson("pattern", [{"role": "system", "content": told}])
     order = [*range(count)] * (shots // count) if shots else [d.rng.randrange(count) for _ in range(d.rng.randint(5, 12))]
     d.rng.shuffle(order)
@@ -130,7 +137,9 @@ def _pattern_labels(d: Draw, groups: list[Group]) -> list[str]:
 
 def operation(d: Draw) -> Lesson:
     """Follow examples that show an operation on the text: its first or last word, its number, code or name."""
-    lesson = Lesson("pattern", [{"role": "system", "content": d.pick("Answer as in the examples.", "Follow the examples.", instruction(d))}])
+    lesson = Lesson(
+        "pattern", [{"role": "system", "content": d.pick("Answer as in the examples.", "Follow the examples.", instruction(d))}]
+    )
     kind = d.pick("first", "last", "code", "value", "name", "word", "both", "json")
     frame = d.pick("{a} and {c} with {v}", "order {c}, {a}, {v}", "{v} for {a} ({c})", "{a}: {v}, {c}", "we have {a} {v} and {c}")
     key = d.pick("name", "item", "order", d.word())

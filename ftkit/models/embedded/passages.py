@@ -16,7 +16,12 @@ CUES = {
     "high": ["this is urgent", "urgent!", "as soon as possible please", "asap", "I need it today", "right now please", "immediately", "it can not wait", "please hurry", "by tonight", "at once", "I need this tomorrow", "time is short"],
     "low": ["no hurry", "whenever you can", "when you have time", "no rush", "it can wait", "take your time", "not urgent", "some day is fine", "just asking", "next month is fine", "it is not pressing"],
 }  # fmt: skip
-SCALES = [("low", "normal", "high")] * 4 + [("low", "medium", "high"), ("later", "soon", "now"), ("minor", "usual", "urgent"), ("P3", "P2", "P1")]
+SCALES = [("low", "normal", "high")] * 4 + [
+    ("low", "medium", "high"),
+    ("later", "soon", "now"),
+    ("minor", "usual", "urgent"),
+    ("P3", "P2", "P1"),
+]
 
 
 def none_phrase(d: Draw) -> str:
@@ -50,10 +55,24 @@ def _order(d: Draw, articles: list[Article], count: int, missing: float) -> list
 
 def _told(d: Draw, form: str, none: str) -> str:
     frames = {
-        "value": ["Answer from the passages.", "Give the value only.", "Answer in at most 4 words.", "Say what the passages tell, in few words."],
-        "cite": ["Answer from the passages and cite the passage.", "Give the value and the id of its passage in brackets.", "Cite your source."],
+        "value": [
+            "Answer from the passages.",
+            "Give the value only.",
+            "Answer in at most 4 words.",
+            "Say what the passages tell, in few words.",
+        ],
+        "cite": [
+            "Answer from the passages and cite the passage.",
+            "Give the value and the id of its passage in brackets.",
+            "Cite your source.",
+        ],
         "id": ["Give the id of the passage that answers.", "Which passage tells it? Give its id.", "Name the source only."],
-        "sentence": ["Answer in at most 20 words.", "Answer with the sentence that tells it.", "Quote the passage.", "Answer in one sentence."],
+        "sentence": [
+            "Answer in at most 20 words.",
+            "Answer with the sentence that tells it.",
+            "Quote the passage.",
+            "Answer in one sentence.",
+        ],
     }[form]
     missing = d.pick(
         f'If they do not tell, say "{none}".', f'If the answer is not there, reply "{none}".', f'Say "{none}" if no passage tells it.',
@@ -70,7 +89,12 @@ def _form(form: str, about: Fact, source: Article) -> str:
 def _wrapped(d: Draw, asked: str) -> str:
     """Return a question among openers and asides, more often later on."""
     if d.chance(0.3 + 0.3 * d.level):
-        asked = d.pick(f"{asked} {d.aside()}", f"{d.aside()} {asked}", d.rng.choice(OPENERS) + asked, f"{asked} Thanks, {d.rng.choice(PEOPLE)}")
+        asked = d.pick(
+            f"{asked} {d.aside()}",
+            f"{d.aside()} {asked}",
+            d.rng.choice(OPENERS) + asked,
+            f"{asked} Thanks, {d.rng.choice(PEOPLE)}",
+        )
     return asked
 
 
@@ -87,7 +111,11 @@ KEYS = {
 def json_record(d: Draw, turns: int = 0) -> Lesson:
     """Fill records with the keys the prompt names: label, urgency, reply, source, order number, product."""
     house = d.chance(0.45)
-    fields = ["category", "urgency", "reply", "source"] if house else d.rng.sample(list(KEYS), d.rng.randint(1, 2 + round(2 * d.level)))
+    fields = (
+        ["category", "urgency", "reply", "source"]
+        if house
+        else d.rng.sample(list(KEYS), d.rng.randint(1, 2 + round(2 * d.level)))
+    )
     keys = {f: f if house and d.chance(0.8) else d.rng.choice(KEYS[f]) for f in fields}
     groups, scale, none = d.groups(d.rng.randint(2, 3 + round(4 * d.level))), d.rng.choice(SCALES), none_phrase(d)
     lookup = bool({"reply", "source"} & set(fields))
@@ -97,10 +125,22 @@ def json_record(d: Draw, turns: int = 0) -> Lesson:
         group, order, level = d.rng.choice(groups), d.code(), d.rng.choice([0, 1, 1, 2])
         told = [(f, a) for a in articles for f in a.facts]
         about, source = d.rng.choice(told) if told and d.chance(0.8) else (absent(d, articles), None)
-        parts = [d.message([group.word, *group.clues] if d.chance(0.5 - 0.3 * d.level) else group.clues)] if "category" in keys else []
+        parts = (
+            [d.message([group.word, *group.clues] if d.chance(0.5 - 0.3 * d.level) else group.clues)]
+            if "category" in keys
+            else []
+        )
         parts += [question(d, about)] if lookup or "name" in keys else []
-        parts += [d.pick("Order {}.", "My order is {}.", "It is number {}.", "ref {}", "order {}").format(order)] if "order" in keys else []
-        parts += [d.rng.choice(CUES["high" if level == 2 else "low"]) + d.pick(".", "", "!")] if level != 1 and "urgency" in keys else []
+        parts += (
+            [d.pick("Order {}.", "My order is {}.", "It is number {}.", "ref {}", "order {}").format(order)]
+            if "order" in keys
+            else []
+        )
+        parts += (
+            [d.rng.choice(CUES["high" if level == 2 else "low"]) + d.pick(".", "", "!")]
+            if level != 1 and "urgency" in keys
+            else []
+        )
         d.rng.shuffle(parts)
         message = " ".join(parts) or d.aside()
         answers = {
@@ -115,7 +155,11 @@ def json_record(d: Draw, turns: int = 0) -> Lesson:
 def _schema(d: Draw, keys: dict[str, str], labels: list[str], scale: tuple[str, ...], none: str) -> str:
     """Return the system turn of a record, most often in the workbench's own form."""
     quoted = ",".join(f'"{k}"' for k in keys.values())
-    first = f"Answer with JSON with the keys {quoted}." if d.chance(0.7) else d.pick(f"Fill a JSON record: {quoted}", f"Reply as JSON with {quoted} only.")
+    first = (
+        f"Answer with JSON with the keys {quoted}."
+        if d.chance(0.7)
+        else d.pick(f"Fill a JSON record: {quoted}", f"Reply as JSON with {quoted} only.")
+    )
     lines = [f"{instruction(d)}\n{first}".strip()]
     if "category" in keys:
         lines.append(f"{keys['category']} is one of " + ",".join(f'"{x}"' for x in labels) + ".")
@@ -128,5 +172,10 @@ def _schema(d: Draw, keys: dict[str, str], labels: list[str], scale: tuple[str, 
             f'{reply} comes from the passages; if they do not tell, {reply} is "{none}".', f'if the passages do not tell, {reply} is "{none}".',
         ))  # fmt: skip
     if "source" in keys:
-        lines.append(d.pick(f"{keys['source']} is the id of the passage.", f"{keys['source']} is the id of the passage that tells it, else empty."))
+        lines.append(
+            d.pick(
+                f"{keys['source']} is the id of the passage.",
+                f"{keys['source']} is the id of the passage that tells it, else empty.",
+            )
+        )
     return "\n".join(lines)

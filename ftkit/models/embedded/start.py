@@ -37,7 +37,55 @@ def new_model(shape: dict[str, int], tokenizer: Any, encoder: Any, seed: int) ->
             # 0.1 and 0.05: at Adam's 1e-3 a start of 0.02 would be overwritten within a hundred steps.
             model.model.embed_tokens.weight.copy_(0.1 * rows)
             model.lm_head.weight.copy_(0.05 * rows)
+            model.model.norm.weight.fill_(2.0)  # so that the right one of 8,704 can stand out: 2 * 11.3 * 0.8 = 18 nats at most
+    copying_circuit(model)
     return model
+
+
+@torch.no_grad()
+def copying_circuit(model: LlamaForCausalLM) -> None:
+    """Let the first two layers start as the circuit that copies: "what followed this token before".
+
+    Layer 0 attends to the token before (by position alone: a constant in the embeddings, turned by one step of the
+    rotary angles) and adds it, rotated to a place of its own. Layer 1 matches it with the current token. All layers
+    start with outputs that undo the values, and later ones with equal queries and keys (A. Trockman, Z. Kolter, "Mimetic
+    initialization of self-attention layers", 2023). Copying among 8,704 tokens then falls to 0.3 nats within 0.3M
+    tokens; with the mimetic start alone it stood at 3.4 after 1.7M, with a random start at 6.8 after 1.4M.
+    """
+    width, heads = model.config.hidden_size, model.config.num_attention_heads
+    model.model.embed_tokens.weight[:, 0] = 0.45
+    model.lm_head.weight[:, 0] = 0
+    for layer in model.model.layers:
+        at: Any = layer.self_attn
+        for first, second, scale in ((at.v_proj, at.o_proj, 0.5), (at.q_proj, at.k_proj, 1.0)):
+            torch.nn.init.orthogonal_(first.weight)
+            twin = first.weight.T if second is at.o_proj else first.weight
+            second.weight.copy_(scale * twin + torch.randn_like(twin) * 0.02)
+    before: Any = model.model.layers[0].self_attn
+    for matrix in (before.q_proj.weight, before.k_proj.weight):
+        matrix.normal_(0, 0.02)
+    _attend_to_previous(before, width // heads, heads)
+    place, value, match = (torch.linalg.qr(torch.randn(width, width))[0] for _ in range(3))
+    value[:, 0] = 0
+    match[:, 0] = 0
+    before.v_proj.weight.copy_(value)
+    before.o_proj.weight.copy_(0.15 * place @ value.T)
+    after: Any = model.model.layers[1].self_attn
+    after.q_proj.weight.copy_(2 * match)
+    after.k_proj.weight.copy_(2 * match @ place.T)
+
+
+def _attend_to_previous(attention: Any, width: int, heads: int, reach: float = 3.0) -> None:
+    """Set each head's query and key of the constant so that they align at a distance of one, in the five fastest angles."""
+    half = width // 2
+    for head in range(heads):
+        for f in range(5):
+            angle = torch.tensor(10000.0 ** (-f / half))
+            row = head * width + f
+            attention.q_proj.weight[row, 0] = reach
+            attention.k_proj.weight[row, 0] = reach * angle.cos()
+            attention.q_proj.weight[row + half, 0] = 0
+            attention.k_proj.weight[row + half, 0] = reach * angle.sin()
 
 
 def meanings(tokenizer: Any, encoder: Any, width: int) -> torch.Tensor:

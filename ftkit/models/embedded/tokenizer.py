@@ -13,7 +13,31 @@ TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 # Joints of JSON and of passages, so that a record costs one token between key and value.
-PIECES = ['{"', '":"', '","', '"}', '":""', '":"",', '":""}', '.",', '."}', '"', "_", "-", "[", "]", ":", ",", ".", "?", "!", "'s", "\n", "\n\n", " "]
+PIECES = [
+    '{"',
+    '":"',
+    '","',
+    '"}',
+    '":""',
+    '":"",',
+    '":""}',
+    '.",',
+    '."}',
+    '"',
+    "_",
+    "-",
+    "[",
+    "]",
+    ":",
+    ",",
+    ".",
+    "?",
+    "!",
+    "'s",
+    "\n",
+    "\n\n",
+    " ",
+]
 
 
 def build(texts: Iterable[str], words: list[str], vocabulary: int = 8192) -> Any:

@@ -27,6 +27,7 @@ CONFIGS: dict[str, dict[str, int]] = {
     "gpu": {"hidden_size": 384, "num_hidden_layers": 8, "num_attention_heads": 12, "intermediate_size": 1024, "tokens": 65536},
 }
 VOCABULARY, NEGATIVES, POOL = 8704, 1024, 192
+COPYING_S = 300  # seconds after which the mixture begins even if copying does not stand yet
 STOPPED_RISING = 0.55  # share of the time after which difficulty no longer rises
 DECAY = 0.6  # share of the time after which the learning rate falls
 
@@ -39,7 +40,16 @@ def first(config: str, out: Path, seed: int) -> tuple[Any, Any, dict[str, Any]]:
     words, rng = lexicon.read(checkpoint_folder()), random.Random(f"tokenizer-{seed}")
     lessons = (curriculum.lesson(rng, words, rng.random()) for _ in range(6000))
     tok = tokenizer.build(("\n".join(m["content"] for m in les.messages) for les in lessons), words.words, VOCABULARY)
-    state = {"config": config, "seed": seed, "step": 0, "pool": 0, "tokens": 0, "seconds": 0.0, "copying_done": False, "loss": None}
+    state = {
+        "config": config,
+        "seed": seed,
+        "step": 0,
+        "pool": 0,
+        "tokens": 0,
+        "seconds": 0.0,
+        "copying_done": False,
+        "loss": None,
+    }
     return start.new_model(CONFIGS[config], tok, encoder, seed), tok, state
 
 
@@ -49,7 +59,9 @@ def save(model: Any, tok: Any, optimizers: list[Any], state: dict[str, Any], out
     shutil.rmtree(fresh, ignore_errors=True)
     model.save_pretrained(str(fresh), max_shard_size="16MB")
     tok.save_pretrained(str(fresh))
-    (fresh / "recipe.json").write_text(json.dumps(state | {"parameters": model.num_parameters(), **CONFIGS[state["config"]]}, indent=2) + "\n")
+    (fresh / "recipe.json").write_text(
+        json.dumps(state | {"parameters": model.num_parameters(), **CONFIGS[state["config"]]}, indent=2) + "\n"
+    )
     torch.save({"optimizers": [o.state_dict() for o in optimizers], "state": state}, fresh / "resume.pt")
     old = out.with_name(out.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
@@ -99,8 +111,18 @@ def train(config: str, out: Path, minutes: float, seed: int, threads: int) -> No
 class Run:
     """One sitting of training: the loop, its progress lines and its saves."""
 
-    def __init__(self, model: Any, tok: Any, optimizers: list[Any], state: dict[str, Any], out: Path, minutes: float, device: Any) -> None:
-        self.model, self.tok, self.optimizers, self.state, self.out, self.minutes, self.device = model, tok, optimizers, state, out, minutes, device
+    def __init__(
+        self, model: Any, tok: Any, optimizers: list[Any], state: dict[str, Any], out: Path, minutes: float, device: Any
+    ) -> None:
+        self.model, self.tok, self.optimizers, self.state, self.out, self.minutes, self.device = (
+            model,
+            tok,
+            optimizers,
+            state,
+            out,
+            minutes,
+            device,
+        )
         self.words = lexicon.read(checkpoint_folder())
         width = model.config.hidden_size // model.config.num_attention_heads
         self.tables = rotary(2048, width, 10000.0, device)
@@ -116,11 +138,15 @@ class Run:
             pool_rng = random.Random(f"{state['seed']}-{state['pool']}")
             level = min(1.0, state["seconds"] / (60 * self.minutes * STOPPED_RISING))
             budget = CONFIGS[state["config"]]["tokens"]
-            made = batches.pool(pool_rng, self.tok, self.words, level, POOL, budget) if state["copying_done"] else batches.copies(pool_rng, len(self.tok), budget)
+            made = (
+                batches.pool(pool_rng, self.tok, self.words, level, POOL, budget)
+                if state["copying_done"]
+                else batches.copies(pool_rng, len(self.tok), budget // 2, 40)
+            )
             for batch in made:
                 self._step(batch)
             state["pool"] += 1
-            if not state["copying_done"] and self.smooth < 0.25:
+            if not state["copying_done"] and (self.smooth < 0.25 or state["seconds"] > COPYING_S):
                 state["copying_done"], self.smooth = True, None
                 print(f"copying stands after {state['tokens']:,} tokens, {state['seconds']:.0f} s", flush=True)
             if time.monotonic() - self.saved > 240:
@@ -150,12 +176,20 @@ class Run:
             self.by_skill[skill] = 0.97 * self.by_skill.get(skill, part) + 0.03 * part
         self.seen += batch.ids.numel()
         spent = time.monotonic() - self.began
-        state |= {"step": state["step"] + 1, "tokens": state["tokens"] + batch.ids.numel(), "seconds": round(self.before + spent, 1), "loss": round(self.smooth, 4)}
+        state |= {
+            "step": state["step"] + 1,
+            "tokens": state["tokens"] + batch.ids.numel(),
+            "seconds": round(self.before + spent, 1),
+            "loss": round(self.smooth, 4),
+        }
         if time.monotonic() - self.line > 20:
             self.line = time.monotonic()
             skills = "  ".join(f"{k} {v:.2f}" for k, v in sorted(self.by_skill.items()))
             left = self.minutes - state["seconds"] / 60
-            print(f"step {state['step']}  loss {state['loss']:.3f}  {self.seen / spent:,.0f} tokens/s  {state['tokens'] / 1e6:.1f}M  {left:.0f} min left | {skills}", flush=True)
+            print(
+                f"step {state['step']}  loss {state['loss']:.3f}  {self.seen / spent:,.0f} tokens/s  {state['tokens'] / 1e6:.1f}M  {left:.0f} min left | {skills}",
+                flush=True,
+            )
 
     def _save(self) -> None:
         self.saved = time.monotonic()
