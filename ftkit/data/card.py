@@ -48,7 +48,7 @@ class Curated:
         import pandas as pd
 
         rows = [{**row, "cluster": f"c{row['cluster']}", "source_row": int(row["source_row"])} for row in self.rows]
-        return pd.DataFrame(rows)[EXAMPLE_COLUMNS].sort_values(["split", "id"]).reset_index(drop=True)
+        return pd.DataFrame(rows, columns=EXAMPLE_COLUMNS).sort_values(by=["split", "id"]).reset_index(drop=True)
 
     def rejected(self) -> list[dict[str, Any]]:
         """Return every row that is not among the examples, with its reason."""
@@ -92,7 +92,6 @@ def _left_out(cleaned: Cleaned, count: int) -> None:
     if count:
         action = "not used: data.max_examples, max_validation or max_test keep fewer (drawn by label)"
         cleaned.defects.append(Defect(kind="left out by size", count=count, action=action))
-        cleaned.counts["left out by size"] = len(cleaned.rows) - count
 
 
 def _check_left(cleaned: Cleaned, p: DataParameters) -> None:

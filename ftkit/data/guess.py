@@ -114,7 +114,7 @@ def propose(path: Path, name: str = "", *, test_data: str = "", handbook: str = 
         BadInput: The file cannot be read, or holds fewer than two columns with text.
     """
     raw = open_source(path, encoding)
-    columns = [_Column(c, [_cell(row.get(c)) for _, row in raw.rows[:SAMPLED]]) for c in raw.columns]
+    columns = [_Column(c, [_cell(row.get(c)) for _, row in raw.rows[:: max(1, len(raw.rows) // SAMPLED)]]) for c in raw.columns]
     columns = [_Column(c.name, [v for v in c.values if v]) for c in columns]
     columns = [c for c in columns if c.values]
     if len(columns) < 2:

@@ -41,7 +41,7 @@ def near_pairs(
 def _verified(
     places: list[int], sets: list[frozenset[str]], threshold: float, progress: Callable[[int, int], None] | None
 ) -> Iterator[tuple[int, int]]:
-    from rensa import RMinHash, RMinHashLSH
+    from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue]
 
     index = RMinHashLSH(threshold, PERMUTATIONS, BANDS)
     for number, grams in enumerate(sets):

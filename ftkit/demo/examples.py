@@ -8,18 +8,21 @@ the test set's facts was never seen in training: the long tail that a real desk 
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 
 from ftkit.demo.handbook import articles
 from ftkit.demo.messages import Message, Sender, ask_absent, ask_fact, request
 
 FACT_SHARE, ABSENT_SHARE = 0.6, 0.04
-ACCOUNT_SHARE = 0.2
+ACCOUNT_SHARE = 0.17
 """Share of the senders that are accounts; as they write more often, half of the questions for facts are theirs."""
 BUSINESS_SHARE = {"private": 0.08, "account": 0.5}
+TOO_ALIKE, RECENT = 0.75, 20
+"""Word overlap (Jaccard) from which a message is drawn again, against the last ones on the same matter: near copies are planted, not met by chance."""
 
 
 def conversations(rng: random.Random, n: int, seed: int, style: str = "", facts: float = FACT_SHARE) -> list[Message]:
-    """Return ``n`` messages of the desk, no two with the same text, in random order.
+    """Return ``n`` messages of the desk, none nearly the same as another, in random order.
 
     Args:
         rng: Source of every choice.
@@ -33,14 +36,16 @@ def conversations(rng: random.Random, n: int, seed: int, style: str = "", facts:
     weights = [1 / (rank + 4) for rank in range(len(popular))]
     rng.shuffle(popular)
     rng.shuffle(tail)
-    seen: set[str] = set()
+    seen: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
     made: list[Message] = []
     ids = iter(rng.sample(range(1000, 1000 + 9 * n + 100), n + 1))
     turn = 0
 
     def add(message: Message) -> None:
-        if message.text not in seen:
-            seen.add(message.text)
+        alike = seen[message.intent, message.entity.name if message.entity else ""]
+        words = set(message.text.lower().split())
+        if all(len(words & other) < TOO_ALIKE * len(words | other) for other in alike[-RECENT:]):
+            alike.append(words)
             made.append(message)
 
     while len(made) < n:
@@ -49,7 +54,7 @@ def conversations(rng: random.Random, n: int, seed: int, style: str = "", facts:
         sender = Sender(f"K-{next(ids)}", rng.random() < BUSINESS_SHARE[kind])
         article = tail[turn % len(tail)] if wants_account else rng.choices(popular, weights)[0]
         turn += wants_account
-        for _ in range(rng.randint(4, 9) if wants_account else rng.choice([1, 1, 1, 2, 2, 3])):
+        for _ in range(rng.randint(5, 10) if wants_account else rng.choice([1, 1, 1, 2, 2, 3])):
             draw = rng.random()
             if draw < facts:
                 add(ask_fact(rng, sender, article, style))

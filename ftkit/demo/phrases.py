@@ -71,7 +71,9 @@ PROTECTED = set(re.findall(r"[a-z]+", " ".join(HIGH + LOW).lower()))
 
 
 def naming(rng: random.Random, name: str, noun: str) -> str:
-    """Return what a customer calls a thing; the made-up name is always in it."""
+    """Return what a customer calls a thing: mostly by its made-up name, for products sometimes only by what it is."""
+    if noun in SYNONYMS and rng.random() < 0.07:
+        return f"{rng.choice(['the', 'my', 'our'])} {noun}"
     frame = rng.choice(NAMINGS_BY_NOUN.get(noun, NAMINGS))
     said = SYNONYMS[noun] if noun in SYNONYMS and rng.random() < 0.3 else noun
     text = frame.replace("{t}", f"{name} {said}").replace("{n}", name)

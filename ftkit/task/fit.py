@@ -9,6 +9,7 @@ from ftkit.power import test_examples_needed
 from ftkit.records import Reason, Suitability
 
 DISCORDANT_SHARE = 0.2
+Speaks = Literal["fine-tuning", "retrieval", "prompting", "nothing"]
 Expected = Literal["fine-tuning", "retrieval", "prompting", "hybrid"]
 
 
@@ -27,14 +28,15 @@ def suitability(p: TaskParameters) -> Suitability:
 
 
 def _problem(p: TaskParameters) -> Reason:
-    speaks, why = {
+    verdicts: dict[str, tuple[Speaks, str]] = {
         "behaviour": ("fine-tuning", "Format, tone and decisions are what tuning teaches well."),
         "knowledge": (
             "retrieval",
             "Missing facts are looked up, not trained in: a tuned model still invents outside of its data.",
         ),
         "both": ("nothing", "Behaviour speaks for tuning, missing facts for retrieval: the two together are a candidate."),
-    }[p.problem]
+    }
+    speaks, why = verdicts[p.problem]
     return Reason(question="What is missing today?", answer=p.problem, speaks_for=speaks, why=why)
 
 
