@@ -1,0 +1,173 @@
+"""Pictures of 08: accuracy against cost, gates, what a year costs, from which volume it pays, and what flips the verdict."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ftkit.records import Decision, Evaluation, StrategyCost
+from ftkit.ui import theme
+
+PARTS = [("set-up, labelling, training", "#0072B2"), ("answering", "#56B4E9"), ("keeping up with changes", "#E69F00")]
+STATES = {"failed": 0, "can't tell": 1, "not measured": 2, "passed": 3}
+SIGNS = {"failed": "✗ failed", "can't tell": "? open", "not measured": "– not measured", "passed": "✓ passed"}
+GATE_COLORS = [[0, "#E8B4A2"], [0.25, "#E8B4A2"], [0.25, "#F3DFA2"], [0.5, "#F3DFA2"], [0.5, "#D9DCE0"], [0.75, "#D9DCE0"],
+               [0.75, "#A9D5BB"], [1, "#A9D5BB"]]  # fmt: skip
+
+
+def accuracy_against_cost(evaluation: Evaluation, decision: Decision) -> Any:
+    """Return accuracy against the cost of the first year; the chosen strategy is ringed, the margin below the best is grey."""
+    import plotly.graph_objects as go
+
+    cost = {c.strategy: c.first_year_usd for c in decision.costs}
+    figure = go.Figure()
+    best = max(r.accuracy.value for r in evaluation.results)
+    figure.add_hrect(y0=100 * best - decision.margin_points, y1=100 * best, fillcolor=theme.MUTED, opacity=0.14, line_width=0)
+    chosen = decision.strategy or decision.leading
+    for rank, r in enumerate(sorted(evaluation.results, key=lambda r: cost[r.spec.name])):
+        e, color = r.accuracy, theme.color(r.spec.family)
+        ring = {"color": "#222", "width": 3 if r.spec.name == chosen else 0}
+        figure.add_scatter(
+            x=[cost[r.spec.name]], y=[100 * e.value], mode="markers+text", text=[f"<b>{r.spec.name}</b>"],
+            textposition="middle right" if rank < len(cost) - 1 else "middle left", textfont={"color": color, "size": 13},
+            marker={"size": 15, "color": color, "line": ring}, cliponaxis=False,
+            error_y={"type": "data", "symmetric": False, "array": [100 * (e.high - e.value)], "arrayminus": [100 * (e.value - e.low)],
+                     "color": color, "thickness": 2, "width": 0},
+            hovertemplate=f"{r.spec.name}: {theme.interval(e, 1)} right, %{{x:,.0f}} USD in the first year<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(showlegend=False)
+    figure.update_xaxes(title="cost of the first year, USD", rangemode="tozero", tickformat=",.0f")
+    figure.update_yaxes(title="right answers, %", range=[0, 104])
+    under = f"95% intervals; grey: within {decision.margin_points:g} points of the best; ring: {_ring(decision)}"
+    return theme.style(figure, _cost_title(evaluation, decision, cost), under, height=360)
+
+
+def _ring(decision: Decision) -> str:
+    return "the verdict" if decision.strategy else "ahead so far" if decision.leading else "none"
+
+
+def _cost_title(evaluation: Evaluation, decision: Decision, cost: dict[str, float]) -> str:
+    if not decision.strategy:
+        return "No strategy can be chosen yet" if decision.leading else "No strategy passes the gates"
+    right = {r.spec.name: r.accuracy.value for r in evaluation.results}
+    share, usd = right[decision.strategy], cost[decision.strategy]
+    return f"{decision.strategy}: {theme.percent(share)} right for about {usd:,.0f} USD in the first year"
+
+
+def gates(decision: Decision) -> Any:
+    """Return the state of every gate as a grid of strategies × gates."""
+    import plotly.graph_objects as go
+
+    names = list(dict.fromkeys(g.gate for g in decision.gates))
+    strategies = list(reversed(dict.fromkeys(g.strategy for g in decision.gates)))
+    found = {(g.strategy, g.gate): g for g in decision.gates}
+    grid = [[found[s, n] for n in names] for s in strategies]
+    figure = go.Figure(
+        go.Heatmap(
+            z=[[STATES[g.state] for g in row] for row in grid], x=names, y=strategies, zmin=-0.5, zmax=3.5, colorscale=GATE_COLORS,
+            text=[[SIGNS[g.state].replace(" ", "<br>", 1) for g in row] for row in grid], texttemplate="%{text}",
+            textfont={"color": "#222", "size": 12}, customdata=[[f"{g.strategy}, {g.gate}: {g.detail}" for g in row] for row in grid],
+            hovertemplate="%{customdata}<extra></extra>", showscale=False, xgap=3, ygap=3,
+        )
+    )  # fmt: skip
+    figure.update_xaxes(side="top", showgrid=False)
+    figure.update_yaxes(showgrid=False)
+    failed = sorted({g.strategy for g in decision.gates if g.state == "failed"})
+    open_ = sorted({g.strategy for g in decision.gates if g.state == "can't tell"} - set(failed))
+    title = f"{len(failed)} of {len(strategies)} strategies fail a gate" if failed else "No strategy fails a gate for sure"
+    under = (
+        f"open for {', '.join(open_)}: the interval lies on both sides of the limit"
+        if open_
+        else "limits from this stage's parameters"
+    )
+    return theme.style(figure, title, under, height=90 + 48 * len(strategies))
+
+
+def costs(decision: Decision) -> Any:
+    """Return what makes up the first year of each strategy."""
+    import plotly.graph_objects as go
+
+    rows = sorted(decision.costs, key=lambda c: -c.first_year_usd)
+    figure = go.Figure()
+    for k, (name, color) in enumerate(PARTS):
+        figure.add_bar(
+            y=[c.strategy for c in rows], x=[_parts(c)[k] for c in rows], orientation="h", name=name, marker_color=color,
+            hovertemplate=f"%{{y}}: %{{x:,.0f}} USD {name}<extra></extra>",
+        )  # fmt: skip
+    figure.add_scatter(
+        y=[c.strategy for c in rows], x=[c.first_year_usd for c in rows], mode="text", text=[f" {c.first_year_usd:,.0f}" for c in rows],
+        textposition="middle right", showlegend=False, hoverinfo="skip", cliponaxis=False,
+    )  # fmt: skip
+    most = max(c.first_year_usd for c in rows)
+    figure.update_layout(barmode="stack", bargap=0.35)
+    figure.update_xaxes(title="USD in the first year", range=[0, most * 1.18 or 1], tickformat=",.0f")
+    figure.update_yaxes(showgrid=False)
+    title = f"{rows[-1].strategy} costs least, {rows[0].strategy} most: {rows[-1].first_year_usd:,.0f} against {most:,.0f} USD"
+    styled = theme.style(figure, title, "prices are assumed unless the list of prices says given", height=130 + 42 * len(rows))
+    styled.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.3, "x": 0}, margin_b=60)
+    return styled
+
+
+def _parts(c: StrategyCost) -> tuple[float, float, float]:
+    return c.one_off_usd, max(0.0, c.first_year_usd - c.one_off_usd - c.upkeep_first_year_usd), c.upkeep_first_year_usd
+
+
+def volume(evaluation: Evaluation, decision: Decision, answers_per_month: float) -> Any:
+    """Return the cost of the first year over the volume, with today's volume and the break-even points."""
+    import plotly.graph_objects as go
+
+    family = {r.spec.name: r.spec.family for r in evaluation.results}
+    figure, ends = go.Figure(), []
+    for c in decision.costs:
+        color = theme.color(family[c.strategy])
+        figure.add_scatter(
+            x=[v for v, _ in c.by_volume], y=[max(1.0, usd) for _, usd in c.by_volume], mode="lines", name=c.strategy,
+            line={"color": color, "width": 3}, hovertemplate=f"{c.strategy}: %{{y:,.0f}} USD at %{{x:,.0f}} a month<extra></extra>",
+        )  # fmt: skip
+        if c.break_even_answers_per_month and 100 <= c.break_even_answers_per_month <= 1e8:
+            figure.add_vline(x=c.break_even_answers_per_month, line={"color": color, "dash": "dot", "width": 1})
+            ends.append(c)
+    figure.add_vline(x=max(100.0, answers_per_month), line={"color": "#444", "width": 2},
+                     annotation_text="your volume", annotation_position="top left")  # fmt: skip
+    figure.update_xaxes(type="log", title="answers a month", exponentformat="SI")
+    figure.update_yaxes(type="log", title="USD in the first year", exponentformat="SI")
+    under = "dotted: break-even against " + ends[0].replaces if ends else "both axes in powers of ten"
+    styled = theme.style(figure, _volume_title(decision, ends), under, height=380)
+    styled.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0}, margin_b=70)
+    return styled
+
+
+def _volume_title(decision: Decision, ends: list[StrategyCost]) -> str:
+    if not ends:
+        return "No strategy overtakes another on cost at any volume drawn"
+    c = min(ends, key=lambda c: c.break_even_answers_per_month or math.inf)
+    return f"{c.strategy} is cheaper than {c.replaces} from about {c.break_even_answers_per_month:,.0f} answers a month"
+
+
+def flips(decision: Decision, at_most: int = 8) -> Any | None:
+    """Return how far each figure must move before the verdict changes, nearest first; None where nothing flips it."""
+    import plotly.graph_objects as go
+
+    found = [(t, f) for t, f in zip(decision.flips, decision.flip_factors, strict=False)][:at_most]
+    if not found:
+        return None
+    found.reverse()
+    figure = go.Figure(
+        go.Bar(
+            x=[f for _, f in found], y=[theme.wrap(t, 46) for t, _ in found], orientation="h", marker_color=theme.ACCENT,
+            text=[f" ×{f:.3g}" for _, f in found], textposition="outside", cliponaxis=False, hoverinfo="skip",
+        )
+    )  # fmt: skip
+    figure.update_xaxes(
+        type="log",
+        title="factor by which the figure must move (×1: at the edge)",
+        range=[0, math.log10(max(f for _, f in found)) + 0.4],
+    )
+    figure.update_yaxes(showgrid=False, tickfont={"size": 11})
+    nearest = found[-1][1]
+    title = (
+        "The verdict is close to the edge"
+        if nearest < 1.2
+        else f"Nothing flips the verdict before a figure moves by a factor of {nearest:.2g}"
+    )
+    return theme.style(figure, title, "one figure changed at a time, all others as they are", height=110 + 52 * len(found))

@@ -1,0 +1,237 @@
+"""Pictures of 07: accuracy, paired differences, formats, fields, effects, the general probe, and the item browser."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from ftkit.records import Comparison, Estimate, Evaluation, StrategyResult
+from ftkit.ui import theme
+
+FORMATS = [("as it is", "#1B7F4B"), ("after a repair", "#E69F00"), ("not usable", "#C1440E")]
+
+
+def accuracy(evaluation: Evaluation) -> Any:
+    """Return accuracy per strategy, best on top, with 95% intervals."""
+    rows = sorted(evaluation.results, key=lambda r: r.accuracy.value)
+    best = rows[-1]
+    title = f"{best.spec.name} answers most questions right: {theme.interval(best.accuracy)}"
+    points = [(r.spec.name, r.accuracy, theme.color(r.spec.family)) for r in rows]
+    figure = _dots(points, percent=True)
+    figure.update_xaxes(title="right answers, % of the test questions", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
+    return theme.style(figure, title, f"{evaluation.test_items} test questions, 95% intervals", height=70 + 44 * len(rows))
+
+
+def _dots(points: list[tuple[str, Estimate, str]], *, percent: bool, unit: str = "") -> Any:
+    """Draw estimates with intervals, one per line, labelled directly."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for name, e, color in points:
+        value, low, high = (100 * x for x in (e.value, e.low, e.high))
+        label = f"{value:.0f}%" if percent else f"{value:+.1f}{unit}"
+        hover = f"{name}: {value:.1f} ({low:.1f} to {high:.1f}), {e.n} items<extra>{e.method}</extra>"
+        figure.add_scatter(x=[low, high], y=[name, name], mode="lines", line={"color": color, "width": 3}, hoverinfo="skip")
+        figure.add_scatter(
+            x=[value], y=[name], mode="markers", marker={"color": color, "size": 12}, hovertemplate=hover
+        )  # fmt: skip
+        figure.add_scatter(
+            x=[high], y=[name], mode="text", text=[f"  {label}"], textposition="middle right", hoverinfo="skip",
+            textfont={"color": color, "size": 13}, cliponaxis=False,
+        )  # fmt: skip
+    figure.update_layout(showlegend=False)
+    figure.update_yaxes(categoryorder="array", categoryarray=[name for name, _, _ in points], showgrid=False)
+    return figure
+
+
+def differences(evaluation: Evaluation, margin_points: float | None = None) -> Any:
+    """Return the paired difference of every strategy to the most accurate one."""
+    best = max(evaluation.results, key=lambda r: r.accuracy.value).spec
+    family = {r.spec.name: r.spec.family for r in evaluation.results}
+    found = [_against(c, best.name) for c in evaluation.comparisons if best.name in (c.a, c.b)]
+    found.sort(key=lambda pair: pair[1].value)
+    sure = [name for name, e, p in found if e.high < 0 and p < 0.05]
+    title = f"{best.name} beats {len(sure)} of {len(found)} others beyond chance"
+    figure = _dots([(name, e, theme.color(family[name])) for name, e, _ in found], percent=False, unit="")
+    figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1})
+    if margin_points:
+        figure.add_vrect(x0=-margin_points, x1=0, fillcolor=theme.MUTED, opacity=0.12, line_width=0)
+    figure.update_xaxes(title=f"accuracy against {best.name}, points", zeroline=False)
+    under = "same questions, 95% intervals" + (f"; grey: within {margin_points:g} points" if margin_points else "")
+    return theme.style(figure, title, under, height=70 + 44 * max(1, len(found)))
+
+
+def _against(c: Comparison, best: str) -> tuple[str, Estimate, float]:
+    if c.b == best:
+        return c.a, c.difference, c.p_adjusted
+    d = c.difference
+    return c.b, Estimate(value=-d.value, low=-d.high, high=-d.low, n=d.n, method=d.method), c.p_adjusted
+
+
+def formats(evaluation: Evaluation) -> Any:
+    """Return how many answers came in the right format, per strategy."""
+    import plotly.graph_objects as go
+
+    rows = list(reversed(evaluation.results))
+    parts = [_format_parts(r) for r in rows]
+    figure = go.Figure()
+    for k, (name, color) in enumerate(FORMATS):
+        values = [100 * p[k] for p in parts]
+        figure.add_bar(
+            y=[r.spec.name for r in rows], x=values, orientation="h", name=name, marker_color=color,
+            text=[f"{v:.0f}%" if v >= 6 else "" for v in values], textposition="inside", insidetextanchor="middle",
+            hovertemplate=f"%{{y}}: %{{x:.1f}}% {name}<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(barmode="stack", bargap=0.35)
+    figure.update_xaxes(title="answers, %", range=[0, 100])
+    figure.update_yaxes(showgrid=False)
+    worst = min(evaluation.results, key=lambda r: r.format_ok.value)
+    title = (
+        f"Every strategy keeps the format in at least {theme.percent(worst.format_ok.value)} of its answers"
+        if worst.format_ok.value > 0.8
+        else f"{worst.spec.name} keeps the format in only {theme.interval(worst.format_ok)} of its answers"
+    )
+    return _legend_below(theme.style(figure, title, "usable as it is, after a fixed repair, or not", height=110 + 40 * len(rows)))
+
+
+def _format_parts(r: StrategyResult) -> tuple[float, float, float]:
+    strict = r.format_strict.value if r.format_strict else r.format_ok.value
+    return strict, max(0.0, r.format_ok.value - strict), 1 - r.format_ok.value
+
+
+def _legend_below(figure: Any) -> Any:
+    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.32, "x": 0}, margin_b=60)
+    return figure
+
+
+def unsupported(evaluation: Evaluation) -> Any | None:
+    """Return the hallucination rate per strategy, or None where it was not measured."""
+    rows = [r for r in reversed(evaluation.results) if r.unsupported is not None]
+    if not rows:
+        return None
+    least = min(rows, key=lambda r: r.unsupported.value if r.unsupported else 1)
+    figure = _dots([(r.spec.name, r.unsupported, theme.color(r.spec.family)) for r in rows if r.unsupported], percent=True)
+    figure.update_xaxes(title="answers that state what no source holds, %", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
+    title = f"{least.spec.name} invents least: {theme.interval(least.unsupported)}"
+    return theme.style(
+        figure, title, "95% intervals; none found gives an upper bound, never a sure 0%", height=70 + 44 * len(rows)
+    )
+
+
+def fields(evaluation: Evaluation) -> Any | None:
+    """Return accuracy per field and strategy as a grid, or None where answers have no fields."""
+    import plotly.graph_objects as go
+
+    rows = [r for r in reversed(evaluation.results) if r.fields]
+    if not rows:
+        return None
+    names = list(rows[0].fields)
+    values = [[100 * r.fields[n].value for n in names] for r in rows]
+    text = [[f"<b>{v:.0f}%</b>" for v in line] for line in values]
+    hover = [[f"{r.spec.name}, {n}: {theme.interval(r.fields[n], 1)}" for n in names] for r in rows]
+    figure = go.Figure(
+        go.Heatmap(
+            z=values, x=names, y=[r.spec.name for r in rows], zmin=0, zmax=100, colorscale="Blues", text=text, texttemplate="%{text}",
+            customdata=hover, hovertemplate="%{customdata}<extra></extra>", showscale=False, xgap=3, ygap=3,
+        )
+    )  # fmt: skip
+    figure.update_xaxes(side="top", showgrid=False)
+    figure.update_yaxes(showgrid=False)
+    means = {n: sum(r.fields[n].value for r in rows) / len(rows) for n in names}
+    hardest = min(means, key=lambda n: means[n])
+    return theme.style(
+        figure, f"The hardest field is {hardest}", "right values, % of the test questions", height=90 + 42 * len(rows)
+    )
+
+
+def effects(evaluation: Evaluation) -> Any | None:
+    """Return the effects of tuning, retrieval and their interaction, or None where the four arms are not all there."""
+    if not evaluation.effects:
+        return None
+    colors = {"tuning": theme.color("fine-tuned"), "retrieval": theme.color("RAG"), "interaction": theme.color("hybrid")}
+    rows = list(reversed(evaluation.effects))
+    figure = _dots([(e.name, e.difference, colors.get(e.name, theme.MUTED)) for e in rows], percent=False)
+    figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1})
+    figure.update_xaxes(title="change in accuracy, points", zeroline=False)
+    return theme.style(figure, _effect_title(evaluation), "averaged over the other factor, 95% intervals", height=210)
+
+
+def _effect_title(evaluation: Evaluation) -> str:
+    sure = [e for e in evaluation.effects if e.difference.low > 0 or e.difference.high < 0]
+    main = [e for e in sure if e.name != "interaction"]
+    if not main:
+        return "Neither tuning nor retrieval moves accuracy beyond chance"
+    told = " and ".join(f"{e.name} moves accuracy by {100 * e.difference.value:+.0f} points" for e in main)
+    both = next((e for e in sure if e.name == "interaction"), None)
+    more = (
+        "" if both is None else "; together they do more" if both.difference.value > 0 else "; together they do less than the sum"
+    )
+    return told[0].upper() + told[1:] + more
+
+
+def general(evaluation: Evaluation) -> Any | None:
+    """Return base against tuned on the general probe, or None where it was not measured."""
+    base = next((r.general for r in evaluation.results if r.spec.model == "base" and r.general), None)
+    tuned = next((r.general for r in evaluation.results if r.spec.model == "tuned" and r.general), None)
+    if base is None or tuned is None or not evaluation.regression:
+        return None
+    change = evaluation.regression[0].difference
+    figure = _dots([("tuned", tuned, theme.color("fine-tuned")), ("base", base, theme.color("prompting"))], percent=True)
+    figure.update_xaxes(title="right answers to general questions, %", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
+    title = (
+        f"Tuning changes general skills by {100 * change.value:+.1f} points ({100 * change.low:+.1f} to {100 * change.high:+.1f})"
+    )
+    return theme.style(figure, title, f"{change.n} general questions, the same for both", height=160)
+
+
+def browser_html(table: Any, strategies: list[str], limit: int = 60) -> str:
+    """Return all answers to one question beside each other as HTML, filtered by radio buttons without any script.
+
+    Args:
+        table: From ``evaluation.browse``.
+        strategies: Strategy names in order.
+        limit: Most rows.
+    """
+    rows = table.head(limit).to_dict("records")
+    kinds = [("all", "all"), ("differ", "strategies differ"), ("all-wrong", "all wrong"), ("all-right", "all right")]
+    counts = {key: sum(r["kind"].replace(" ", "-") == key or key == "all" for r in rows) for key, _ in kinds}
+    buttons = "".join(
+        f"<input type='radio' name='ib' id='ib-{key}'{' checked' if key == 'all' else ''}>"
+        f"<label for='ib-{key}'>{words} ({counts[key]})</label> "
+        for key, words in kinds
+    )
+    rules = "".join(f"#ib-{key}:checked~div tr.q:not(.{key}){{display:none}}" for key, _ in kinds[1:])
+    head = "".join(f"<th>{html.escape(h)}</th>" for h in ["question", "right answer", *strategies])
+    body = "".join(_browser_row(row, strategies) for row in rows)
+    return (
+        f"<style>{BROWSER_CSS}{rules}</style><div class='ib'>{buttons}<div style='overflow-x:auto'><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div></div>"
+    )
+
+
+BROWSER_CSS = (
+    f".ib{{font-family:{theme.FONT};font-size:12px}}.ib input{{margin:0 .3em 0 .8em}}.ib table{{border-collapse:collapse;margin-top:.6em}}"
+    ".ib th,.ib td{padding:.35em .6em;border-bottom:1px solid rgba(127,127,127,.3);text-align:left;vertical-align:top;"
+    "min-width:110px;max-width:230px;white-space:pre-wrap;overflow-wrap:anywhere}"
+    f".ib .ok{{border-left:4px solid {theme.GOOD}}}.ib .no{{border-left:4px solid {theme.BAD}}}"
+    f".ib .m{{display:block;font-weight:600;font-size:11px}}.ib .ok .m{{color:{theme.GOOD}}}.ib .no .m{{color:{theme.BAD}}}"
+)
+
+
+def _browser_row(row: dict[str, Any], strategies: list[str]) -> str:
+    cells = f"<td>{html.escape(_short(row['input']))}</td><td>{html.escape(_short(row['truth']))}</td>"
+    for name in strategies:
+        mark = row[f"{name} mark"]
+        kind = "ok" if mark == "right" else "no"
+        cells += f"<td class='{kind}'><span class='m'>{html.escape(mark)}</span>{html.escape(_short(row[name]))}</td>"
+    return f"<tr class='q {row['kind'].replace(' ', '-')}'>{cells}</tr>"
+
+
+def _short(text: Any, at_most: int = 220) -> str:
+    whole = str(text)
+    return whole if len(whole) <= at_most else whole[: at_most - 1] + "…"
+
+
+def show_browser(table: Any, strategies: list[str]) -> None:
+    """Show the item browser in a notebook."""
+    theme._display(browser_html(table, strategies), "all strategies' answers side by side")
