@@ -38,7 +38,7 @@ READS: dict[str, list[str]] = {
     "evaluation": ["task", "data", "prompting", "retrieval", "training"],
     "decision": ["task", "data", "training", "evaluation"],
 }
-SHARED_CODE = ["errors.py", "records.py", "params.py", "runs.py", "stages.py", "checks.py", "power.py", "statistics.py"]
+SHARED_CODE = ["errors.py", "records.py", "params.py", "runs.py", "stages.py", "checks", "power.py", "statistics.py"]
 MODEL_CODE = ["models", "models/embedded/checkpoint/hashes.json", "strategies.py", "prompting", "retrieval", "evaluation"]
 CODE: dict[str, list[str]] = {
     "task": ["task"],
