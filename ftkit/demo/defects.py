@@ -70,7 +70,7 @@ def plant(rng: random.Random, messages: list[Message], n: int, edition: int) -> 
     planned = counts(n)
     clean = [house_row(m, edition) for m in messages[: n - sum(planned[kind] for kind in COPIES)]]
     order = rng.sample(range(len(clean)), len(clean))
-    order.sort(key=lambda i: len(clean[i].text.split()) < LONG)
+    order.sort(key=lambda i: not LONG <= len(clean[i].text.split()) < LONGEST)
     near, rest = order[: planned["near_duplicate"]], order[planned["near_duplicate"] :]
     rng.shuffle(rest)
     copies = [_copy(rng, clean[i], "near_duplicate", edition, rng.choice(clean).customer) for i in near]
@@ -92,9 +92,7 @@ def _copy(rng: random.Random, row: Row, kind: str, edition: int, other: str) -> 
     if kind == "exact_duplicate":
         return replace(row, customer=customer, planted=kind, of=row)
     if kind == "near_duplicate":
-        words = row.text.split()
-        text = f"{row.text} {rng.choice(LAST_WORDS)}" if len(words) < LONGEST else " ".join(words[:-1])
-        return replace(row, text=text, customer=customer, planted=kind, of=row)
+        return replace(row, text=f"{row.text} {rng.choice(LAST_WORDS)}", customer=customer, planted=kind, of=row)
     return replace(house_row(reworded(rng, row.message), edition), planted=kind, of=row)
 
 

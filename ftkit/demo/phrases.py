@@ -67,7 +67,7 @@ SYNONYMS = {
     "walking stick": "stick", "camp chair": "chair", "sleeping mat": "mat", "raincoat": "rain jacket", "sports watch": "watch",
     "hammock": "hammock",
 }  # fmt: skip
-PROTECTED = set(re.findall(r"[a-z]+", " ".join(HIGH + LOW).lower()))
+PROTECTED = {*re.findall(r"[a-z]+", " ".join(HIGH + LOW).lower()), "burned", "glove", "smells", "smoke"}
 
 
 def naming(rng: random.Random, name: str, noun: str) -> str:
