@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftkit.checks.parse import Format, Parsed, text_of
+from ftkit.checks.parse import Format, Parsed, parse, text_of
 from ftkit.checks.patterns import safe_search
 from ftkit.records import Check, TaskCard
 
@@ -15,8 +15,15 @@ def format_of(card: TaskCard, text: str, parsed: Parsed) -> Format:
     return "failed" if failures(card, whole, parsed) else parsed.format
 
 
-def failures(card: TaskCard, text: str, parsed: Parsed) -> list[str]:
-    """Return the names of the checks that an answer fails."""
+def failures(card: TaskCard, text: str, parsed: Parsed | None = None) -> list[str]:
+    """Return the names of the checks that an answer fails, in the card's order.
+
+    Args:
+        card: The task card.
+        text: The answer.
+        parsed: The answer taken apart, if it is at hand.
+    """
+    parsed = parsed or parse(card, text)
     return [check.name for check in card.checks if not _passes(check, text, parsed)]
 
 

@@ -67,32 +67,56 @@ def _labels_within(labels: list[str], answer: str) -> list[str]:
 
 
 def _fields(names: list[str], answer: str) -> Parsed:
-    record = _json(answer)
+    record = parse_record(answer)
     if record is not None:
         strict = not names or set(record) == set(names)
         return Parsed("strict" if strict else _repaired(names, record), fields=_values(record))
-    fragment = re.search(r"\{.*\}", answer, flags=re.DOTALL)
-    record = _json(fragment.group()) if fragment else None
-    if record is None:
-        return Parsed("failed")
-    return Parsed(_repaired(names, record), fields=_values(record))
+    record = _within(answer)
+    return Parsed("failed") if record is None else Parsed(_repaired(names, record), fields=_values(record))
+
+
+def _within(answer: str) -> dict[str, Any] | None:
+    """Return the record between the first and the last brace (found without a pattern: no backtracking)."""
+    start, end = answer.find("{"), answer.rfind("}")
+    return parse_record(answer[start : end + 1]) if 0 <= start < end else None
 
 
 def _repaired(names: list[str], record: dict[str, Any]) -> Format:
     return "repairable" if set(names) <= set(record) else "failed"
 
 
-def _json(text: str) -> dict[str, Any] | None:
+def parse_record(text: str) -> dict[str, Any] | None:
+    """Return a text that is one JSON object and nothing else, or None.
+
+    Stricter than Python's reader, as another program may read the answer: NaN, Infinity and a key that stands twice
+    are no JSON.
+    """
     try:
-        record = json.loads(text)
+        record = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a key stands twice")
+    return record
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def compact(record: dict[str, Any]) -> str:
+    """Return a record as the JSON text that models are taught: no blanks, letters as they are."""
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+
 def text_of(parsed: Parsed) -> str:
     """Return the repaired answer as the text that the task asked for."""
-    return json.dumps(parsed.fields, ensure_ascii=False, separators=(",", ":")) if parsed.fields else parsed.content
+    return compact(parsed.fields) if parsed.fields else parsed.content
 
 
 def _values(record: dict[str, Any]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
@@ -10,8 +11,12 @@ EDGE = " \t\r\n\"'`“”‘’.,;:!?()[]{}*"
 
 
 def normalise(text: object) -> str:
-    """Return text in lower case, with single spaces and without quotes or punctuation at its ends."""
-    return re.sub(r"\s+", " ", str(text)).strip(EDGE).casefold()
+    """Return text in NFKC form and lower case, with single spaces and without quotes or punctuation at its ends.
+
+    NFKC makes ligatures, full-width letters, no-break spaces and composed accents the same as their plain forms.
+    """
+    plain = unicodedata.normalize("NFKC", str(text)).casefold()
+    return re.sub(r"\s+", " ", plain).strip(EDGE)
 
 
 def tokens(text: object) -> list[str]:

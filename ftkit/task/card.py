@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftkit.checks import safe_search
+from ftkit.checks import check_pattern
 from ftkit.errors import BadInput
 from ftkit.params import TaskParameters, nearest
 from ftkit.records import Check, TaskCard
@@ -16,7 +16,7 @@ def build_card(p: TaskParameters) -> TaskCard:
     """
     _check_names(p)
     if p.forbidden_regex:
-        safe_search(p.forbidden_regex, "")
+        check_pattern(p.forbidden_regex, "task.forbidden_regex")
     is_record = p.kind == "fields"
     return TaskCard(
         name=p.name, instruction=p.instruction.strip(), kind=p.kind, labels=p.labels if p.kind == "label" else [],

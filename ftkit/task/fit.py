@@ -9,6 +9,7 @@ from ftkit.power import test_examples_needed
 from ftkit.records import Reason, Suitability
 
 DISCORDANT_SHARE = 0.2
+"""Assumed share of items that one strategy gets right and the other wrong; a larger difference needs at least itself."""
 Speaks = Literal["fine-tuning", "retrieval", "prompting", "nothing"]
 Expected = Literal["fine-tuning", "retrieval", "prompting", "hybrid"]
 
@@ -19,11 +20,12 @@ def suitability(p: TaskParameters) -> Suitability:
     The expectation: fine-tuning needs a reason in behaviour and enough examples; missing knowledge speaks for retrieval
     whatever else holds; requirements that change monthly, or prompting not tried, speak for prompting first.
     """
+    discordant = max(DISCORDANT_SHARE, p.difference_points / 100)
     reasons = [_problem(p), _changes(p), _facts(p), _prompting(p), _examples(p), _volume(p), _domain(p)]
     expected = _expected(p, reasons)
     return Suitability(
         expected=expected, sentence=_sentence(expected, reasons), reasons=reasons, difference_points=p.difference_points,
-        test_examples_needed=test_examples_needed(p.difference_points, DISCORDANT_SHARE), discordant_share=DISCORDANT_SHARE,
+        test_examples_needed=test_examples_needed(p.difference_points, discordant), discordant_share=discordant,
     )  # fmt: skip
 
 
