@@ -38,22 +38,27 @@ def style(figure: Any, title: str, subtitle: str = "", *, height: int = 360) -> 
         height: Height in pixels; the width follows the page.
     """
     text = f"<b>{wrap(title)}</b>" + (
-        f"<br><span style='font-size:12px;color:{MUTED}'>{wrap(subtitle, 90)}</span>" if subtitle else ""
+        f"<br><span style='font-size:12px;color:{MUTED}'>{wrap(subtitle, 56)}</span>" if subtitle else ""
     )
     lines = text.count("<br>") + 1
     figure.update_layout(
-        title={"text": text, "x": 0, "xref": "container", "xanchor": "left", "pad": {"l": 12, "t": 10}, "y": 1, "yanchor": "top", "font": {"size": 15}},
-        height=height + 18 * lines, margin={"l": 12, "r": 18, "t": 30 + 20 * lines, "b": 12}, font={"family": FONT, "size": 13, "color": "#5b6570"},
+        title={"text": text, "x": 0, "xref": "container", "xanchor": "left", "pad": {"l": 12, "t": 18}, "y": 1, "yanchor": "top", "font": {"size": 15}},
+        height=height + 18 * lines, margin={"l": 12, "r": 18, "t": 36 + 20 * lines, "b": 12}, font={"family": FONT, "size": 13, "color": "#5b6570"},
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", hoverlabel={"font": {"family": FONT}},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0}, autosize=True,
     )  # fmt: skip
-    grid = {"gridcolor": "rgba(127,127,127,.25)", "zerolinecolor": "rgba(127,127,127,.5)", "automargin": True}
+    grid = {
+        "gridcolor": "rgba(127,127,127,.25)",
+        "zerolinecolor": "rgba(127,127,127,.5)",
+        "automargin": True,
+        "title_font_size": 13,
+    }
     figure.update_xaxes(**grid)
     figure.update_yaxes(**grid)
     return figure
 
 
-def wrap(text: str, width: int = 68) -> str:
+def wrap(text: str, width: int = 42) -> str:
     """Break a title into lines for plotly, which does not wrap by itself; markup characters are escaped."""
     import textwrap
 
