@@ -158,12 +158,12 @@ def _figures(case: Case) -> list[Figure]:
     figures = [
         Figure("margin_points", "a margin", p.margin_points, lambda v: f"{v:.1f} points", 0.5, 50.0),
         Figure("answers_per_month", "a volume", volume, lambda v: f"{v:,.0f} answers a month", volume / 1000, volume * 1000),
-        Figure("min_accuracy", "a least accuracy", p.min_accuracy, lambda v: f"{v:.0%}", 0.0, 1.0),
-        Figure("min_format_ok", "a least format share", p.min_format_ok, lambda v: f"{v:.0%}", 0.0, 1.0),
-        Figure("max_unsupported", "an allowed hallucination rate", p.max_unsupported, lambda v: f"{v:.0%}", 0.0, 1.0),
-        Figure("regression_margin_points", "an allowed regression", p.regression_margin_points,
+        Figure("min_accuracy", "an accuracy limit", p.min_accuracy, lambda v: f"{v:.0%}", 0.0, 1.0),
+        Figure("min_format_ok", "a format limit", p.min_format_ok, lambda v: f"{v:.0%}", 0.0, 1.0),
+        Figure("max_unsupported", "a hallucination limit", p.max_unsupported, lambda v: f"{v:.0%}", 0.0, 1.0),
+        Figure("regression_margin_points", "a regression limit", p.regression_margin_points,
                lambda v: f"{v:.1f} points", 0.5, 100.0),
-        Figure("max_seconds_per_answer", "an allowed latency", p.max_seconds_per_answer, lambda v: f"{v:.2g} s",
+        Figure("max_seconds_per_answer", "a latency limit", p.max_seconds_per_answer, lambda v: f"{v:.2g} s",
                p.max_seconds_per_answer / 1000, p.max_seconds_per_answer * 1000),
     ]  # fmt: skip
     return figures + [

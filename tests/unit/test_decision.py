@@ -244,7 +244,7 @@ def test_flips_are_true():
     case = world({"prompting": 0.66, "RAG": 0.7, "hybrid": 0.8})
     d = decide(case)
     assert d.verdict == "hybrid" and d.flips
-    (text,) = [f for f in d.flips if f.startswith("an allowed latency") and "or less" in f]
+    (text,) = [f for f in d.flips if f.startswith("a latency limit") and "or less" in f]
     limit = float(text.split(" of ")[1].split(" s")[0])
     assert decide(case, max_seconds_per_answer=limit * 0.98).verdict != "hybrid"
     assert decide(case, max_seconds_per_answer=limit * 1.05).verdict == "hybrid"

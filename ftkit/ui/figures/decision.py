@@ -10,7 +10,7 @@ from ftkit.ui import theme
 
 PARTS = [("set-up, labelling, training", "#0072B2"), ("answering", "#56B4E9"), ("keeping up with changes", "#E69F00")]
 STATES = {"failed": 0, "can't tell": 1, "not measured": 2, "passed": 3}
-SIGNS = {"failed": "✗ failed", "can't tell": "? open", "not measured": "– not measured", "passed": "✓ passed"}
+SIGNS = {"failed": "✗<br>failed", "can't tell": "?<br>open", "not measured": "–<br>unknown", "passed": "✓<br>passed"}
 GATE_COLORS = [[0, "#E8B4A2"], [0.25, "#E8B4A2"], [0.25, "#F3DFA2"], [0.5, "#F3DFA2"], [0.5, "#D9DCE0"], [0.75, "#D9DCE0"],
                [0.75, "#A9D5BB"], [1, "#A9D5BB"]]  # fmt: skip
 
@@ -51,26 +51,26 @@ def _cost_title(evaluation: Evaluation, decision: Decision, cost: dict[str, floa
         return "No strategy can be chosen yet" if decision.leading else "No strategy passes the gates"
     right = {r.spec.name: r.accuracy.value for r in evaluation.results}
     share, usd = right[decision.strategy], cost[decision.strategy]
-    return f"{decision.strategy}: {theme.percent(share)} right for about {usd:,.0f} USD in the first year"
+    return f"{decision.strategy}: {theme.percent(share)} right for about {round(usd, -2):,.0f} USD in the first year"
 
 
 def gates(decision: Decision) -> Any:
-    """Return the state of every gate as a grid of strategies × gates."""
+    """Return the state of every gate as a grid of gates × strategies."""
     import plotly.graph_objects as go
 
-    names = list(dict.fromkeys(g.gate for g in decision.gates))
-    strategies = list(reversed(dict.fromkeys(g.strategy for g in decision.gates)))
+    names = list(reversed(dict.fromkeys(g.gate for g in decision.gates)))
+    strategies = list(dict.fromkeys(g.strategy for g in decision.gates))
     found = {(g.strategy, g.gate): g for g in decision.gates}
-    grid = [[found[s, n] for n in names] for s in strategies]
+    grid = [[found[s, n] for s in strategies] for n in names]
     figure = go.Figure(
         go.Heatmap(
-            z=[[STATES[g.state] for g in row] for row in grid], x=names, y=strategies, zmin=-0.5, zmax=3.5, colorscale=GATE_COLORS,
-            text=[[SIGNS[g.state].replace(" ", "<br>", 1) for g in row] for row in grid], texttemplate="%{text}",
-            textfont={"color": "#222", "size": 12}, customdata=[[f"{g.strategy}, {g.gate}: {g.detail}" for g in row] for row in grid],
+            z=[[STATES[g.state] for g in row] for row in grid], x=strategies, y=names, zmin=-0.5, zmax=3.5, colorscale=GATE_COLORS,
+            text=[[SIGNS[g.state] for g in row] for row in grid], texttemplate="%{text}", textfont={"color": "#222", "size": 12},
+            customdata=[[f"{g.strategy}, {g.gate}: {g.detail}" for g in row] for row in grid],
             hovertemplate="%{customdata}<extra></extra>", showscale=False, xgap=3, ygap=3,
         )
     )  # fmt: skip
-    figure.update_xaxes(side="top", showgrid=False)
+    figure.update_xaxes(showgrid=False, tickfont={"size": 11})
     figure.update_yaxes(showgrid=False)
     failed = sorted({g.strategy for g in decision.gates if g.state == "failed"})
     open_ = sorted({g.strategy for g in decision.gates if g.state == "can't tell"} - set(failed))
@@ -80,7 +80,7 @@ def gates(decision: Decision) -> Any:
         if open_
         else "limits from this stage's parameters"
     )
-    return theme.style(figure, title, under, height=90 + 48 * len(strategies))
+    return theme.style(figure, title, under, height=60 + 46 * len(names))
 
 
 def costs(decision: Decision) -> Any:
@@ -95,16 +95,16 @@ def costs(decision: Decision) -> Any:
             hovertemplate=f"%{{y}}: %{{x:,.0f}} USD {name}<extra></extra>",
         )  # fmt: skip
     figure.add_scatter(
-        y=[c.strategy for c in rows], x=[c.first_year_usd for c in rows], mode="text", text=[f" {c.first_year_usd:,.0f}" for c in rows],
+        y=[c.strategy for c in rows], x=[c.first_year_usd for c in rows], mode="text", text=[f" {round(c.first_year_usd, -2):,.0f}" for c in rows],
         textposition="middle right", showlegend=False, hoverinfo="skip", cliponaxis=False,
     )  # fmt: skip
     most = max(c.first_year_usd for c in rows)
     figure.update_layout(barmode="stack", bargap=0.35)
     figure.update_xaxes(title="USD in the first year", range=[0, most * 1.18 or 1], tickformat=",.0f")
     figure.update_yaxes(showgrid=False)
-    title = f"{rows[-1].strategy} costs least, {rows[0].strategy} most: {rows[-1].first_year_usd:,.0f} against {most:,.0f} USD"
+    title = f"{rows[-1].strategy} costs least, {rows[0].strategy} most: {round(rows[-1].first_year_usd, -2):,.0f} against {round(most, -2):,.0f} USD"
     styled = theme.style(figure, title, "prices are assumed unless the list of prices says given", height=130 + 42 * len(rows))
-    styled.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.3, "x": 0}, margin_b=60)
+    styled.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.28, "x": 0, "traceorder": "normal"}, margin_b=60)
     return styled
 
 
@@ -152,22 +152,43 @@ def flips(decision: Decision, at_most: int = 8) -> Any | None:
     if not found:
         return None
     found.reverse()
+    lines = [theme.wrap(text, 54) for text, _ in found]
+    at = [float(sum(_room(line) for line in lines[: k + 1])) for k in range(len(lines))]
     figure = go.Figure(
         go.Bar(
-            x=[f for _, f in found], y=[theme.wrap(t, 46) for t, _ in found], orientation="h", marker_color=theme.ACCENT,
-            text=[f" ×{f:.3g}" for _, f in found], textposition="outside", cliponaxis=False, hoverinfo="skip",
+            x=[f for _, f in found], y=at, width=0.45, orientation="h", marker_color=theme.ACCENT, textposition="outside",
+            text=[f" ×{f:.3g}" for _, f in found], cliponaxis=False, hoverinfo="skip", base=1,
         )
     )  # fmt: skip
-    figure.update_xaxes(
-        type="log",
-        title="factor by which the figure must move (×1: at the edge)",
-        range=[0, math.log10(max(f for _, f in found)) + 0.4],
+    figure.update_traces(x=[max(f - 1, 0.01) for _, f in found])
+    for y, line in zip(at, lines, strict=True):
+        figure.add_annotation(
+            x=0,
+            xref="paper",
+            y=y + 0.26,
+            text=line,
+            showarrow=False,
+            xanchor="left",
+            yanchor="bottom",
+            align="left",
+            font={"size": 12},
+        )
+    most = math.log10(max(f for _, f in found))
+    figure.update_xaxes(type="log", title="factor by which the figure must move (×1: at the edge)", range=[0, most * 1.18 + 0.05])
+    figure.update_yaxes(
+        showgrid=False, showticklabels=False, range=[at[0] - 0.5, at[-1] + 0.4 + _room(lines[-1]) / 2], zeroline=False
     )
-    figure.update_yaxes(showgrid=False, tickfont={"size": 11})
     nearest = found[-1][1]
     title = (
         "The verdict is close to the edge"
         if nearest < 1.2
         else f"Nothing flips the verdict before a figure moves by a factor of {nearest:.2g}"
     )
-    return theme.style(figure, title, "one figure changed at a time, all others as they are", height=110 + 52 * len(found))
+    return theme.style(
+        figure, title, "one figure changed at a time, all others as they are", height=70 + round(30 * (at[-1] - at[0] + 2))
+    )
+
+
+def _room(line: str) -> float:
+    """Return the height of a bar with its text, in units of one bar line."""
+    return 1.2 + 0.55 * (line.count("<br>") + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from typing import Any
 
 from ftkit.records import Comparison, Estimate, Evaluation, StrategyResult
@@ -41,6 +42,9 @@ def _dots(points: list[tuple[str, Estimate, str]], *, percent: bool, unit: str =
         )  # fmt: skip
     figure.update_layout(showlegend=False)
     figure.update_yaxes(categoryorder="array", categoryarray=[name for name, _, _ in points], showgrid=False)
+    if points and not percent:
+        low, high = min(0.0, *(100 * e.low for _, e, _ in points)), max(0.0, *(100 * e.high for _, e, _ in points))
+        figure.update_xaxes(range=[low - 0.04 * (high - low) - 0.5, high + 0.2 * (high - low) + 0.5])
     return figure
 
 
@@ -79,7 +83,7 @@ def formats(evaluation: Evaluation) -> Any:
         values = [100 * p[k] for p in parts]
         figure.add_bar(
             y=[r.spec.name for r in rows], x=values, orientation="h", name=name, marker_color=color,
-            text=[f"{v:.0f}%" if v >= 6 else "" for v in values], textposition="inside", insidetextanchor="middle",
+            text=[f"{v:.0f}%" if v >= 6 else "" for v in values], textposition="inside", insidetextanchor="middle", textangle=0,
             hovertemplate=f"%{{y}}: %{{x:.1f}}% {name}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(barmode="stack", bargap=0.35)
@@ -100,7 +104,7 @@ def _format_parts(r: StrategyResult) -> tuple[float, float, float]:
 
 
 def _legend_below(figure: Any) -> Any:
-    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.32, "x": 0}, margin_b=60)
+    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.3, "x": 0, "traceorder": "normal"}, margin_b=60)
     return figure
 
 
@@ -111,7 +115,7 @@ def unsupported(evaluation: Evaluation) -> Any | None:
         return None
     least = min(rows, key=lambda r: r.unsupported.value if r.unsupported else 1)
     figure = _dots([(r.spec.name, r.unsupported, theme.color(r.spec.family)) for r in rows if r.unsupported], percent=True)
-    figure.update_xaxes(title="answers that state what no source holds, %", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
+    figure.update_xaxes(title="answers with an unsupported value, %", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
     title = f"{least.spec.name} invents least: {theme.interval(least.unsupported)}"
     return theme.style(
         figure, title, "95% intervals; none found gives an upper bound, never a sure 0%", height=70 + 44 * len(rows)
@@ -210,7 +214,7 @@ def browser_html(table: Any, strategies: list[str], limit: int = 60) -> str:
 
 
 BROWSER_CSS = (
-    f".ib{{font-family:{theme.FONT};font-size:12px}}.ib input{{margin:0 .3em 0 .8em}}.ib table{{border-collapse:collapse;margin-top:.6em}}"
+    f".ib{{font-family:{theme.FONT};font-size:12px}}.ib input{{margin:0 .3em 0 .8em}}.ib table{{border-collapse:collapse;margin-top:.6em;font-size:12px;line-height:1.35}}"
     ".ib th,.ib td{padding:.35em .6em;border-bottom:1px solid rgba(127,127,127,.3);text-align:left;vertical-align:top;"
     "min-width:110px;max-width:230px;white-space:pre-wrap;overflow-wrap:anywhere}"
     f".ib .ok{{border-left:4px solid {theme.GOOD}}}.ib .no{{border-left:4px solid {theme.BAD}}}"
@@ -228,8 +232,17 @@ def _browser_row(row: dict[str, Any], strategies: list[str]) -> str:
 
 
 def _short(text: Any, at_most: int = 220) -> str:
-    whole = str(text)
+    whole = _lines(str(text))
     return whole if len(whole) <= at_most else whole[: at_most - 1] + "…"
+
+
+def _lines(text: str) -> str:
+    """Return a JSON record as one line per field, anything else as it is."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return text
+    return "\n".join(f"{key}: {value}" for key, value in record.items()) if isinstance(record, dict) else text
 
 
 def show_browser(table: Any, strategies: list[str]) -> None:
