@@ -147,9 +147,11 @@ class PromptTrial(Record):
 
     prompt: Prompt
     accuracy: Estimate
-    format_ok: float
+    partial: float = Field(default=0.0, description="mean share of fields right; equals accuracy for labels")
+    format_ok: float = Field(description="share of answers in the right format, repairs included")
     prompt_tokens_mean: float
     seconds_per_answer: float
+    cut_share: float = Field(default=0.0, description="share of prompts that had to be cut to the context")
 
 
 class PromptBook(Record):
@@ -179,6 +181,9 @@ class RetrievalCard(Record):
     top_k: int = 0
     hit_rate: dict[str, Estimate] = Field(default_factory=dict, description="share of questions with the answer in top k")
     chosen: str = Field(default="", description="search mode chosen on validation: vector, bm25 or hybrid")
+    questions: int = Field(default=0, description="validation questions that the choice rests on")
+    prompt: str = Field(default="", description="name of the prompt that did best with passages on validation")
+    prompt_trials: list[PromptTrial] = Field(default_factory=list, description="prompts with passages, on validation")
     labelled_by: str = Field(default="", description="how relevance was decided")
     chunks_sha256: str = ""
 
@@ -201,6 +206,7 @@ class TrainingCard(Record):
     base: str
     base_sha256: str
     adapter: str = Field(description="folder of the adapter, relative to the run folder")
+    prompt: str = Field(default="", description="name of the prompt that the examples were shown with")
     parameters: int
     trainable_parameters: int
     examples: int

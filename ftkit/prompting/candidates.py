@@ -1,0 +1,112 @@
+"""Prompt candidates written from the task card: instruction variants, and few-shot examples from the training split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from ftkit.checks import parse
+from ftkit.records import Prompt, TaskCard
+
+ABSTENTION = "we will check"
+
+
+def with_hash(name: str, system: str, shots: Sequence[str] = ()) -> Prompt:
+    """Return a prompt with the hash of its content."""
+    content = json.dumps([system, list(shots)], ensure_ascii=False)
+    return Prompt(name=name, system=system, shots=list(shots), sha256=hashlib.sha256(content.encode()).hexdigest())
+
+
+def format_lines(card: TaskCard, retrieval: bool) -> list[str]:
+    """Return the lines that tell the output format."""
+    if card.kind == "label":
+        return ["Answer with one of these labels:", *card.labels]
+    if card.kind == "text":
+        limit = next((c.value for c in card.checks if c.kind == "max_words" and not c.field), 0)
+        return [f"Answer in at most {limit} words."] if limit else []
+    quoted = ",".join(json.dumps(name, ensure_ascii=False) for name in card.fields)
+    lines = [f"Answer with JSON with the keys {quoted}."]
+    for check in card.checks:
+        if check.kind == "enum" and check.field:
+            lines.append(f"{check.field} is one of {','.join(json.dumps(v, ensure_ascii=False) for v in check.value)}.")
+    if card.knowledge_field and retrieval:
+        lines.append(
+            f'{card.knowledge_field} comes from the passages; if they do not tell, {card.knowledge_field} "{ABSTENTION}".'
+        )
+        if "source" in card.fields:
+            lines.append("source is the id of the passage.")
+    return lines
+
+
+def candidates(
+    card: TaskCard, train: Any, shots: Sequence[int], seed: int, *, own_prompt: str = "", retrieval: bool = False,
+) -> list[Prompt]:  # fmt: skip
+    """Return the prompts to compare.
+
+    Args:
+        card: The task card.
+        train: Training examples (columns ``records.EXAMPLE_COLUMNS``); few-shot examples come from here only.
+        shots: Numbers of few-shot examples to try.
+        seed: Seed of their choice.
+        own_prompt: The user's own system prompt, as one more candidate.
+        retrieval: Whether passages may come, so that the format tells how to use them.
+    """
+    form = format_lines(card, retrieval)
+    plain = "\n".join([card.instruction, *form])
+    variants = {
+        "plain": plain,
+        "format first": "\n".join([*form, card.instruction]) if card.kind != "label" else "",
+        "role and rules": "\n".join(
+            ["You answer exactly as the rules say and add nothing.", card.instruction, *_rules(card), *form]
+        ),
+        "your own": own_prompt.strip(),
+    }
+    prompts = [with_hash(name, system) for name, system in variants.items() if system]
+    for k in dict.fromkeys(k for k in shots if k > 0):
+        chosen = pick(card, train, k, seed)
+        prompts.append(with_hash(f"{len(chosen)} examples", plain, chosen))
+    return prompts
+
+
+def _rules(card: TaskCard) -> list[str]:
+    rules = [f"Tone: {card.tone}."] if card.tone else []
+    limit = next((c.value for c in card.checks if c.kind == "max_words" and not c.field), 0)
+    return rules + ([f"At most {limit} words."] if limit and card.kind != "text" else [])
+
+
+def pick(card: TaskCard, train: Any, k: int, seed: int) -> list[str]:
+    """Return the ids of ``k`` examples, spread over the labels (or categories), short ones first within each.
+
+    Short examples leave room in the context: of each stratum the shorter half is drawn from, in a seeded order.
+    """
+    strata: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
+    for row_id, given, output in zip(train["id"], train["input"], train["output"], strict=True):
+        draw = hashlib.sha256(f"{seed}:{row_id}".encode()).hexdigest()
+        strata[_stratum(card, output)].append((len(given), draw, row_id))
+    queues = []
+    for rows in strata.values():
+        short = sorted(rows)[: max(1, (len(rows) + 1) // 2)]
+        queues.append([row_id for _, _, row_id in sorted(short, key=lambda row: row[1])])
+    queues.sort(key=lambda q: hashlib.sha256(f"{seed}:{q[0]}".encode()).hexdigest())
+    return _round_robin(queues, k)
+
+
+def _round_robin(queues: list[list[str]], k: int) -> list[str]:
+    found: list[str] = []
+    depth = 0
+    while len(found) < k and any(len(q) > depth for q in queues):
+        found += [q[depth] for q in queues if len(q) > depth]
+        depth += 1
+    return found[:k]
+
+
+def _stratum(card: TaskCard, output: str) -> str:
+    if card.kind != "fields":
+        return output if card.kind == "label" else ""
+    enums = [c.field for c in card.checks if c.kind == "enum" and c.field]
+    values = parse(card, output).fields
+    known = "" if not card.knowledge_field else str(values.get(card.knowledge_field) == ABSTENTION)
+    return "/".join([*(values.get(f, "") for f in enums[:1]), known])

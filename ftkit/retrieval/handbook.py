@@ -1,0 +1,116 @@
+"""Articles of a handbook, and their chunks: by paragraph, no longer than asked for."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftkit.errors import BadInput
+from ftkit.records import Passage
+
+ENDINGS = (".md", ".txt", ".csv", ".jsonl")
+
+
+@dataclass
+class Article:
+    """One article.
+
+    Attributes:
+        source: Its id, as it is cited: the file's stem, or the column ``id``.
+        title: First heading or first line.
+        text: The rest.
+    """
+
+    source: str
+    title: str
+    text: str
+
+
+def read_handbook(folder: Path) -> list[Article]:
+    """Read every article below a folder: Markdown and text files; CSV and JSONL with ``id``, ``title``, ``text``.
+
+    Raises:
+        BadInput: The folder is missing or holds no article, a file is not UTF-8 or empty, or an article is there twice.
+    """
+    if not folder.is_dir():
+        raise BadInput("there is no such folder", where=str(folder), todo="check retrieval.handbook; empty means no retrieval")
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file() and not p.name.startswith("."))
+    if not files:
+        raise BadInput(
+            f"holds no articles ({', '.join(ENDINGS)})",
+            where=str(folder),
+            todo="put articles there, or set retrieval.handbook to empty",
+        )
+    articles = [article for file in files for article in _read(file)]
+    seen: dict[str, str] = {}
+    for article in articles:
+        if article.source in seen:
+            raise BadInput(
+                f"the article '{article.source}' is there twice", where=str(folder), todo="give each article its own name or id"
+            )
+        seen[article.source] = article.title
+    return articles
+
+
+def _read(file: Path) -> list[Article]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput("is not UTF-8 text", where=str(file), todo="save it as UTF-8") from error
+    if not text.strip():
+        raise BadInput("the article is empty", where=str(file), todo="fill or remove it")
+    if file.suffix.lower() in (".csv", ".jsonl"):
+        return _rows(file, text)
+    first, _, rest = text.strip().partition("\n")
+    title = first.lstrip("# ").strip()
+    return [Article(file.stem, title if rest.strip() else "", rest.strip() or title)]
+
+
+def _rows(file: Path, text: str) -> list[Article]:
+    found = []
+    try:
+        rows = (
+            [json.loads(line) for line in text.splitlines() if line.strip()]
+            if file.suffix == ".jsonl"
+            else list(csv.DictReader(text.splitlines()))
+        )
+    except ValueError as error:
+        raise BadInput(f"is not JSON lines: {error}", where=str(file), todo="mend that line") from error
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or not row.get("id") or not row.get("text"):
+            raise BadInput("lacks 'id' or 'text'", where=f"{file}, row {number}", todo="give every article id, title and text")
+        found.append(Article(str(row["id"]), str(row.get("title") or ""), str(row["text"])))
+    return found
+
+
+def chunks(articles: list[Article], chunk_words: int) -> list[Passage]:
+    """Cut articles into chunks of at most ``chunk_words`` words, at paragraphs, then at sentences."""
+    found = []
+    for article in articles:
+        for number, text in enumerate(_pieces(article.text, chunk_words)):
+            found.append(Passage(id=f"{article.source}#{number}", source=article.source, title=article.title, text=text))
+    return found
+
+
+def _pieces(text: str, limit: int) -> list[str]:
+    """Join sentences up to the limit; a longer sentence is cut at words."""
+    pieces: list[str] = []
+    current: list[str] = []
+    for sentence in _sentences(text, limit):
+        words = sentence.split()
+        if current and len(current) + len(words) > limit:
+            pieces.append(" ".join(current))
+            current = []
+        current += words
+    return [*pieces, " ".join(current)] if current else pieces
+
+
+def _sentences(text: str, limit: int) -> list[str]:
+    found = []
+    for sentence in re.split(r"(?<=[.!?])\s+|\n{2,}", text):
+        words = sentence.split()
+        found += [" ".join(words[i : i + limit]) for i in range(0, len(words), limit)]
+    return found
