@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from ftkit.models.embedded import batches, checkpoint_folder, curriculum, file_hashes, lexicon, optimise, start, tokenizer
+from ftkit.models.embedded import SHIPPED, batches, card, checkpoint_folder, curriculum, file_hashes, lexicon, optimise, start, tokenizer
 from ftkit.models.embedded.forward import hidden_states, rotary
 
 CONFIGS: dict[str, dict[str, int]] = {
@@ -199,11 +199,15 @@ class Run:
 def publish(out: Path) -> None:
     """Copy what ships (weights, tokenizer, recipe, model card; no optimizer state) into the package, with hashes."""
     target = checkpoint_folder()
-    for old in target.glob("*.safetensors*"):
-        old.unlink()
+    for old in (*target.glob("*.safetensors*"), target / "skill_card.json"):
+        old.unlink(missing_ok=True)  # a card of other weights would be a lie: measure anew
     for file in out.iterdir():
-        if file.suffix in {".safetensors", ".json", ".jinja"}:
+        if file.suffix in SHIPPED:
             shutil.copy2(file, target / file.name)
+    recipe = json.loads((out / "recipe.json").read_text())
+    recipe["vocabulary"] = json.loads((out / "config.json").read_text())["vocab_size"]
+    (target / "README.md").write_text(card.model_card(recipe))
+    shutil.copy2(target.parents[3] / "LICENSE", target / "LICENSE")
     (target / "hashes.json").write_text(json.dumps(file_hashes(target), indent=2) + "\n")
     print(f"published: {target}", flush=True)
 
