@@ -2,10 +2,15 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 
 from ftkit.demo import SCENARIOS, write_examples, write_handbook, write_truth
+from ftkit.demo.parameters import FILES, sections_of
+from ftkit.params import load
+
+PARAMS = Path(__file__).parents[2] / "params"
 
 
 def read(path):
@@ -44,3 +49,14 @@ def test_each_scenario_says_its_right_answer():
     assert {name: s.right_answer for name, s in SCENARIOS.items()} == {
         "main": "hybrid", "prompting": "prompting", "rag": "RAG", "too_little": "can't tell yet",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_parameter_files_load_and_hold_what_the_generator_says(name):
+    built = load(PARAMS / name)
+    for stage, values in sections_of(name).items():
+        assert {k: getattr(built[stage], k) for k in values} == values
+    scenario = SCENARIOS[built["data"].demo_scenario]
+    head = (PARAMS / name).read_text(encoding="utf-8").splitlines()[0]
+    assert f"Right answer: {scenario.right_answer}, because" in head
+    assert built["data"].seed == built["retrieval"].seed
