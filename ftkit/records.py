@@ -107,6 +107,7 @@ class Defect(Record):
     kind: str
     count: int
     action: str = Field(description="what was done with the rows")
+    removed: int = Field(default=0, description="rows that were taken out because of it; the others were kept")
     examples: list[str] = Field(default_factory=list, description="up to 5 short, masked samples with row numbers")
 
 
@@ -118,8 +119,9 @@ class DataCard(Record):
     encoding: str
     separator: str = ""
     rows_read: int
-    rows_rejected: int
+    rows_rejected: int = Field(description="rows taken out as defects; each stands in rejected.jsonl with its reason")
     rows_used: int
+    rows_left_out: int = Field(default=0, description="good rows not used because data.max_... keeps fewer")
     defects: list[Defect]
     splits: dict[str, int] = Field(description="examples per split")
     labels: dict[str, int] = Field(default_factory=dict, description="rows per label, most frequent first")
