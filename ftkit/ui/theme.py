@@ -65,9 +65,12 @@ def wrap(text: str, width: int = 42) -> str:
     return "<br>".join(html.escape(line, quote=False) for line in textwrap.wrap(text, width)) or ""
 
 
-def show(figure: Any) -> None:
-    """Show a figure in a notebook; as plain text where nothing can draw."""
+def show(figure: Any, otherwise: str = "") -> None:
+    """Show a figure in a notebook; as plain text where nothing can draw; ``otherwise`` where there is no figure."""
     from IPython.display import display
+
+    if figure is None:
+        return note(otherwise)
 
     text = figure.layout.title.text or "a figure"
     bundle = {"application/vnd.plotly.v1+json": figure.to_plotly_json(), "text/plain": text.replace("<br>", " ")}
