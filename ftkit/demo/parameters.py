@@ -25,9 +25,9 @@ HOUSE_FORMAT = (
     "and source is empty."
 )
 SPELT_OUT = (
-    f'{HOUSE_FORMAT}\nAnswer with JSON with the keys "category","urgency","reply","source". category is one of '
+    f'{HOUSE_FORMAT} Answer with JSON with the keys "category","urgency","reply","source". category is one of '
     '"delivery","returns","billing","product","account". urgency is one of "low","normal","high". '
-    f"If passages are given, reply is taken from them and source is the id of the passage.\n{HOUSE_RULES}"
+    f"If passages are given, reply is taken from them and source is the id of the passage. {HOUSE_RULES}"
 )
 """The prompting arms get their best chance: one candidate spells every house rule out."""
 
