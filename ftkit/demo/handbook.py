@@ -77,19 +77,27 @@ def articles(seed: int = 7) -> tuple[Article, ...]:
     rng = random.Random(f"handbook-{seed}")
     pairs = [(entity, topic) for entity in ENTITIES for topic in entity.topics]
     rng.shuffle(pairs)
-    free: dict[str, list[str]] = {}
-    for topic in sorted(TOPICS):
-        free[topic] = possible_values(TOPICS[topic])
-        rng.shuffle(free[topic])
-    first = [free[topic].pop() for _, topic in pairs]
+    free: dict[str, list[str]] = {topic: possible_values(TOPICS[topic]) for topic in sorted(TOPICS)}
+    for values in free.values():
+        rng.shuffle(values)
+    used: set[str] = set()
+    first = [_draw(free[topic], used) for _, topic in pairs]
     later = list(first)
     for index in rng.sample(range(len(pairs)), len(pairs)):
         if free[pairs[index][1]] and sum(map(str.__ne__, first, later)) < round(CHANGED_SHARE * len(pairs)):
-            later[index] = free[pairs[index][1]].pop()
+            later[index] = _draw(free[pairs[index][1]], used)
     made = []
     for index, (entity, topic) in enumerate(pairs):
         made.append(Article(f"H-{index + 1:03d}", entity, topic, (first[index], later[index]), _sentences(rng, entity, topic)))
     return tuple(made)
+
+
+def _draw(free: list[str], used: set[str]) -> str:
+    """Take a value that no other article has, where there is one, so that a wrong passage does not hold the right value."""
+    value = next((v for v in free if v not in used), free[0])
+    free.remove(value)
+    used.add(value)
+    return value
 
 
 def _sentences(rng: random.Random, entity: Entity, topic: str) -> tuple[str, ...]:
