@@ -2,14 +2,16 @@
 
 from ftkit.evaluation.browse import browse
 from ftkit.evaluation.compare import compare, effects, groups_of, pivot
+from ftkit.evaluation.conclude import conclude, notes
 from ftkit.evaluation.items import cluster_of
 from ftkit.evaluation.keep import kept, key
 from ftkit.evaluation.openings import looks, open_test, openings
-from ftkit.evaluation.probe import NOT_MEASURED, by_skill, general_accuracy, probe, regression
+from ftkit.evaluation.probe import NOT_MEASURED, by_skill, general_accuracy, probe, probe_models, regression
 from ftkit.evaluation.scoring import score
 from ftkit.evaluation.summary import macro_f1, summarise
 
 __all__ = [
-    "NOT_MEASURED", "browse", "by_skill", "cluster_of", "compare", "effects", "general_accuracy", "groups_of", "kept", "key",
-    "looks", "macro_f1", "open_test", "openings", "pivot", "probe", "regression", "score", "summarise",
+    "NOT_MEASURED", "browse", "by_skill", "cluster_of", "compare", "conclude", "effects", "general_accuracy", "groups_of", "kept",
+    "key", "looks", "macro_f1", "notes", "open_test", "openings", "pivot", "probe", "probe_models", "regression", "score",
+    "summarise",
 ]  # fmt: skip

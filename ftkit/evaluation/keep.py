@@ -9,28 +9,39 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import runs
-from ftkit.records import Passage, Prompt, StrategySpec
+from ftkit.models.chat import Messages
+from ftkit.params import EvaluationParameters
+from ftkit.records import StrategySpec
 
 
-def key(
-    spec: StrategySpec,
-    prompt: Prompt,
-    items: Any,
-    passages: Sequence[Sequence[Passage]] | None,
-    **model: Any,
-) -> str:
+def key(spec: StrategySpec, ids: Sequence[str], conversations: Sequence[Messages], p: EvaluationParameters, run: Path) -> str:
     """Return the hash of everything that a strategy's answers depend on.
 
     Args:
         spec: The strategy.
-        prompt: Its prompt, with few-shot examples by id.
-        items: The test items; ids and inputs count.
-        passages: Passages found per item; only counted where the strategy reads them.
-        model: What else decides an answer: hashes of base, adapter and few-shot examples, max_new_tokens, endpoint.
+        ids: Ids of the test items, in order.
+        conversations: The messages of each item: prompt, few-shot examples and passages as the model sees them.
+        p: The model's parameters.
+        run: The run folder, which holds the adapter.
     """
-    found = [[p.model_dump() for p in item] for item in passages or []] if spec.retriever else []
-    depends = [spec.model_dump(), prompt.model_dump(), list(items["id"]), list(items["input"]), found, model]
+    versions = {name: version for name, version in runs.versions().items() if name in ("torch", "transformers", "peft")}
+    depends = [spec.model_dump(), list(ids), list(conversations), model_key(spec, p, run), versions]
     return runs.sha256_bytes(json.dumps(depends, sort_keys=True, default=str).encode())
+
+
+def model_key(spec: StrategySpec, p: EvaluationParameters, run: Path) -> dict[str, Any]:
+    """Return what decides a model's answers: weights, adapter, length and batch; or the endpoint."""
+    if spec.model == "endpoint":
+        return {"url": p.endpoint_url, "model": p.endpoint_model, "max_new_tokens": p.max_new_tokens}
+    from ftkit.models.local import resolve
+
+    base, adapter = Path(resolve(p.base_model)), run / spec.adapter
+    return {
+        "base": runs.sha256_path(base) if base.is_dir() else p.base_model,
+        "adapter": runs.sha256_path(adapter) if spec.model == "tuned" else "",
+        "max_new_tokens": p.max_new_tokens,
+        "batch_size": p.batch_size,
+    }
 
 
 def kept(folder: Path, spec: StrategySpec, sha256: str, answer: Callable[[], Any]) -> Any:
@@ -43,9 +54,8 @@ def kept(folder: Path, spec: StrategySpec, sha256: str, answer: Callable[[], Any
     path = folder / f"{slug}.{mark}.{sha256[:16]}.parquet"
     if path.exists():
         return runs.read_table(path)
-    answers = answer()
-    runs.write_table(path, answers)
+    runs.write_table(path, answer())
     for old in folder.glob(f"{slug}.{mark}.*.parquet"):
         if old != path:
             old.unlink()
-    return answers
+    return runs.read_table(path)

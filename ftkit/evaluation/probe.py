@@ -53,3 +53,19 @@ def general_accuracy(probes: Any) -> dict[str, Estimate]:
 def by_skill(probes: Any) -> Any:
     """Return the share right per skill and model as a table."""
     return probes.pivot_table(index="skill", columns="strategy", values="correct", aggfunc="mean")
+
+
+def probe_models(load: Callable[[str], ChatModel], items: Sequence[ProbeItem], progress: Callable[[str], Any]) -> Any:
+    """Let base and tuned model answer the general items; without items an empty table, and no model is loaded.
+
+    Args:
+        load: Returns the model named ``base`` or ``tuned``.
+        items: Messages, right answer and skill per item.
+        progress: Returns the progress callable of a step.
+    """
+    import pandas as pd
+
+    if not items:
+        return pd.DataFrame(columns=[*SCORE_COLUMNS, "skill"])
+    parts = [probe(load(name), name, items, progress(f"general questions, {name}")) for name in ("tuned", "base")]
+    return pd.concat(parts, ignore_index=True)

@@ -26,7 +26,7 @@ def items_of(outputs, **columns):
 
 def answers_of(strategy, texts, ids=None):
     rows = [
-        (i, strategy, t, 50, 9, 0.1, "", "", False)
+        (i, strategy, t, 50, 9, 0.1, [], [], 0)
         for i, t in zip(ids or [f"i{k}" for k in range(len(texts))], texts, strict=True)
     ]
     return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
@@ -273,23 +273,53 @@ def test_every_opening_of_the_test_set_is_noted_and_survives(tmp_path):
     assert len(evaluation.open_test(other)) == 4 and evaluation.looks(other) == 3
 
 
-def test_answers_are_kept_until_something_they_depend_on_changes(tmp_path):
-    from ftkit.records import Passage, Prompt
+def test_answers_are_kept_until_something_they_depend_on_changes(tmp_path, tiny_checkpoint):
+    from ftkit.params import EvaluationParameters
 
-    items, prompt, calls = items_of([TRUTH] * 2), Prompt(name="zero", system="Answer."), []
+    calls, adapter = [], tmp_path / "training" / "adapter"
+    adapter.mkdir(parents=True)
+    (adapter / "adapter_config.json").write_text("{}")
+    p = EvaluationParameters(base_model=str(tiny_checkpoint()))
 
     def answer():
         calls.append(1)
-        return answers_of("RAG", [TRUTH, ""])
+        return answers_of("hybrid", [TRUTH, ""])
 
-    def get(spec, prompt=prompt, text="x", **model):
-        passages = [[Passage(id="H-1#0", source="H-1", text=text)]] * 2
-        return evaluation.kept(tmp_path, spec, evaluation.key(spec, prompt, items, passages, **model), answer)
+    def get(system="Answer.", p=p):
+        conversations = [[{"role": "system", "content": system}, {"role": "user", "content": "?"}]] * 2
+        spec = GRID[3].model_copy(update={"adapter": "training/adapter"})
+        return evaluation.kept(tmp_path / "answers", spec, evaluation.key(spec, ["i0", "i1"], conversations, p, tmp_path), answer)
 
-    first = get(GRID[1], base="b")
-    pd.testing.assert_frame_equal(first, get(GRID[1], base="b"))
-    assert len(calls) == 1 and len(list(tmp_path.glob("*.parquet"))) == 1
-    get(GRID[1], base="c"), get(GRID[1], base="c", text="y"), get(GRID[1], Prompt(name="zero", system="Else"), base="c")
-    assert len(calls) == 4 and len(list(tmp_path.glob("*.parquet"))) == 1
-    get(GRID[0], base="b"), get(GRID[0], base="b", text="y")
-    assert len(calls) == 5, "passages do not count where they are not read"
+    first = get()
+    assert first["text"].tolist() == get()["text"].tolist() == [TRUTH, ""]
+    assert len(calls) == 1
+    get(system="Else.")
+    get(system="Else.", p=p.model_copy(update={"max_new_tokens": 8}))
+    (adapter / "adapter_config.json").write_text('{"r": 8}')
+    get(system="Else.")
+    assert len(calls) == 4 and len(list((tmp_path / "answers").glob("*.parquet"))) == 1, "only the latest answers stay"
+
+
+def test_the_whole_evaluation_is_one_record_that_survives_a_file(tmp_path):
+    from ftkit import runs
+    from ftkit.records import Evaluation
+
+    items = items_of([TRUTH] * 4, group=["ann", "ann", "bob", "cy"])
+    said = pd.concat([answers_of(s.name, [TRUTH, "", TRUTH, "x"][k:] + [TRUTH] * k) for k, s in enumerate(GRID)])
+    said.loc[said["strategy"] == "RAG", "cut"] = 7
+    scores = evaluation.score(FIELDS, items, said)
+    found = evaluation.conclude(GRID, FIELDS, items, said, scores, looks=2, openings=["then"], n_resamples=200)
+    assert len(found.comparisons) == 6 and len(found.effects) == 3 and found.clusters == 3 and found.regression == []
+    assert "embedded base" in found.probe_note and any("different settings" in n for n in found.notes)
+    assert any(n.startswith("prompting gave no answer to 1") for n in found.notes) and any(
+        "RAG: 4 prompts" in n for n in found.notes
+    )
+    runs.write_record(tmp_path / "evaluation.json", found)
+    assert runs.read_record(tmp_path / "evaluation.json", Evaluation) == found
+
+
+def test_without_general_items_no_model_is_loaded():
+    def load(name):
+        raise AssertionError(name)
+
+    assert len(evaluation.probe_models(load, [], lambda label: None)) == 0

@@ -1,0 +1,68 @@
+"""All figures of 07 in one record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ftkit.evaluation.compare import compare, effects
+from ftkit.evaluation.probe import NOT_MEASURED, general_accuracy, regression
+from ftkit.evaluation.summary import summarise
+from ftkit.records import Evaluation, StrategySpec, TaskCard
+
+FEW_CLUSTERS = 30
+
+
+def conclude(
+    specs: Sequence[StrategySpec], card: TaskCard, items: Any, answers: Any, scores: Any, *,
+    probes: Any = None, openings: Sequence[str] = (), looks: int = 1, duration_s: float = 0.0,
+    n_resamples: int = 10_000, seed: int = 0,
+) -> Evaluation:  # fmt: skip
+    """Summarise every strategy, compare all pairs, and estimate the effects of the grid.
+
+    Args:
+        specs: The strategies.
+        card: The task.
+        items: Test examples (columns ``records.EXAMPLE_COLUMNS``).
+        answers: Columns ``records.ANSWER_COLUMNS``.
+        scores: Columns ``records.SCORE_COLUMNS``.
+        probes: Scores on the general probe, models named base and tuned; None or empty: not measured.
+        openings: The log of looks at the test set.
+        looks: With how many different settings it was opened.
+        duration_s: Seconds that answering and scoring took.
+        n_resamples: Bootstrap resamples.
+        seed: Seed of the resamples.
+    """
+    general = general_accuracy(probes) if probes is not None else {}
+    results = [
+        summarise(
+            spec, scores, answers, card=card, items=items, general=general.get(spec.model), n_resamples=n_resamples, seed=seed
+        )
+        for spec in specs
+    ]
+    return Evaluation(
+        results=results, comparisons=compare(scores, n_resamples=n_resamples, seed=seed), effects=effects(scores, specs),
+        regression=regression(probes, n_resamples, seed) if general else [],
+        probe_items=len(probes) // len(general) if general and probes is not None else 0, probe_note="" if general else NOT_MEASURED,
+        test_items=len(items), clusters=int(scores["group"].nunique()), openings=list(openings), duration_s=duration_s,
+        notes=notes(scores, answers, looks),
+    )  # fmt: skip
+
+
+def notes(scores: Any, answers: Any, looks: int = 1) -> list[str]:
+    """Return what a reader must know beside the figures."""
+    said = []
+    missing, cut = scores[scores["missing"]].groupby("strategy").size(), answers[answers["cut"].astype(float) > 0]
+    said += [f"{name} gave no answer to {count} questions; they count as wrong." for name, count in missing.items()]
+    said += [
+        f"{name}: {count} prompts did not fit the model's context and were cut."
+        for name, count in cut.groupby("strategy").size().items()
+    ]
+    clusters = scores["group"].nunique()
+    if clusters < FEW_CLUSTERS:
+        said.append(
+            f"The test questions come from only {clusters} independent customers or clusters: intervals are wide for that."
+        )
+    if looks > 1:
+        said.append(f"The test set was opened with {looks} different settings: what was chosen after a look may look too good.")
+    return said
