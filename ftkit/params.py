@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -231,13 +232,17 @@ def _fault(stage: str, model: type[Parameters], fault: Any) -> str:
     return f"{stage}.{name} = {fault['input']!r}: {fault['msg']}"
 
 
-def load(path: Path) -> dict[str, Parameters]:
-    """Read a parameter file into one model per stage; ``name`` and the file's stem give the run folder.
+def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Parameters]:
+    """Read a parameter file into one model per stage; the file's stem gives the run folder unless it names one.
+
+    Args:
+        path: The YAML file.
+        overrides: ``section.name=value`` in YAML, on top of the file.
 
     Raises:
         BadInput: The file is missing, is not YAML, or holds unknown or ill-typed values (all told at once).
     """
-    content = _read_yaml(path)
+    content = _overridden(_read_yaml(path), overrides)
     sections = {k: v for k, v in content.items() if k != "run"}
     run = content.get("run", f"outputs/{path.stem}")
     faults = [f"{k} is not a known section{nearest(str(k), list(MODELS))}" for k in sections if k not in MODELS]
@@ -254,6 +259,20 @@ def load(path: Path) -> dict[str, Parameters]:
     if faults:
         raise BadInput("\n  ".join(["faults in the parameter file:", *faults]), where=str(path), todo="mend these and run again")
     return built
+
+
+def _overridden(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    for text in overrides:
+        name, sign, value = text.partition("=")
+        section, dot, field = name.strip().partition(".")
+        if not sign or (not dot and section != "run"):
+            raise BadInput(f"'{text}' is not section.name=value", where="--set", todo="e.g. --set training.lora_r=16")
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise BadInput(f"'{value}' is not valid YAML", where=f"--set {name}", todo="quote it") from error
+        content = {**content, section: {**(content.get(section) or {}), field: parsed} if dot else parsed}
+    return content
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

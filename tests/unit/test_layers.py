@@ -21,7 +21,7 @@ LEVEL = {
     "strategies": 5,
     "ui": 5,
 }
-LEVEL |= {stage: 4 for stage in STAGES} | {"stages": 6, "pipeline": 7, "cli": 8}
+LEVEL |= {stage: 4 for stage in STAGES} | {"stages": 6, "pipeline": 7, "doctor": 7, "cli": 8}
 HEAVY = {"torch", "transformers", "trl", "lancedb", "ipywidgets", "peft", "sentence_transformers"}
 
 

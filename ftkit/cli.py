@@ -1,0 +1,238 @@
+"""The command line: ``ftkit new | run | lab | report | runs | doctor | explain``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+
+from ftkit import __version__
+from ftkit.errors import BadInput, FtkitError
+
+EPILOG = (
+    "Exit codes: 0 done; 1 a stage failed; 2 bad input or not ready; 130 stopped by Ctrl-C (run the same command again to go on)."
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and run a command; return the exit code."""
+    given = parser().parse_args(arguments)
+    try:
+        return int(given.call(given) or 0)
+    except FtkitError as error:
+        print(f"ftkit: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\nftkit: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="ftkit", description="From 'we should fine-tune a model' to a measured, costed decision.", epilog=EPILOG
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    new = commands.add_parser("new", help="guess a project from a file of examples and write params/NAME.yaml")
+    new.add_argument("name", help="project name: letters, digits, - and _")
+    new.add_argument("--data", required=True, help="file of examples: CSV, TSV, JSONL, JSON, Parquet or XLSX")
+    new.add_argument("--test-data", default="", help="file that holds the test examples")
+    new.add_argument("--handbook", default="", help="folder of articles to retrieve from")
+    new.add_argument("--encoding", default="", help="encoding of the file, if not UTF-8")
+    new.add_argument("--force", action="store_true", help="write over an existing parameter file")
+    new.set_defaults(call=_new)
+
+    run = commands.add_parser("run", help="run the walk; a second run redoes only what changed", epilog=EPILOG)
+    run.add_argument("file", help="parameter file, e.g. params/demo.yaml")
+    run.add_argument("--only", nargs="+", default=[], metavar="STAGE", help="only these stages")
+    run.add_argument("--from", dest="first", default="", metavar="STAGE", help="from this stage on")
+    run.add_argument("--until", dest="last", default="", metavar="STAGE", help="up to this stage")
+    run.add_argument("--force", action="store_true", help="run the selected stages even if nothing changed")
+    run.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="SECTION.NAME=VALUE",
+        help="change a parameter for this run",
+    )
+    run.add_argument("--dry-run", action="store_true", help="only say what would run")
+    run.set_defaults(call=_run)
+
+    lab = commands.add_parser("lab", help="open JupyterLab on the notebooks")
+    lab.add_argument("file", nargs="?", help="parameter file: its values are put into copies of the notebooks")
+    lab.add_argument("--no-browser", action="store_true")
+    lab.add_argument("--port", type=int, default=8888)
+    lab.set_defaults(call=_lab)
+
+    report = commands.add_parser("report", help="write a run's report anew and print its path")
+    report.add_argument("run", help="run folder, or parameter file")
+    report.set_defaults(call=_report)
+
+    listing = commands.add_parser("runs", help="list the runs under outputs/")
+    listing.set_defaults(call=_runs)
+
+    doctor = commands.add_parser("doctor", help="say what this machine can do, and what is missing for what")
+    doctor.set_defaults(call=_doctor)
+
+    explain = commands.add_parser("explain", help="what a parameter does")
+    explain.add_argument("name", nargs="?", default="", help="STAGE or STAGE.NAME; nothing for all stages")
+    explain.set_defaults(call=_explain)
+    return top
+
+
+def _project(path: str) -> Path:
+    """Make a path of the command line absolute, then change to the project's root."""
+    from ftkit.stages import to_project_root
+
+    absolute = Path(path).resolve()
+    root = to_project_root().resolve()
+    return absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
+
+
+def _new(given: argparse.Namespace) -> None:
+    from ftkit import params, runs
+    from ftkit.data.guess import propose
+
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]{0,60}", given.name):
+        raise BadInput(f"'{given.name}' cannot be a project's name", where="NAME", todo="use letters, digits, - and _")
+    data = _project(given.data)
+    test, handbook = (str(_project(x)) if x else "" for x in (given.test_data, given.handbook))
+    target = Path("params") / f"{given.name}.yaml"
+    if target.exists() and not given.force:
+        raise BadInput("is there already", where=str(target), todo="choose another name, or add --force to write over it")
+    for other in (test, handbook):
+        if other and not Path(other).exists():
+            raise BadInput("does not exist", where=other, todo="check the path")
+    guess = propose(data, given.name, test_data=test, handbook=handbook, encoding=given.encoding)
+    comments = "\n".join(
+        ["Written by `ftkit new`. What was guessed:", *(f"- {s}" for s in guess.sentences), "Check the task section first."]
+    )
+    for stage, values in guess.sections.items():
+        params.build(stage, values)
+    runs.write_text(target, params.to_yaml(guess.sections, comments))
+    print("\n".join(guess.sentences))
+    print(f"Wrote {target}. Check it, then: ftkit run {target}")
+
+
+def _run(given: argparse.Namespace) -> int:
+    from ftkit import pipeline
+
+    file = _project(given.file)
+    selection = pipeline.Selection(given.only, given.first, given.last, given.force)
+    done = pipeline.run(file, selection=selection, overrides=given.overrides, say=_say, dry=given.dry_run)
+    if done.report:
+        print(f"{len(done.executed)} stages run, {len(done.skipped)} unchanged, {done.seconds:.0f} s")
+        print(f"Report: {done.report.resolve()}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _lab(given: argparse.Namespace) -> int:
+    import subprocess
+
+    from ftkit import pipeline, runs
+    from ftkit.stages import to_project_root
+
+    folder = Path(pipeline.__file__).parents[1] / "notebooks"
+    if given.file:
+        folder = _parameterized(_project(given.file))
+    root = to_project_root()
+    command = [sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={root}", f"--port={given.port}"]
+    command += ["--no-browser"] if given.no_browser else []
+    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    first = (folder / f"{runs.stage_name('task')}.ipynb").resolve()
+    command += (
+        [f"--LabApp.default_url=/lab/tree/{first.relative_to(root.resolve())}"] if first.is_relative_to(root.resolve()) else []
+    )
+    return subprocess.run(command, check=False).returncode
+
+
+def _parameterized(file: Path) -> Path:
+    """Write copies of the notebooks with a parameter file's values, and return their folder."""
+    import nbformat
+    from papermill.parameterize import parameterize_notebook
+
+    from ftkit import params, pipeline, runs
+
+    built = params.load(file)
+    folder = Path(built["task"].run) / "lab"
+    folder.mkdir(parents=True, exist_ok=True)
+    for stage, p in built.items():
+        source = nbformat.read(pipeline.notebook(stage), as_version=4)
+        filled = parameterize_notebook(source, p.model_dump(mode="json"))
+        nbformat.write(filled, folder / f"{runs.stage_name(stage)}.ipynb")
+    return folder
+
+
+def _report(given: argparse.Namespace) -> None:
+    from ftkit import params
+    from ftkit.ui.report import write
+
+    path = _project(given.run)
+    run = Path(params.load(path)["task"].run) if path.suffix in (".yaml", ".yml") else path
+    if not run.is_dir():
+        raise BadInput("there is no such run folder", where=str(run), todo="see `ftkit runs`")
+    print(write(run, str(path)).resolve())
+
+
+def _runs(_: argparse.Namespace) -> None:
+    from ftkit import pipeline, runs
+    from ftkit.stages import to_project_root
+
+    folders = sorted(p for p in (to_project_root() / "outputs").glob("*") if p.is_dir())
+    if not folders:
+        print("no runs yet: ftkit run params/demo.yaml")
+    for folder in folders:
+        done = [s for s in runs.STAGES if (folder / s / "manifest.json").exists()]
+        verdict = (
+            pipeline.key_figure(folder, "decision") if "decision" in done else f"{len(done)} of {len(runs.STAGES)} stages done"
+        )
+        print(f"{folder.name:24s} {verdict}")
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from ftkit.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        print(f"{finding.mark} {finding.name:22s} {finding.text}")
+    return 0 if all(f.fine for f in findings if f.needed) else 1
+
+
+def _explain(given: argparse.Namespace) -> None:
+    from ftkit import params
+
+    stage, _, name = given.name.partition(".")
+    if stage and stage not in params.MODELS:
+        raise BadInput(
+            f"'{stage}' is no stage{params.nearest(stage, list(params.MODELS))}",
+            where="NAME",
+            todo=f"use one of {', '.join(params.MODELS)}",
+        )
+    for each in [stage] if stage else list(params.MODELS):
+        model = params.MODELS[each]
+        if name and name not in model.model_fields:
+            raise BadInput(
+                f"{each} has no parameter '{name}'{params.nearest(name, list(model.model_fields))}",
+                where="NAME",
+                todo=f"see `ftkit explain {each}`",
+            )
+        print((model.__doc__ or "").strip().splitlines()[0])
+        for known, field in model.model_fields.items():
+            if not name or known == name:
+                print(f"  {known} = {field.default!r}\n      {field.description}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
