@@ -273,13 +273,16 @@ def test_every_opening_of_the_test_set_is_noted_and_survives(tmp_path):
     assert len(evaluation.open_test(other)) == 4 and evaluation.looks(other) == 3
 
 
-def test_answers_are_kept_until_something_they_depend_on_changes(tmp_path, tiny_checkpoint):
+def test_answers_are_kept_until_something_they_depend_on_changes(tmp_path):
     from ftkit.params import EvaluationParameters
 
     calls, adapter = [], tmp_path / "training" / "adapter"
     adapter.mkdir(parents=True)
     (adapter / "adapter_config.json").write_text("{}")
-    p = EvaluationParameters(base_model=str(tiny_checkpoint()))
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "base").mkdir(exist_ok=True)
+        (tmp_path / "base" / name).write_text("{}")
+    p = EvaluationParameters(base_model=str(tmp_path / "base"))
 
     def answer():
         calls.append(1)
