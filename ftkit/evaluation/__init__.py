@@ -2,7 +2,7 @@
 
 from ftkit.evaluation.browse import browse
 from ftkit.evaluation.compare import compare, effects, groups_of, pivot
-from ftkit.evaluation.conclude import conclude, notes
+from ftkit.evaluation.conclude import conclude, learned, notes
 from ftkit.evaluation.items import cluster_of
 from ftkit.evaluation.keep import kept, key
 from ftkit.evaluation.openings import looks, open_test, openings
@@ -12,6 +12,6 @@ from ftkit.evaluation.summary import macro_f1, summarise
 
 __all__ = [
     "NOT_MEASURED", "browse", "by_skill", "cluster_of", "compare", "conclude", "effects", "general_accuracy", "groups_of", "kept",
-    "key", "looks", "macro_f1", "notes", "open_test", "openings", "pivot", "probe", "probe_models", "regression", "score",
+    "key", "learned", "looks", "macro_f1", "notes", "open_test", "openings", "pivot", "probe", "probe_models", "regression", "score",
     "summarise",
 ]  # fmt: skip

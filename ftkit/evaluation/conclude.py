@@ -8,7 +8,7 @@ from typing import Any
 from ftkit.evaluation.compare import compare, effects
 from ftkit.evaluation.probe import NOT_MEASURED, general_accuracy, regression
 from ftkit.evaluation.summary import summarise
-from ftkit.records import Evaluation, StrategySpec, TaskCard
+from ftkit.records import Estimate, Evaluation, StrategySpec, TaskCard
 
 FEW_CLUSTERS = 30
 
@@ -66,3 +66,33 @@ def notes(scores: Any, answers: Any, looks: int = 1) -> list[str]:
     if looks > 1:
         said.append(f"The test set was opened with {looks} different settings: what was chosen after a look may look too good.")
     return said
+
+
+def learned(found: Evaluation) -> tuple[str, list[str]]:
+    """Return the finding of 07 in one sentence, and the points under it."""
+    best = max(found.results, key=lambda r: r.accuracy.value)
+    title = f"{best.spec.name} is ahead with {_share(best.accuracy)} of {found.test_items} test questions right."
+    rivals = [
+        (c.b if c.a == best.spec.name else c.a)
+        for c in found.comparisons
+        if best.spec.name in (c.a, c.b) and c.p_adjusted >= 0.05
+    ]
+    points = [
+        f"Not told apart from it beyond chance: {', '.join(rivals)}."
+        if rivals
+        else "It beats every other strategy beyond chance."
+    ]
+    points += [
+        f"{e.name.capitalize()}: {100 * e.difference.value:+.1f} points ({100 * e.difference.low:+.1f} to {100 * e.difference.high:+.1f})."
+        for e in found.effects
+    ]
+    points += [
+        f"General skills after tuning: {100 * c.difference.value:+.1f} points ({100 * c.difference.low:+.1f} to {100 * c.difference.high:+.1f})."
+        for c in found.regression
+    ]
+    points += [] if found.regression else [f"General skills: not measured; {found.probe_note}."]
+    return title, [*points, *found.notes, "Next: prices and limits turn these figures into a decision."]
+
+
+def _share(e: Estimate) -> str:
+    return f"{100 * e.value:.0f}% ({100 * e.low:.0f} to {100 * e.high:.0f})"
