@@ -44,14 +44,15 @@ def parse(card: TaskCard, answer: str) -> Parsed:
 def _label(labels: list[str], answer: str) -> Parsed:
     if answer.strip() in labels or (not labels and answer.strip()):
         return Parsed("strict", answer.strip())
-    by_name = {_key(label): label for label in labels}
-    if _key(answer) in by_name:
-        return Parsed("repairable", by_name[_key(answer)])
+    by_name = {label_key(label): label for label in labels}
+    if label_key(answer) in by_name:
+        return Parsed("repairable", by_name[label_key(answer)])
     named = _labels_within(labels, answer)
     return Parsed("repairable", named[0]) if len(named) == 1 else Parsed("failed", answer.strip())
 
 
-def _key(label: str) -> str:
+def label_key(label: str) -> str:
+    """Return what spellings of one label have in common: no case, outer punctuation, or difference of _, - and blank."""
     return re.sub(r"[_\-\s]+", " ", normalise(label))
 
 
@@ -71,11 +72,11 @@ def _fields(names: list[str], answer: str) -> Parsed:
     if record is not None:
         strict = not names or set(record) == set(names)
         return Parsed("strict" if strict else _repaired(names, record), fields=_values(record))
-    record = _within(answer)
+    record = record_within(answer)
     return Parsed("failed") if record is None else Parsed(_repaired(names, record), fields=_values(record))
 
 
-def _within(answer: str) -> dict[str, Any] | None:
+def record_within(answer: str) -> dict[str, Any] | None:
     """Return the record between the first and the last brace (found without a pattern: no backtracking)."""
     start, end = answer.find("{"), answer.rfind("}")
     return parse_record(answer[start : end + 1]) if 0 <= start < end else None

@@ -13,10 +13,11 @@ EDGE = " \t\r\n\"'`“”‘’.,;:!?()[]{}*"
 def normalise(text: object) -> str:
     """Return text in NFKC form and lower case, with single spaces and without quotes or punctuation at its ends.
 
-    NFKC makes ligatures, full-width letters, no-break spaces and composed accents the same as their plain forms.
+    NFKC makes ligatures, full-width letters, no-break spaces and composed accents the same as their plain forms. A text of
+    punctuation alone stays as it is, so that "***" and "?" differ.
     """
-    plain = unicodedata.normalize("NFKC", str(text)).casefold()
-    return re.sub(r"\s+", " ", plain).strip(EDGE)
+    plain = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", str(text)).casefold()).strip()
+    return plain.strip(EDGE) or plain
 
 
 def tokens(text: object) -> list[str]:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import demo
-from ftkit.data.clean import Cleaned, clean, mask
-from ftkit.data.near import near_pairs
-from ftkit.data.read import FEWEST, Rejected, Table, read
+from ftkit.data.clean import SAMPLES, Cleaned, clean, take
+from ftkit.data.read import FEWEST, Table, read
 from ftkit.data.split import at_most, leaks, random_split, split
 from ftkit.errors import BadInput
 from ftkit.params import DataParameters
@@ -21,6 +20,13 @@ from ftkit.runs import sha256_path
 
 Progress = Callable[[int, int], None]
 Row = dict[str, Any]
+
+SPLITS = ("train", "validation", "test")
+LEFT_OUT = "left out by size"
+FEW_PER_LABEL = 10
+"""Training examples of a label below which it is named as thin."""
+MANY_LABELS, LONG_ANSWER = 20, 40
+"""More labels, or more words in a typical answer, make a task complex in the sense of the guide's volume criterion."""
 
 
 @dataclass
@@ -44,26 +50,47 @@ class Curated:
     leaks_after: dict[str, int]
 
     def examples(self) -> Any:
-        """Return the examples as a pandas table with ``records.EXAMPLE_COLUMNS``."""
+        """Return the examples as a pandas table with ``records.EXAMPLE_COLUMNS``, ordered by split and id."""
         import pandas as pd
 
-        rows = [{**row, "cluster": f"c{row['cluster']}", "source_row": int(row["source_row"])} for row in self.rows]
+        names = _cluster_names(self.rows)
+        rows = [{**row, "cluster": names[row["cluster"]], "source_row": int(row["source_row"])} for row in self.rows]
         return pd.DataFrame(rows, columns=EXAMPLE_COLUMNS).sort_values(by=["split", "id"]).reset_index(drop=True)
 
     def rejected(self) -> list[dict[str, Any]]:
         """Return every row that is not among the examples, with its reason."""
-        tables = [self.train, *([self.test] if self.test else [])]
-        return [asdict(r) for r in [r for table in tables for r in table.rejected] + self.cleaned.removed]
+        unusable = [r for table in _tables(self) for r in table.rejected]
+        return [asdict(r) for r in unusable + self.cleaned.removed]
+
+
+def _tables(done: Curated) -> list[Table]:
+    return [done.train, *([done.test] if done.test else [])]
+
+
+def _cluster_names(rows: list[Row]) -> dict[int, str]:
+    """Name each cluster by its smallest id, so that the order of rows in the file changes nothing."""
+    smallest: dict[int, str] = {}
+    for row in rows:
+        smallest[row["cluster"]] = min(row["id"], smallest.get(row["cluster"], row["id"]))
+    return {cluster: f"c-{name}" for cluster, name in smallest.items()}
 
 
 def load(p: DataParameters, folder: Path) -> tuple[Table, Table | None]:
-    """Read the examples, and the test file if one is given; ``demo`` writes the built-in ones to ``folder`` first."""
-    path = Path(p.data)
+    """Read the examples, and the test file if one is given; ``demo`` writes the built-in ones to ``folder`` first.
+
+    Raises:
+        BadInput: A file cannot be used, or both files are the same.
+    """
+    path, group = Path(p.data), p.group_column
     if p.data == "demo":
         path = demo.write_examples(folder / "demo.csv", p.demo_examples, p.seed, scenario=p.demo_scenario)
-    group = p.group_column or ("customer" if p.data == "demo" else "")
+        group = group or "customer"
     train = read(path, p.input_column, p.output_column, group, p.encoding)
-    test = read(Path(p.test_data), p.input_column, p.output_column, p.group_column, p.encoding, 1) if p.test_data else None
+    if not p.test_data:
+        return train, None
+    test = read(Path(p.test_data), p.input_column, p.output_column, group, p.encoding, 1)
+    if sha256_path(path) == sha256_path(Path(p.test_data)):
+        raise BadInput("is the same file as data.data", where=f"data.test_data = {p.test_data}", todo="leave it empty: 02 splits")
     return train, test
 
 
@@ -73,110 +100,112 @@ def curate(train: Table, test: Table | None, card: TaskCard, p: DataParameters, 
     Raises:
         BadInput: Too few examples are left, or a split would be empty.
     """
-    before = [{**row, "split": ""} for row in train.rows] + [{**row, "split": "test"} for row in (test.rows if test else [])]
-    share = 0.0 if test else p.test_share
-    leaks_before = leaks(random_split(before, p.seed, p.validation_share, share), p.near_duplicate_threshold)
-    cleaned = clean(train.rows, card, p.near_duplicate_threshold, progress)
+    rows = [{**row, "split": ""} for row in train.rows] + [{**row, "split": "test"} for row in (test.rows if test else [])]
+    test_share = 0.0 if test else p.test_share
+    leaks_before = leaks(random_split(rows, p.seed, p.validation_share, test_share), p.near_duplicate_threshold)
+    cleaned = clean(rows, card, p.near_duplicate_threshold, progress)
     _check_left(cleaned, p)
-    fixed = _test_rows(test, cleaned, card, p) if test else []
-    rows = cleaned.rows + fixed
-    split(rows, card, p.seed, p.validation_share, share)
-    for name, limit in (("train", p.max_examples), ("validation", p.max_validation), ("test", p.max_test)):
-        rows = at_most(rows, card, name, limit, p.seed)
-    _left_out(cleaned, len(cleaned.rows) + len(fixed) - len(rows))
-    _check_splits(rows)
-    return Curated(rows, train, test, cleaned, leaks_before, leaks(rows, p.near_duplicate_threshold))
+    split(cleaned.rows, card, p.seed, p.validation_share, test_share)
+    _label_defects(cleaned, card)
+    _leave_out(cleaned, card, p)
+    _check_splits(cleaned.rows)
+    return Curated(cleaned.rows, train, test, cleaned, leaks_before, leaks(cleaned.rows, p.near_duplicate_threshold))
 
 
-def _left_out(cleaned: Cleaned, count: int) -> None:
-    if count:
-        action = "not used: data.max_examples, max_validation or max_test keep fewer (drawn by label)"
-        cleaned.defects.append(Defect(kind="left out by size", count=count, action=action))
+def _leave_out(cleaned: Cleaned, card: TaskCard, p: DataParameters) -> None:
+    """Keep at most the sizes that were asked for, the same share of every label."""
+    limits = {"train": p.max_examples, "validation": p.max_validation, "test": p.max_test}
+    kept = {row["id"] for name in SPLITS for row in at_most(cleaned.rows, card, name, limits[name], p.seed)}
+    bad = [(row, f"good, but data.max_... keeps {limits[row['split']]:,}") for row in cleaned.rows if row["id"] not in kept]
+    if bad:
+        take(cleaned, LEFT_OUT, "not used: data.max_examples, max_validation or max_test keep fewer, drawn by label", bad)
+        cleaned.defects[-1].examples = []
+
+
+def _label_defects(cleaned: Cleaned, card: TaskCard) -> None:
+    """Tell labels with few training examples, and labels that only the test has."""
+    if card.kind != "label":
+        return
+    trained = Counter(row["output"] for row in cleaned.rows if row["split"] == "train")
+    seen = Counter(row["output"] for row in cleaned.rows)
+    thin = sorted((trained[label], label) for label in seen if 0 < trained[label] < FEW_PER_LABEL)
+    never = sorted(label for label in seen if not trained[label])
+    if thin:
+        samples = [f"{label}: {count} training examples" for count, label in thin[:SAMPLES]]
+        action = f"kept: labels with fewer than {FEW_PER_LABEL} training examples are hard to learn; add some"
+        cleaned.defects.append(Defect(kind="thin labels", count=len(thin), action=action, examples=samples))
+    if never:
+        samples = [f"{label}: {seen[label]} examples, none in training" for label in never[:SAMPLES]]
+        action = "kept: nothing can be learnt about them; add training examples"
+        cleaned.defects.append(Defect(kind="labels without training examples", count=len(never), action=action, examples=samples))
 
 
 def _check_left(cleaned: Cleaned, p: DataParameters) -> None:
-    if len(cleaned.rows) >= FEWEST:
+    left = sum(row["split"] != "test" for row in cleaned.rows)
+    if left >= FEWEST:
         return
-    worst = max(cleaned.defects, key=lambda d: d.count)
+    worst = max(cleaned.defects, key=lambda d: d.removed)
+    todo = "mend these rows, or the task card that they do not fit"
+    if worst.kind == "near copies":
+        todo = "if these are different cases, raise data.near_duplicate_threshold"
     raise BadInput(
-        f"only {len(cleaned.rows)} examples are left after cleaning; most went as {worst.kind} ({worst.count}): {'; '.join(worst.examples[:2])}",
-        where=p.data, todo="mend these rows, or the task card that they do not fit",
+        f"only {left} examples are left after cleaning; most went as {worst.kind} ({worst.count}): {'; '.join(worst.examples[:2])}",
+        where=p.data, todo=todo,
     )  # fmt: skip
 
 
 def _check_splits(rows: list[Row]) -> None:
     counts = Counter(row["split"] for row in rows)
-    for name in ("train", "validation", "test"):
+    for name in SPLITS:
         if not counts[name]:
             raise BadInput(
-                f"the {name} split is empty", where="data", todo="add examples, raise its share, or check data.group_column"
-            )
-
-
-def _test_rows(test: Table, cleaned: Cleaned, card: TaskCard, p: DataParameters) -> list[Row]:
-    """Return the test file's rows; training rows that are copies of one are removed and counted."""
-    base = 1 + max((row["cluster"] for row in cleaned.rows), default=0)
-    checked = clean(test.rows, card, p.near_duplicate_threshold)
-    cleaned.removed += [Rejected(r.row, f"test file: {r.reason}", test.file) for r in checked.removed]
-    dropped = len(test.rows) - len(checked.rows)
-    fixed = [{**row, "split": "test", "cluster": base + row["cluster"]} for row in checked.rows]
-    both = cleaned.rows + fixed
-    edge = len(cleaned.rows)
-    copies = {
-        min(i, j) for i, j in near_pairs([row["input"] for row in both], p.near_duplicate_threshold) if (i < edge) != (j < edge)
-    }
-    samples = [f"row {both[i]['source_row']}: {mask(both[i]['input'])[:80]}" for i in sorted(copies)[:5]]
-    cleaned.removed += [
-        Rejected(both[i]["source_row"], "a copy or near copy of a test example", both[i]["file"]) for i in sorted(copies)
-    ]
-    cleaned.rows = [row for i, row in enumerate(cleaned.rows) if i not in copies]
-    cleaned.defects.append(
-        Defect(kind="copies of test examples in training", count=len(copies), action="removed from training", examples=samples)
-    )
-    cleaned.defects.append(
-        Defect(kind="copies or broken answers within the test file", count=dropped, action="removed from the test")
-    )
-    cleaned.counts["copies of test examples"] = len(cleaned.rows)
-    return fixed
+                f"the {name} split is empty: rows of one group or of one cluster of near copies stay together", where="data",
+                todo=f"add examples, raise data.{name}_share, or check data.group_column and data.near_duplicate_threshold",
+            )  # fmt: skip
 
 
 def data_card(done: Curated, p: DataParameters, folder: Path, card: TaskCard) -> DataCard:
-    """Return the data card."""
+    """Return the data card; rows read = rows used + rows rejected + rows left out."""
     path = folder / "demo.csv" if p.data == "demo" else Path(p.data)
     inputs = sorted(len(row["input"].split()) for row in done.rows)
     outputs = sorted(len(row["output"].split()) for row in done.rows)
-    splits = {name: sum(row["split"] == name for row in done.rows) for name in ("train", "validation", "test")}
+    splits = {name: sum(row["split"] == name for row in done.rows) for name in SPLITS}
     labels = Counter(row["output"] for row in done.rows) if card.kind == "label" else {}
-    tables = [done.train, *([done.test] if done.test else [])]
+    defects = [_unusable(_tables(done)), *done.cleaned.defects]
+    left_out = sum(d.removed for d in defects if d.kind == LEFT_OUT)
     return DataCard(
         file=str(path), file_sha256=sha256_path(path), encoding=done.train.encoding, separator=done.train.separator,
-        rows_read=sum(t.rows_read for t in tables), rows_rejected=len(done.rejected()), rows_used=len(done.rows),
-        defects=[_unusable(tables), *done.cleaned.defects], splits=splits,
+        rows_read=sum(t.rows_read for t in _tables(done)), rows_rejected=sum(d.removed for d in defects) - left_out,
+        rows_used=len(done.rows), rows_left_out=left_out, defects=defects, splits=splits,
         labels=dict(sorted(labels.items(), key=lambda pair: (-pair[1], pair[0]))),
         input_words_p50=_percentile(inputs, 0.5), input_words_p95=_percentile(inputs, 0.95),
         output_words_p50=_percentile(outputs, 0.5), output_words_p95=_percentile(outputs, 0.95),
         leakage_before=done.leaks_before, leakage_after=done.leaks_after,
-        volume_verdict=volume_verdict(splits["train"], len(labels)), detectable_points=detectable_points(splits["test"]),
+        volume_verdict=volume_verdict(splits["train"], len(labels), _percentile(outputs, 0.5)),
+        detectable_points=detectable_points(splits["test"]),
     )  # fmt: skip
 
 
 def _unusable(tables: list[Table]) -> Defect:
+    """Return the rows that could not be read; samples name the file where there are two."""
     rejected = [r for table in tables for r in table.rejected]
-    samples = [f"row {r.row}: {r.reason}" for r in rejected[:5]]
-    return Defect(kind="unusable rows", count=len(rejected), action="kept aside in rejected.jsonl", examples=samples)
+    samples = [f"{r.file + ', ' if len(tables) > 1 else ''}row {r.row}: {r.reason}" for r in rejected[:SAMPLES]]
+    action = "kept aside in rejected.jsonl"
+    return Defect(kind="unusable rows", count=len(rejected), action=action, examples=samples, removed=len(rejected))
 
 
 def _percentile(values: list[int], share: float) -> float:
     return float(values[min(len(values) - 1, int(share * len(values)))])
 
 
-def volume_verdict(examples: int, labels: int) -> str:
+def volume_verdict(examples: int, labels: int, answer_words: float = 0.0) -> str:
     """Apply the guide's volume criterion (G4): 500-1,000 examples for a narrow task, 2,000-5,000 for a complex one."""
-    wanted, kind = (2000, "complex") if labels > 20 else (500, "narrow")
+    wanted, most, kind = 500, 1000, "narrow task"
+    if labels > MANY_LABELS:
+        wanted, most, kind = 2000, 5000, f"complex task ({labels} labels)"
+    elif answer_words > LONG_ANSWER:
+        wanted, most, kind = 2000, 5000, f"complex task (answers of {answer_words:.0f} words)"
+    asks = f"{examples:,} training examples; the guide asks for {wanted:,} to {most:,} for a {kind}"
     if examples >= wanted:
-        return f"Enough: {examples:,} training examples; the guide asks for {wanted:,} or more for a {kind} task."
-    if examples >= wanted / 2:
-        return f"Tight: {examples:,} training examples; the guide asks for {wanted:,} or more for a {kind} task."
-    return (
-        f"Too few: {examples:,} training examples; the guide asks for {wanted:,} or more for a {kind} task. Prompting needs none."
-    )
+        return f"Enough: {asks}."
+    return f"Tight: {asks}." if examples >= wanted / 2 else f"Too few: {asks}. Prompting needs none."

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ftkit.checks import format_of, normalise, parse
-from ftkit.data.near import clusters_of
+from ftkit.checks import failures, format_of, normalise, parse
+from ftkit.data.house import answer_key, house_form, same_content, spellings
+from ftkit.data.near import clusters_of, shingler
 from ftkit.data.read import Rejected
+from ftkit.errors import BadInput
 from ftkit.records import Defect, TaskCard
 
 Row = dict[str, Any]
+SAMPLE_LENGTH, SAMPLES = 80, 5
 
 
 @dataclass
@@ -24,120 +27,202 @@ class Cleaned:
         rows: Usable rows, each with ``cluster`` (rows of one cluster are near copies and stay in one split).
         removed: Rows taken out, with their reason.
         defects: Counts and masked samples, in the order of the steps.
-        counts: Rows left after each step, by name.
-        near: Pairs of near copies that stay because their answers differ, as rows.
+        counts: Rows left after each step, by kind of defect.
+        alike: Pairs of near copies with the same answer: the row kept and the row removed.
+        near: Pairs of near copies that both stay because their answers differ.
     """
 
     rows: list[Row]
     removed: list[Rejected] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    alike: list[tuple[Row, Row]] = field(default_factory=list)
     near: list[tuple[Row, Row]] = field(default_factory=list)
 
 
 def clean(rows: list[Row], card: TaskCard, threshold: float, progress: Callable[[int, int], None] | None = None) -> Cleaned:
-    """Clean rows: broken answers, exact copies, contradictions, near copies with the same answer.
+    """Clean rows: answers in house form, broken answers, exact copies, contradictions, copies of test rows, near copies.
+
+    Rows with ``split`` "test" (a test file of its own) keep their near copies and contradictions: a given test stays as it
+    was given, as far as it can be answered at all.
 
     Args:
         rows: As read; order matters only in that the first of several copies is kept.
         card: The task card whose checks a right answer must pass.
         threshold: Jaccard similarity of inputs from which rows are near copies.
         progress: Called with rows done and rows in all.
+
+    Raises:
+        BadInput: The task is to choose a label, but the outputs are mostly different texts.
     """
-    done = Cleaned([dict(row) for row in rows], counts={"read": len(rows)})
+    done = Cleaned([{"split": "", **row} for row in rows], counts={"read": len(rows)})
+    _damaged(done)
+    _house_form(done, card)
     _broken(done, card)
-    _exact(done)
+    _exact(done, card)
     if card.kind != "text":
         _contradictions(done)
-    _near(done, threshold, progress)
+    _clusters(done, threshold, progress)
+    if any(_is_test(row) for row in rows):
+        _copies_of_test(done)
+        _groups_of_test(done)
+    _near(done, card, threshold)
     return done
 
 
-def _take(done: Cleaned, kind: str, action: str, bad: list[tuple[Row, str]]) -> None:
-    """Remove rows, and note the step."""
+def _is_test(row: Row) -> bool:
+    return row.get("split") == "test"
+
+
+def take(done: Cleaned, kind: str, action: str, bad: list[tuple[Row, str]]) -> None:
+    """Remove rows with a reason each, and note the step."""
     gone = {id(row) for row, _ in bad}
     done.rows = [row for row in done.rows if id(row) not in gone]
-    done.removed += [Rejected(row["source_row"], reason, row.get("file", "")) for row, reason in bad]
-    done.defects.append(
-        Defect(kind=kind, count=len(bad), action=action, examples=[sample(row, reason) for row, reason in bad[:5]])
-    )
+    done.removed += [Rejected(row["source_row"], f"{kind}: {reason}", row.get("file", "")) for row, reason in bad]
+    samples = [sample(row, reason) for row, reason in bad[:SAMPLES]]
+    done.defects.append(Defect(kind=kind, count=len(bad), action=action, examples=samples, removed=len(bad)))
     done.counts[kind] = len(done.rows)
 
 
 def sample(row: Row, reason: str) -> str:
     """Return a short masked sample with its row number."""
-    return f"row {row['source_row']}: {mask(row['input'])[:80]} ({reason})"
+    text = mask(row["input"])
+    short = text if len(text) <= SAMPLE_LENGTH else text[: SAMPLE_LENGTH - 1].rstrip() + "…"
+    return f"{place(row)}: {short} ({reason})"
+
+
+def place(row: Row) -> str:
+    """Return where a row stands, e.g. 'row 12' or 'test file, row 12'."""
+    return f"{'test file, ' if _is_test(row) else ''}row {row['source_row']}"
 
 
 MASKS = [
-    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+"), "<e-mail>"),
-    (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,}\b"), "<IBAN>"),
-    (re.compile(r"\+?\d[\d ()/-]{7,}\d"), "<number>"),
+    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.]*\w"), "<e-mail>"),
+    (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "<IBAN>"),
+    (re.compile(r"\+?\d(?:[ ()/.-]{0,2}\d){6,}"), "<number>"),
 ]
 
 
 def mask(text: str) -> str:
-    """Replace e-mail addresses, IBANs and long numbers, so that samples show no personal data."""
+    """Replace e-mail addresses, IBANs and numbers of 7 digits or more, so that samples show no personal data."""
     for pattern, name in MASKS:
         text = pattern.sub(name, text)
     return text
 
 
+DAMAGED = re.compile("\ufffd|Ã[\x80-\xbf\u0152\u0160\u0178]|â€")
+"""What is left where UTF-8 was once read as something else: the replacement character, or pairs such as Ã¼."""
+
+
+def _damaged(done: Cleaned) -> None:
+    bad = [row for row in done.rows if DAMAGED.search(row["input"]) or DAMAGED.search(row["output"])]
+    if bad:
+        action = "kept: some letters were lost or doubled by a wrong encoding before; export the file again as UTF-8"
+        samples = [sample(row, "damaged letters") for row in bad[:SAMPLES]]
+        done.defects.append(Defect(kind="damaged letters", count=len(bad), action=action, examples=samples))
+
+
+def _house_form(done: Cleaned, card: TaskCard) -> None:
+    """Write answers in one spelling and form, so that no model learns three ways to say the same."""
+    _check_labels(done, card)
+    known = spellings(card, [row["output"] for row in done.rows])
+    mended = []
+    for row in done.rows:
+        form = house_form(card, row["output"], known)
+        if not same_content(row["output"], form):
+            mended.append(sample(row, f"answer {mask(row['output'])[:40]!r} became {mask(form)[:40]!r}"))
+        row["output"] = form
+    if mended:
+        action = "kept, the answer was written in the house form (spelling of labels and values, JSON without words around it)"
+        done.defects.append(Defect(kind="answers in another form", count=len(mended), action=action, examples=mended[:SAMPLES]))
+
+
+def _check_labels(done: Cleaned, card: TaskCard) -> None:
+    labels = {row["output"] for row in done.rows}
+    if card.kind == "label" and not card.labels and len(labels) > max(20, len(done.rows) / 2):
+        raise BadInput(
+            f"the task is to choose a label, but the {len(done.rows):,} outputs hold {len(labels):,} different texts",
+            where="task.kind", todo="set task.kind: text (or fields), or name another data.output_column",
+        )  # fmt: skip
+
+
 def _broken(done: Cleaned, card: TaskCard) -> None:
     bad = []
     for row in done.rows:
-        if format_of(card, row["output"], parse(card, row["output"])) == "failed":
-            bad.append((row, f"answer {mask(row['output'])[:40]!r} does not pass the task card's checks"))
-    _take(done, "broken answers", "removed: a right answer must pass the task card's own checks", bad)
+        parsed = parse(card, row["output"])
+        if format_of(card, row["output"], parsed) == "failed":
+            failed = ", ".join(failures(card, row["output"], parsed)) or "not one of the labels"
+            bad.append((row, f"answer {mask(row['output'])[:40]!r} fails: {failed}"))
+    take(done, "broken answers", "removed: a right answer must pass the task card's own checks", bad)
 
 
-def _exact(done: Cleaned) -> None:
-    first: dict[tuple[str, str], Row] = {}
+def _exact(done: Cleaned, card: TaskCard) -> None:
+    first: dict[tuple[bool, str, str], Row] = {}
     bad = []
     for row in done.rows:
-        key = (normalise(row["input"]), normalise(row["output"]))
-        if key in first:
-            bad.append((row, f"the same as row {first[key]['source_row']}"))
-        else:
-            first[key] = row
-    _take(done, "exact copies", "removed, the first was kept (compared without case, outer punctuation and double blanks)", bad)
+        kept = first.setdefault((_is_test(row), normalise(row["input"]), answer_key(card, row["output"])), row)
+        kept["votes"] = kept.get("votes", 0) + 1
+        if kept is not row:
+            bad.append((row, f"the same as {place(kept)}"))
+    take(done, "exact copies", "removed, the first was kept (compared without case, outer punctuation and double blanks)", bad)
 
 
 def _contradictions(done: Cleaned) -> None:
-    """Equal inputs with different answers: the majority's answer is kept; without one, none is."""
+    """Equal inputs with different answers: the majority's answer is kept; without one, none is.
+
+    Exact copies are gone by now, but each row holds how many said the same (``votes``).
+    """
     same: dict[str, list[Row]] = defaultdict(list)
     for row in done.rows:
-        same[normalise(row["input"])].append(row)
+        if not _is_test(row):
+            same[normalise(row["input"])].append(row)
     bad = []
     for rows in same.values():
-        counts = Counter(row["output"] for row in rows)
-        answer, most = counts.most_common(1)[0]
-        if len(counts) > 1:
-            keep = answer if most > len(rows) / 2 else None
-            bad += [(row, f"{len(counts)} different answers to the same input") for row in rows if row["output"] != keep]
-    _take(done, "contradictions", "removed, unless one answer has the majority", bad)
+        votes = sum(row["votes"] for row in rows)
+        reason = f"the same input has {len(rows)} different answers ({', '.join(place(row) for row in rows[:4])})"
+        bad += [(row, reason) for row in rows if len(rows) > 1 and row["votes"] <= votes / 2]
+    take(done, "contradictions", "removed: of different answers to the same input only one given by most rows is kept", bad)
 
 
-def _near(done: Cleaned, threshold: float, progress: Callable[[int, int], None] | None) -> None:
+def _clusters(done: Cleaned, threshold: float, progress: Callable[[int, int], None] | None) -> None:
     clusters = clusters_of([row["input"] for row in done.rows], threshold, progress)
-    first: dict[tuple[int, str], Row] = {}
-    bad = []
     for row, cluster in zip(done.rows, clusters, strict=True):
         row["cluster"] = cluster
-        kept = first.setdefault((cluster, normalise(row["output"])), row)
-        if kept is not row:
-            bad.append((row, f"nearly the same as row {kept['source_row']}, with the same answer"))
+
+
+def _copies_of_test(done: Cleaned) -> None:
+    tested = {row["cluster"]: row for row in done.rows if _is_test(row)}
+    bad = [
+        (row, f"the same or nearly the same as {place(tested[row['cluster']])}")
+        for row in done.rows
+        if not _is_test(row) and row["cluster"] in tested
+    ]
+    take(done, "copies of test examples", "removed from training: the test would measure memory", bad)
+
+
+def _groups_of_test(done: Cleaned) -> None:
+    tested = {row["group"] for row in done.rows if _is_test(row) and row["group"]}
+    bad = [(row, "its group is in the test file") for row in done.rows if not _is_test(row) and row["group"] in tested]
+    if bad:
+        take(done, "groups of the test file", "removed from training: rows of one group stay on one side", bad)
+
+
+def _near(done: Cleaned, card: TaskCard, threshold: float) -> None:
+    """Of near copies with the same answer the first is kept; with different answers all are, in one split."""
+    first: dict[tuple[int, str], Row] = {}
     lead: dict[int, Row] = {}
-    for (cluster, _), row in first.items():
-        if lead.setdefault(cluster, row) is not row:
-            done.near.append((lead[cluster], row))
-    _take(
-        done,
-        "near copies",
-        f"removed where the answer is the same (Jaccard {threshold:g} or more over runs of 4 characters)",
-        bad,
-    )
-    done.defects.append(
-        Defect(kind="near copies with different answers", count=len(done.near), action="kept, always in one split; worth a look",
-               examples=[sample(b, f"close to row {a['source_row']}, other answer") for a, b in done.near[:5]])
-    )  # fmt: skip
+    bad = []
+    for row in done.rows:
+        if _is_test(row):
+            continue
+        kept = first.setdefault((row["cluster"], answer_key(card, row["output"])), row)
+        if kept is not row:
+            bad.append((row, f"nearly the same as {place(kept)}, with the same answer"))
+            done.alike.append((kept, row))
+        elif lead.setdefault(row["cluster"], row) is not row:
+            done.near.append((lead[row["cluster"]], row))
+    _, how = shingler([row["input"] for row in done.rows])
+    take(done, "near copies", f"removed where the answer is the same (Jaccard {threshold:g} or more over {how})", bad)
+    samples = [sample(b, f"close to {place(a)}, other answer") for a, b in done.near[:SAMPLES]]
+    action = "kept, always in one split; worth a look: is one of the answers wrong?"
+    done.defects.append(Defect(kind="near copies with different answers", count=len(done.near), action=action, examples=samples))

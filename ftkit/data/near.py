@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from statistics import median
 
 from ftkit.checks import normalise
 
-PERMUTATIONS, BANDS, SHINGLE = 128, 32, 4
+PERMUTATIONS = 256
+RECALL = 0.98
+"""Least chance that a pair right at the threshold becomes a candidate; pairs above it are found more surely."""
+LONG_TEXT = 400
+"""Characters from which a typical text is compared by runs of words: runs of characters of long texts are nearly all common."""
+CHARACTERS, WORDS = 4, 3
+
+Progress = Callable[[int, int], None]
+
+
+def shingler(texts: Sequence[str]) -> tuple[Callable[[str], frozenset[str]], str]:
+    """Return how these texts are cut into shingles, and the same in words for people."""
+    if texts and median(len(text) for text in texts) > LONG_TEXT:
+        return word_shingles, f"runs of {WORDS} words"
+    return shingles, f"runs of {CHARACTERS} characters"
 
 
 def shingles(text: str) -> frozenset[str]:
     """Return the runs of 4 characters of a normalised text; short texts are one shingle."""
     plain = normalise(text)
-    return frozenset(plain[i : i + SHINGLE] for i in range(max(1, len(plain) - SHINGLE + 1)))
+    return frozenset(plain[i : i + CHARACTERS] for i in range(max(1, len(plain) - CHARACTERS + 1)))
+
+
+def word_shingles(text: str) -> frozenset[str]:
+    """Return the runs of 3 words of a normalised text; short texts are one shingle."""
+    words = re.findall(r"\w+", normalise(text))
+    return frozenset(" ".join(words[i : i + WORDS]) for i in range(max(1, len(words) - WORDS + 1)))
 
 
 def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
@@ -21,38 +44,10 @@ def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     return shared / (len(a) + len(b) - shared) if a or b else 1.0
 
 
-def near_pairs(
-    texts: Sequence[str], threshold: float, progress: Callable[[int, int], None] | None = None
-) -> Iterator[tuple[int, int]]:
-    """Yield pairs ``(i, j)``, i < j, of texts whose exact Jaccard similarity reaches the threshold.
-
-    Equal texts are paired along a chain only, so that a text that stands a thousand times costs a thousand pairs.
-    """
-    first: dict[str, int] = {}
-    for index, text in enumerate(texts):
-        key = normalise(text)
-        if key in first:
-            yield first[key], index
-        else:
-            first[key] = index
-    yield from _verified([*first.values()], [shingles(text) for text in first], threshold, progress)
-
-
-def _verified(
-    places: list[int], sets: list[frozenset[str]], threshold: float, progress: Callable[[int, int], None] | None
-) -> Iterator[tuple[int, int]]:
-    from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue]
-
-    index = RMinHashLSH(threshold, PERMUTATIONS, BANDS)
-    for number, grams in enumerate(sets):
-        sketch = RMinHash(PERMUTATIONS, 42)
-        sketch.update(sorted(grams))
-        for other in index.query(sketch):
-            if jaccard(grams, sets[other]) >= threshold:
-                yield places[other], places[number]
-        index.insert(number, sketch)
-        if progress and (number % 500 == 0 or number + 1 == len(sets)):
-            progress(number + 1, len(sets))
+def rows_per_band(threshold: float) -> int:
+    """Return the MinHash values per band: as many as leave pairs at the threshold the recall wanted, for fewest candidates."""
+    fits = [r for r in (32, 16, 8, 4, 2) if 1 - (1 - threshold**r) ** (PERMUTATIONS // r) >= RECALL]
+    return fits[0] if fits else 1
 
 
 class Union:
@@ -74,9 +69,54 @@ class Union:
         self.parent[b] = a
 
 
-def clusters_of(texts: Sequence[str], threshold: float, progress: Callable[[int, int], None] | None = None) -> list[int]:
-    """Return for each text the index of the first text of its cluster of near copies."""
+def clusters_of(texts: Sequence[str], threshold: float, progress: Progress | None = None) -> list[int]:
+    """Return for each text the index of the first text of its cluster.
+
+    Equal texts (after normalisation) and texts whose exact Jaccard similarity reaches the threshold are joined, also in
+    chains.
+
+    Args:
+        texts: Any texts.
+        threshold: Jaccard similarity, above 0 and up to 1.
+        progress: Called with different texts done and in all.
+    """
+    first: dict[str, int] = {}
+    plain = [normalise(text) for text in texts]
+    places = [index for index, key in enumerate(plain) if first.setdefault(key, index) == index]
     union = Union(len(texts))
-    for i, j in near_pairs(texts, threshold, progress):
-        union.join(i, j)
+    for index, key in enumerate(plain):
+        union.join(first[key], index)
+    _join_near(union, places, texts, threshold, progress)
     return [union.root(i) for i in range(len(texts))]
+
+
+def _join_near(union: Union, places: list[int], texts: Sequence[str], threshold: float, progress: Progress | None) -> None:
+    from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue]
+
+    index = RMinHashLSH(threshold, PERMUTATIONS, PERMUTATIONS // rows_per_band(threshold))
+    cut, _ = shingler(texts)
+
+    @lru_cache(maxsize=4096)  # the shingles of all long texts do not fit into memory together
+    def grams_of(place: int) -> frozenset[str]:
+        return cut(texts[place])
+
+    for number, place in enumerate(places):
+        grams = grams_of(place)
+        sketch = RMinHash(PERMUTATIONS, 42)
+        sketch.update(sorted(grams))
+        for other in index.query(sketch):
+            _join_if_near(union, place, places[other], grams, grams_of, threshold)
+        index.insert(number, sketch)
+        if progress and (number % 500 == 0 or number + 1 == len(places)):
+            progress(number + 1, len(places))
+
+
+def _join_if_near(
+    union: Union, place: int, other: int, grams: frozenset[str], grams_of: Callable[[int], frozenset[str]], threshold: float
+) -> None:
+    """Join two texts if they are near copies; one comparison per cluster is enough once it has succeeded."""
+    if union.root(place) == union.root(other):
+        return
+    theirs = grams_of(other)
+    if min(len(grams), len(theirs)) >= threshold * max(len(grams), len(theirs)) and jaccard(grams, theirs) >= threshold:
+        union.join(place, other)

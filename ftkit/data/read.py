@@ -62,7 +62,7 @@ def read(
         output_column: Column with the right answer; a JSON object is kept as compact JSON.
         group_column: Column whose rows stay together in one split; empty for none.
         encoding: Encoding of a text file; empty for UTF-8.
-        fewest: Fewest usable rows.
+        fewest: Fewest usable rows; 1 for a test file, whose answers may also be all the same.
 
     Raises:
         BadInput: The file is missing, empty or not readable, a column is not there, there are too few rows, or all
@@ -117,7 +117,7 @@ def _told(raw: Raw, path: Path) -> Iterable[Rejected]:
 
 
 def _check_columns(path: Path, columns: list[str], wanted: list[str]) -> None:
-    twice = sorted({c for c in columns if columns.count(c) > 1})
+    twice = sorted({c for c in columns if c and columns.count(c) > 1})
     if twice:
         raise BadInput(f"the column name '{twice[0]}' stands twice", where=f"{path}, row 1", todo="give each column its own name")
     for name in wanted:
@@ -138,6 +138,8 @@ def _fault(row: dict[str, Any], input_column: str, output_column: str) -> str:
             return f"column '{name}' is empty"
         if "\x00" in text:
             return f"column '{name}' holds a NUL byte"
+        if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+            return f"column '{name}' holds half a character (a lone surrogate)"
     return ""
 
 
@@ -146,7 +148,7 @@ def _text(value: Any) -> str:
     if value is None or value != value:
         return ""
     if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     if isinstance(value, bool):
         return str(value).lower()
     return str(value).strip()
@@ -164,7 +166,7 @@ def _check_enough(path: Path, table: Table, output_column: str, fewest: int) -> 
             where=str(path),
             todo="add examples or mend these rows",
         )
-    if len({row["output"] for row in table.rows}) == 1:
+    if fewest > 1 and len({row["output"] for row in table.rows}) == 1:
         raise BadInput(
             f"all outputs are the same: {table.rows[0]['output'][:60]!r}", where=f"{path}, column {output_column}",
             todo="check data.output_column: there is nothing to learn from one answer",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
+from zipfile import BadZipFile
 
 from ftkit.errors import BadInput
 
@@ -43,7 +45,7 @@ def decode(path: Path, encoding: str) -> tuple[str, str]:
     data = path.read_bytes()
     if encoding:
         try:
-            return data.decode(encoding), encoding
+            return data.decode(encoding).removeprefix("\ufeff"), encoding
         except LookupError as error:
             raise BadInput(
                 f"'{encoding}' is no known encoding", where="data.encoding", todo="try utf-8, cp1252 or latin-1"
@@ -101,8 +103,8 @@ def read_csv(path: Path, encoding: str) -> Raw:
 def _csv_row(raw: Raw, line: int, cells: list[str]) -> None:
     if not raw.columns:
         raw.columns = [c.strip() for c in cells]
-    elif len(cells) == len(raw.columns):
-        raw.rows.append((line, dict(zip(raw.columns, cells, strict=True))))
+    elif len(cells) == len(raw.columns) or (len(cells) > len(raw.columns) and not any(cells[len(raw.columns) :])):
+        raw.rows.append((line, dict(zip(raw.columns, cells, strict=False))))
     elif any(c.strip() for c in cells):
         raw.faults.append((line, f"has {len(cells)} cells, the header has {len(raw.columns)}"))
 
@@ -126,10 +128,10 @@ def read_jsonl(path: Path, encoding: str) -> Raw:
     """Read one JSON object per line; other lines are told."""
     text, used = decode(path, encoding)
     raw = Raw([], [], encoding=used)
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: U+2028 and the like may stand inside a string
         if line.strip():
             _add(raw, number, *_object(line))
-    return _named(raw)
+    return _named(raw, path)
 
 
 def read_json(path: Path, encoding: str) -> Raw:
@@ -140,13 +142,23 @@ def read_json(path: Path, encoding: str) -> Raw:
     except (ValueError, RecursionError) as error:
         raise BadInput(f"is not JSON: {error}", where=str(path), todo="mend it; one object a line is .jsonl") from error
     if isinstance(content, dict):
-        content = next((v for v in content.values() if isinstance(v, list)), None)
+        content = _by_column(content) or next((v for v in content.values() if isinstance(v, list)), None)
     if not isinstance(content, list):
         raise BadInput("holds no array of objects", where=str(path), todo="give an array of objects with the same keys")
     raw = Raw([], [], encoding=used)
     for number, item in enumerate(content, 1):
         _add(raw, number, item if isinstance(item, dict) else None, "is no object")
-    return _named(raw)
+    return _named(raw, path)
+
+
+def _by_column(content: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of an object that holds one array per column, or None if it is none."""
+    columns = list(content.values())
+    if len(columns) < 2 or not all(isinstance(c, list) and len(c) == len(columns[0]) for c in columns):
+        return None
+    if any(isinstance(cell, dict) for cell in columns[0][:1]):
+        return None
+    return [dict(zip(content, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
 def _object(line: str) -> tuple[dict[str, Any] | None, str]:
@@ -164,31 +176,62 @@ def _add(raw: Raw, number: int, item: dict[str, Any] | None, reason: str) -> Non
         raw.rows.append((number, item))
 
 
-def _named(raw: Raw) -> Raw:
+def _named(raw: Raw, path: Path) -> Raw:
+    if not raw.rows:
+        why = f": row {raw.faults[0][0]} {raw.faults[0][1]}" if raw.faults else ""
+        raise BadInput(f"holds no JSON object{why}", where=str(path), todo="give objects with the same keys")
     raw.columns = list(dict.fromkeys(name for _, row in raw.rows for name in row))
     return raw
 
 
-def read_frame(path: Path, encoding: str) -> Raw:
-    """Read Parquet or XLSX through pandas."""
-    import pandas as pd
+def read_parquet(path: Path, encoding: str) -> Raw:
+    """Read a Parquet table; structures stay objects, lists stay lists."""
+    import pyarrow.parquet as pq
 
-    kind = path.suffix.lower().lstrip(".")
     try:
-        frame = pd.read_parquet(path) if kind == "parquet" else pd.read_excel(path, dtype=object)
-    except (OSError, ValueError, KeyError) as error:
-        raise BadInput(
-            f"cannot be read as {kind}: {str(error).splitlines()[0]}", where=str(path), todo="open and save it again"
-        ) from error
-    names = [str(c).strip() for c in frame.columns]
-    rows = [
-        (number, dict(zip(names, values, strict=True)))
-        for number, values in enumerate(frame.itertuples(index=False, name=None), 2)
-    ]
-    return Raw(names, rows, encoding=kind)
+        table = pq.read_table(path)
+    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+        raise _unreadable(path, "Parquet", error) from error
+    names = [name.strip() for name in table.column_names]
+    cells = zip(*(table.column(i).to_pylist() for i in range(len(names))), strict=True)
+    return Raw(names, _numbered(names, cells), encoding="parquet")
+
+
+def read_xlsx(path: Path, encoding: str) -> Raw:
+    """Read the first sheet of a workbook; formulas count with their last computed value."""
+    from openpyxl import load_workbook
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+        sheet = book.worksheets[0]
+        table = [list(cells) for cells in sheet.iter_rows(values_only=True)]
+    except (OSError, ValueError, KeyError, IndexError, BadZipFile, ElementTree.ParseError) as error:
+        raise _unreadable(path, "XLSX", error) from error
+    header = [_header(cell) for cell in (table[0] if table else [])]
+    while header and not header[-1]:
+        header.pop()
+    if not header:
+        raise BadInput("the first sheet has no header in its first row", where=str(path), todo="put the column names there")
+    others = f" (first of {len(book.worksheets)} sheets)" if len(book.worksheets) > 1 else ""
+    return Raw(header, _numbered(header, table[1:]), encoding=f"xlsx, sheet '{sheet.title}'{others}")
+
+
+def _header(cell: Any) -> str:
+    return "" if cell is None else str(cell).strip()
+
+
+def _numbered(names: list[str], table: Iterable[Sequence[Any]]) -> list[tuple[int, dict[str, Any]]]:
+    """Return rows with their number as a person sees it (header = 1), without wholly empty ones."""
+    rows = ((number, dict(zip(names, cells, strict=False))) for number, cells in enumerate(table, 2))
+    return [(number, row) for number, row in rows if any(cell is not None for cell in row.values())]
+
+
+def _unreadable(path: Path, kind: str, error: BaseException) -> BadInput:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return BadInput(f"cannot be read as {kind}: {reason}", where=str(path), todo=f"open it and save it again as {kind}")
 
 
 SOURCES: dict[str, Callable[[Path, str], Raw]] = {
     ".csv": read_csv, ".tsv": read_csv, ".jsonl": read_jsonl, ".ndjson": read_jsonl, ".json": read_json,
-    ".parquet": read_frame, ".xlsx": read_frame,
+    ".parquet": read_parquet, ".xlsx": read_xlsx,
 }  # fmt: skip

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from ftkit.checks import normalise, parse
-from ftkit.data.near import Union, near_pairs
+from ftkit.data.near import Union, clusters_of
 from ftkit.records import TaskCard
 
 Row = dict[str, Any]
@@ -103,19 +104,29 @@ def at_most(rows: list[Row], card: TaskCard, name: str, limit: int, seed: int) -
 def leaks(rows: list[Row], threshold: float) -> dict[str, int]:
     """Count the rows outside of train that have an exact copy, a near copy or a group member in another split.
 
+    Clusters are found afresh from the texts, so that the frozen split is checked, not believed.
+
     Returns:
         Counts by kind: ``exact``, ``near`` (exact ones not counted again) and ``group``.
     """
-    exact, near = set(), set()
-    for i, j in near_pairs([row["input"] for row in rows], threshold):
-        if rows[i]["split"] != rows[j]["split"]:
-            same = normalise(rows[i]["input"]) == normalise(rows[j]["input"])
-            (exact if same else near).update(k for k in (i, j) if rows[k]["split"] != "train")
-    places: dict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        places[row["group"]].add(row["split"])
-    grouped = sum(1 for row in rows if row["group"] and row["split"] != "train" and len(places[row["group"]]) > 1)
-    return {"exact": len(exact), "near": len(near - exact), "group": grouped}
+    plain = [normalise(row["input"]) for row in rows]
+    clusters = clusters_of([row["input"] for row in rows], threshold)
+    exact = _crossing(rows, plain)
+    near = _crossing(rows, clusters) - exact
+    group = _crossing(rows, [row["group"] for row in rows])
+    return {"exact": len(exact), "near": len(near), "group": len(group)}
+
+
+def _crossing(rows: list[Row], keys: Sequence[str | int]) -> set[int]:
+    """Return the rows outside of train whose key stands in more than one split; an empty key is none."""
+    places: dict[str | int, set[str]] = defaultdict(set)
+    for row, key in zip(rows, keys, strict=True):
+        places[key].add(row["split"])
+    return {
+        i
+        for i, (row, key) in enumerate(zip(rows, keys, strict=True))
+        if key != "" and row["split"] != "train" and len(places[key]) > 1
+    }
 
 
 def random_split(rows: list[Row], seed: int, validation_share: float, test_share: float) -> list[Row]:
