@@ -51,7 +51,7 @@ def _text(scenario: str, instruction: str, problem: str) -> dict[str, Any]:
 
 
 def _prompting() -> Sections:
-    task = _text("prompting", "Give the order number that the message names.", "behaviour") | {"facts_change": "never"}
+    task = _text("prompting", "Give only the order number.", "behaviour") | {"facts_change": "never"}
     return {"task": task, "data": {"group_column": "customer"}, "retrieval": {"handbook": ""}}
 
 
