@@ -125,6 +125,9 @@ class DataCard(Record):
     defects: list[Defect]
     splits: dict[str, int] = Field(description="examples per split")
     labels: dict[str, int] = Field(default_factory=dict, description="rows per label, most frequent first")
+    classes: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="rows per allowed value, most frequent first, per field (label: the one field 'label')"
+    )
     input_words_p50: float
     input_words_p95: float
     output_words_p50: float
