@@ -20,7 +20,7 @@ def tiny_tokenizer():
     from ftkit.models.embedded import tokenizer
 
     texts = ["answer with one of these labels: delivery returns billing", '{"category":"delivery","reply":"34 days"}'] * 50
-    return tokenizer.build(texts, 400)
+    return tokenizer.build(texts, ["delivery", "returns", "billing"], 400)
 
 
 @pytest.fixture(scope="session")
