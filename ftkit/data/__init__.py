@@ -1,9 +1,13 @@
 """02_data: reading, cleaning, duplicates, leakage and the frozen split."""
 
-from ftkit.data.card import Curated, curate, data_card, load
+from ftkit.data.card import Curated, curate, data_card, learned, load
 from ftkit.data.clean import clean, mask
 from ftkit.data.near import clusters_of
 from ftkit.data.read import Table, read
+from ftkit.data.show import defects, files, preview
 from ftkit.data.split import leaks, split
 
-__all__ = ["Curated", "Table", "clean", "clusters_of", "curate", "data_card", "leaks", "load", "mask", "read", "split"]
+__all__ = [
+    "Curated", "Table", "clean", "clusters_of", "curate", "data_card", "defects", "files", "leaks", "learned", "load", "mask",
+    "preview", "read", "split",
+]  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import demo
+from ftkit.checks import parse_record
 from ftkit.data.clean import SAMPLES, Cleaned, clean, take
 from ftkit.data.read import FEWEST, Table, read
 from ftkit.data.split import at_most, leaks, random_split, split
@@ -170,20 +171,52 @@ def data_card(done: Curated, p: DataParameters, folder: Path, card: TaskCard) ->
     inputs = sorted(len(row["input"].split()) for row in done.rows)
     outputs = sorted(len(row["output"].split()) for row in done.rows)
     splits = {name: sum(row["split"] == name for row in done.rows) for name in SPLITS}
-    labels = Counter(row["output"] for row in done.rows) if card.kind == "label" else {}
+    found = classes(done.rows, card)
+    labels = found.get("label", {})
     defects = [_unusable(_tables(done)), *done.cleaned.defects]
     left_out = sum(d.removed for d in defects if d.kind == LEFT_OUT)
     return DataCard(
         file=str(path), file_sha256=sha256_path(path), encoding=done.train.encoding, separator=done.train.separator,
         rows_read=sum(t.rows_read for t in _tables(done)), rows_rejected=sum(d.removed for d in defects) - left_out,
         rows_used=len(done.rows), rows_left_out=left_out, defects=defects, splits=splits,
-        labels=dict(sorted(labels.items(), key=lambda pair: (-pair[1], pair[0]))),
+        labels=labels, classes=found,
         input_words_p50=_percentile(inputs, 0.5), input_words_p95=_percentile(inputs, 0.95),
         output_words_p50=_percentile(outputs, 0.5), output_words_p95=_percentile(outputs, 0.95),
         leakage_before=done.leaks_before, leakage_after=done.leaks_after,
         volume_verdict=volume_verdict(splits["train"], len(labels), _percentile(outputs, 0.5)),
         detectable_points=detectable_points(splits["test"]),
     )  # fmt: skip
+
+
+def classes(rows: list[Row], card: TaskCard) -> dict[str, dict[str, int]]:
+    """Return the rows per label, or per allowed value of each field that has some, most frequent first."""
+    if card.kind == "label":
+        return {"label": _ranked(Counter(row["output"] for row in rows))}
+    fields = [check.field for check in card.checks if check.kind == "enum" and check.field]
+    records = [parse_record(row["output"]) or {} for row in rows] if fields else []
+    return {name: _ranked(Counter(str(record.get(name, "")) for record in records)) for name in fields}
+
+
+def _ranked(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def learned(card: DataCard) -> tuple[str, list[str]]:
+    """Return the title and points of the notebook's summary box."""
+    sizes = ", ".join(f"{count:,} {name}" for name, count in card.splits.items())
+    before, after = sum(card.leakage_before.values()), sum(card.leakage_after.values())
+    points = [
+        card.volume_verdict,
+        f"The test set can tell differences of {card.detectable_points:.1f} points or more.",
+        f"A split at random would have leaked {before:,} times into held-out rows; this one does {after:,} times.",
+    ]
+    worst = sorted((d for d in card.defects if d.removed and d.kind != LEFT_OUT), key=lambda d: -d.removed)
+    if worst:
+        points.append(f"Taken out: {', '.join(f'{d.removed:,} {d.kind}' for d in worst[:4])}; all stand in rejected.jsonl.")
+    look = [f"{d.count:,} {d.kind}" for d in card.defects if d.count and not d.removed]
+    if look:
+        points.append(f"Worth a look before you train: {', '.join(look)}.")
+    return f"{card.rows_used:,} of {card.rows_read:,} rows are used: {sizes}.", points
 
 
 def _unusable(tables: list[Table]) -> Defect:

@@ -28,8 +28,8 @@ class Cleaned:
         removed: Rows taken out, with their reason.
         defects: Counts and masked samples, in the order of the steps.
         counts: Rows left after each step, by kind of defect.
-        alike: Pairs of near copies with the same answer: the row kept and the row removed.
-        near: Pairs of near copies that both stay because their answers differ.
+        alike: Pairs of near copies with the same answer, the row kept and the row removed, with personal data masked.
+        near: Pairs of near copies that both stay because their answers differ, masked as well.
     """
 
     rows: list[Row]
@@ -94,6 +94,10 @@ def sample(row: Row, reason: str) -> str:
 def place(row: Row) -> str:
     """Return where a row stands, e.g. 'row 12' or 'test file, row 12'."""
     return f"{'test file, ' if _is_test(row) else ''}row {row['source_row']}"
+
+
+def _shown(row: Row) -> Row:
+    return {**row, "input": mask(row["input"]), "output": mask(row["output"])}
 
 
 MASKS = [
@@ -218,9 +222,9 @@ def _near(done: Cleaned, card: TaskCard, threshold: float) -> None:
         kept = first.setdefault((row["cluster"], answer_key(card, row["output"])), row)
         if kept is not row:
             bad.append((row, f"nearly the same as {place(kept)}, with the same answer"))
-            done.alike.append((kept, row))
+            done.alike.append((_shown(kept), _shown(row)))
         elif lead.setdefault(row["cluster"], row) is not row:
-            done.near.append((lead[row["cluster"]], row))
+            done.near.append((_shown(lead[row["cluster"]]), _shown(row)))
     _, how = shingler([row["input"] for row in done.rows])
     take(done, "near copies", f"removed where the answer is the same (Jaccard {threshold:g} or more over {how})", bad)
     samples = [sample(b, f"close to {place(a)}, other answer") for a, b in done.near[:SAMPLES]]

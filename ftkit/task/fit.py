@@ -142,3 +142,41 @@ def _sentence(expected: Expected, reasons: list[Reason]) -> str:
     for_it = [r.question.rstrip("?").lower() for r in reasons if r.speaks_for == expected]
     because = f", mostly for: {'; '.join(for_it)}" if for_it else ""
     return f"Before measuring, the guide's criteria lead one to expect {words[expected]}{because}."
+
+
+def learned(p: TaskParameters, found: Suitability) -> tuple[str, list[str]]:
+    """Return the title and points of the notebook's summary box."""
+    needed = found.test_examples_needed
+    rows = (
+        f"{needed:,} test examples settle a difference of {found.difference_points:g} points; fewer can end in 'can't tell yet'."
+    )
+    first = [r for r in found.reasons if r.speaks_for == "prompting"]
+    points = [rows, _enough(p, needed), "Nothing is decided here: 08 decides from what 03 to 07 measure."]
+    if first:
+        points.insert(0, f"Speaks for prompting first: {'; '.join(f'{r.question} {r.answer}' for r in first)}.")
+    return found.sentence, points
+
+
+def _enough(p: TaskParameters, needed: int, test_share: float = 0.2) -> str:
+    held_out = round(p.examples_at_hand * test_share)
+    if held_out >= needed:
+        return f"With {p.examples_at_hand:,} examples at hand, a test share of {test_share:.0%} gives {held_out:,}: enough."
+    total = -(-needed // test_share)
+    return (
+        f"With {p.examples_at_hand:,} examples at hand, a test share of {test_share:.0%} gives only {held_out:,}; "
+        f"{total:,.0f} examples would do, or a larger difference."
+    )
+
+
+def sizes(found: Suitability) -> list[dict[str, str]]:
+    """Return differences with the test examples that each needs, the given one among them."""
+    points = sorted({2.0, 3.0, 5.0, 10.0, 15.0, found.difference_points})
+    needed = {d: test_examples_needed(d, max(found.discordant_share, d / 100)) for d in points}
+    return [
+        {
+            "difference": f"{d:g} points" + (" (yours)" if d == found.difference_points else ""),
+            "test examples": f"{n:,}",
+            "examples in all, at a test share of 20%": f"{5 * n:,}",
+        }
+        for d, n in needed.items()
+    ]

@@ -1,0 +1,247 @@
+"""Pictures of 02: what became of the rows, classes, lengths, leakage, what the splits can tell, and near copies."""
+
+from __future__ import annotations
+
+import difflib
+import html
+import itertools
+import re
+from typing import Any
+
+from ftkit.records import DataCard
+from ftkit.ui import theme
+
+SPLIT_COLORS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
+MOST_NAMED = 25
+TAKEN = "#C1440E"
+LEFT_OUT = "left out by size"
+
+
+def rows(card: DataCard) -> Any:
+    """Return the way from rows read to rows used: one bar per reason why rows went."""
+    import plotly.graph_objects as go
+
+    steps = [(d.kind, d.removed) for d in card.defects if d.removed]
+    names, ends = ["rows read", *[kind for kind, _ in steps], "rows used"], [card.rows_read]
+    for _, removed in steps:
+        ends.append(ends[-1] - removed)
+    colors = [theme.MUTED if kind == LEFT_OUT else TAKEN for kind, _ in steps]
+    figure = go.Figure()
+    figure.add_bar(
+        orientation="h", y=names, x=[card.rows_read, *[n for _, n in steps], card.rows_used], base=[0, *ends[1:], 0],
+        marker={"color": [theme.ACCENT, *colors, theme.GOOD], "line": {"width": 2, "color": [theme.ACCENT, *colors, theme.GOOD]}},
+        hovertemplate="%{y}: %{x:,}<extra></extra>",
+    )  # fmt: skip
+    labels = [f"{card.rows_read:,}", *[f"−{n:,}" for _, n in steps], f"{card.rows_used:,}"]
+    right = [card.rows_read, *ends[:-1], card.rows_used]
+    figure.add_scatter(
+        x=right, y=names, mode="text", text=[f" {label}" for label in labels], textposition="middle right", hoverinfo="skip",
+        textfont={"size": 13}, cliponaxis=False,
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", showgrid=False, tickvals=names, ticktext=[_two_lines(n) for n in names])
+    figure.update_xaxes(title="rows", rangemode="tozero", range=[0, 1.18 * card.rows_read])
+    figure.update_layout(showlegend=False, bargap=0.35)
+    title = f"{card.rows_used:,} of {card.rows_read:,} rows are used; {card.rows_rejected:,} went as defects"
+    return theme.style(figure, title, "every row that went stands in rejected.jsonl with its reason", height=90 + 38 * len(names))
+
+
+def _two_lines(name: str) -> str:
+    return "<br>".join(re.findall(r".{1,18}(?:\s+|$)", name)).replace(" <br>", "<br>")
+
+
+def classes(card: DataCard) -> Any:
+    """Return the rows per label, or per allowed value of each field; None where the answers are free text."""
+    if not card.classes:
+        return None
+    largest = max((count, value, field) for field, counts in card.classes.items() for value, count in counts.items())
+    total = sum(card.classes[largest[2]].values())
+    title = f"Always answering '{largest[1]}' would be right in {theme.percent(largest[0] / total)}"
+    title += "" if "label" in card.classes else f" of {largest[2]}"
+    if len(card.classes) == 1 and len(next(iter(card.classes.values()))) > MOST_NAMED:
+        return _many_classes(next(iter(card.classes.values())), title)
+    return _named_classes(card.classes, title)
+
+
+def _named_classes(classes: dict[str, dict[str, int]], title: str) -> Any:
+    import plotly.graph_objects as go
+
+    figure, palette = go.Figure(), [theme.ACCENT, "#009E73", "#D55E00", "#CC79A7", "#E69F00", "#56B4E9"]
+    names = []
+    for number, (field, counts) in enumerate(classes.items()):
+        lines = [value if len(classes) == 1 else f"{field}: {value}" for value in counts]
+        names += lines
+        figure.add_bar(
+            orientation="h", y=lines, x=list(counts.values()), marker={"color": palette[number % len(palette)]},
+            text=[f"{count:,}" for count in counts.values()], textposition="outside", cliponaxis=False,
+            hovertemplate="%{y}: %{x:,} rows<extra></extra>",
+        )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", showgrid=False, categoryorder="array", categoryarray=names)
+    most = max(count for counts in classes.values() for count in counts.values())
+    figure.update_xaxes(title="examples", range=[0, 1.15 * most])
+    figure.update_layout(showlegend=False, bargap=0.3)
+    return theme.style(figure, title, "examples per allowed value, all splits", height=90 + 26 * len(names))
+
+
+def _many_classes(counts: dict[str, int], title: str) -> Any:
+    import plotly.graph_objects as go
+
+    names, values = list(counts), list(counts.values())
+    figure = go.Figure()
+    figure.add_bar(
+        x=list(range(1, len(names) + 1)), y=values, customdata=names, marker={"color": theme.ACCENT},
+        hovertemplate="%{customdata}: %{y:,}<extra></extra>",
+    )  # fmt: skip
+    for index, anchor in ((0, "left"), (len(names) - 1, "right")):
+        figure.add_annotation(
+            x=index + 1, y=values[index], text=f"{names[index]}: {values[index]:,}", xanchor=anchor, yanchor="bottom", showarrow=False,
+            font={"size": 12},
+        )  # fmt: skip
+    figure.update_xaxes(title=f"{len(names)} labels, most frequent first", showgrid=False)
+    figure.update_yaxes(title="examples", range=[0, 1.2 * values[0]])
+    return theme.style(figure, title, "examples per label, all splits", height=300)
+
+
+def lengths(examples: Any) -> Any:
+    """Return how long inputs and outputs are, in words.
+
+    Args:
+        examples: Table with ``input`` and ``output``.
+    """
+    from plotly.subplots import make_subplots
+
+    words = {name: examples[name].str.split().str.len() for name in ("input", "output")}
+    figure = make_subplots(rows=2, cols=1, vertical_spacing=0.3)
+    for row, (name, color) in enumerate((("input", theme.ACCENT), ("output", "#D55E00")), 1):
+        _histogram(figure, row, words[name], color)
+        figure.update_xaxes(title=f"words in the {name}", rangemode="tozero", row=row, col=1)
+        figure.update_yaxes(title="examples", row=row, col=1)
+    figure.update_layout(showlegend=False, bargap=0.05)
+    half, most = int(words["input"].median()), int(words["input"].quantile(0.95))
+    title = f"Half of the inputs have {half} words or fewer, 95% at most {most}"
+    under = f"outputs: half {int(words['output'].median())}, 95% at most {int(words['output'].quantile(0.95))} words; dashed: 95%"
+    return theme.style(figure, title, under, height=430)
+
+
+def _histogram(figure: Any, row: int, values: Any, color: str) -> None:
+    """Add counts per length in at most about 40 bins, so that the page holds bins and not every row."""
+    import numpy as np
+
+    width = max(1, -(-int(values.max() + 1) // 40))
+    counts, edges = np.histogram(values, bins=np.arange(0, values.max() + 2 * width, width) - 0.5)
+    centre = [(a + b) / 2 for a, b in itertools.pairwise(edges)]
+    span = [f"{int(a + 0.5)} to {int(b - 0.5)}" if width > 1 else f"{int(a + 0.5)}" for a, b in itertools.pairwise(edges)]
+    figure.add_bar(
+        x=centre, y=counts.tolist(), width=width, marker={"color": color}, customdata=span, row=row, col=1,
+        hovertemplate="%{customdata} words: %{y:,} examples<extra></extra>",
+    )  # fmt: skip
+    figure.add_vline(x=float(values.quantile(0.95)), line={"dash": "dash", "color": theme.MUTED}, row=row, col=1)
+
+
+def leakage(card: DataCard) -> Any:
+    """Return the held-out rows with a copy or a group member on another side: split at random, and as frozen."""
+    import plotly.graph_objects as go
+
+    names = {"exact": "exact copies", "near": "near copies", "group": "same group"}
+    kinds = [k for k in names if k != "group" or card.leakage_before.get("group") or card.leakage_after.get("group")]
+    figure = go.Figure()
+    for label, found, color in (
+        ("split at random", card.leakage_before, TAKEN),
+        ("as frozen here", card.leakage_after, theme.GOOD),
+    ):
+        values = [found.get(k, 0) for k in kinds]
+        figure.add_bar(
+            orientation="h", name=label, y=[names[k] for k in kinds], x=values, marker={"color": color},
+            text=[f"{v:,}" for v in values], textposition="outside", cliponaxis=False,
+        )  # fmt: skip
+    before, after = sum(card.leakage_before.values()), sum(card.leakage_after.values())
+    most = max([1, *card.leakage_before.values(), *card.leakage_after.values()])
+    figure.update_xaxes(title="held-out rows", range=[0, 1.15 * most])
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_layout(bargap=0.35, legend={"traceorder": "normal"})
+    title = f"A split at random would have leaked {before:,} times; the frozen one does {after:,} times"
+    under = "validation and test rows with a copy or a relative on another side"
+    return theme.style(figure, title, under, height=130 + 60 * len(kinds))
+
+
+def splits(card: DataCard) -> Any:
+    """Return the size of each split and the smallest difference that the held-out ones can tell."""
+    import plotly.graph_objects as go
+
+    from ftkit.power import detectable_points
+
+    texts = {"train": "to learn from"}
+    for name in ("validation", "test"):
+        points = detectable_points(card.splits[name]) if card.splits[name] else 100.0
+        texts[name] = f"tells {points:.1f} points" if points < 100 else "tells no difference"
+    names = list(texts)
+    figure = go.Figure()
+    figure.add_bar(
+        orientation="h", y=names, x=[card.splits[n] for n in names], marker={"color": [SPLIT_COLORS[n] for n in names]},
+        hovertemplate="%{y}: %{x:,}<extra></extra>",
+    )  # fmt: skip
+    most = max(card.splits.values())
+    for name in names:
+        size = card.splits[name]
+        inside = size > 0.6 * most
+        figure.add_annotation(
+            x=size, y=name, text=f"<b>{size:,}</b> {texts[name]}", showarrow=False, xanchor="right" if inside else "left",
+            xshift=-6 if inside else 6, font={"color": "white" if inside else theme.MUTED, "size": 13},
+        )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(title="examples", range=[0, 1.05 * most])
+    figure.update_layout(showlegend=False, bargap=0.35)
+    title = f"The test set can tell strategies that differ by {card.detectable_points:.1f} points or more"
+    if card.detectable_points >= 100:
+        title = "The test set is too small to tell any two strategies apart"
+    return theme.style(figure, title, "smallest difference found 8 times out of 10, if a fifth of the items differ", height=240)
+
+
+def near_html(pairs: list[tuple[dict[str, Any], dict[str, Any]]], caption: str, limit: int = 6) -> str:
+    """Return a table of near copies with the words marked in which the second differs from the first.
+
+    Args:
+        pairs: Rows with ``source_row``, ``input`` and ``output``, already masked.
+        caption: A sentence above the table.
+        limit: Most pairs shown.
+    """
+    cell = theme.CELL_CSS.format(align="left")
+    body = "".join(f"<tr>{_near_cells(first, second, cell)}</tr>" for first, second in pairs[:limit])
+    head = "".join(f"<th style='{cell}'>{name}</th>" for name in ("rows", "input, differences marked", "answers"))
+    left = f"<p style='color:{theme.MUTED}'>{len(pairs) - limit} more pairs are not shown.</p>" if len(pairs) > limit else ""
+    return f"<div style='font-family:{theme.FONT};overflow-x:auto'><p style='margin:.4em 0'><b>{html.escape(caption)}</b></p><table style='border-collapse:collapse;font-size:13px'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{left}</div>"
+
+
+def _near_cells(first: dict[str, Any], second: dict[str, Any], cell: str) -> str:
+    same = first["output"] == second["output"]
+    answers = "the same" if same else f"{first['output']} | {second['output']}"
+    texts = [
+        html.escape(f"{first['source_row']}, {second['source_row']}"),
+        marked(first["input"], second["input"]),
+        html.escape(answers),
+    ]
+    return "".join(f"<td style='{cell}'>{text}</td>" for text in texts)
+
+
+def marked(first: str, second: str) -> str:
+    """Return the second text with what it adds in bold and what it lacks struck out; all text is escaped."""
+    a, b = re.findall(r"\S+\s*", first), re.findall(r"\S+\s*", second)
+    parts = []
+    for kind, i, j, k, m in difflib.SequenceMatcher(
+        None, [w.strip() for w in a], [w.strip() for w in b], autojunk=False
+    ).get_opcodes():
+        gone, new = html.escape("".join(a[i:j])), html.escape("".join(b[k:m]))
+        if kind == "equal":
+            parts.append(new)
+            continue
+        parts.append(f"<del style='color:{TAKEN}'>{gone.strip()}</del> " if gone else "")
+        parts.append(f"<ins style='font-weight:700;text-decoration:none;background:rgba(230,159,0,.28)'>{new.strip()}</ins> " if new else "")  # fmt: skip
+    return "".join(parts)
+
+
+def show_near(cleaned: Any) -> None:
+    """Show near copies in a notebook: those removed, and those kept because their answers differ."""
+    for pairs, caption in (
+        (cleaned.alike, "near copies with the same answer: the second row was removed"),
+        (cleaned.near, "near copies with different answers: both were kept in one split; is one of them wrong?"),
+    ):
+        theme._display(near_html(pairs, f"{len(pairs)} {caption}"), f"{len(pairs)} {caption}")
