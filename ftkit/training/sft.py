@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ftkit.errors import BadInput, FtkitError
 from ftkit.records import TrainingCard, TrainPoint
+from ftkit.runs import peak_memory_gib, write_record, write_text
 from ftkit.training.encode import Encoded, loss_sample
+from ftkit.training.trainer import make_trainer, points
 from ftkit.training.verdict import judge
 
 Progress = Callable[[TrainPoint, int], None]
@@ -23,8 +27,8 @@ class TrainingPlan:
     """What to train and how; names are Hugging Face's.
 
     Attributes:
-        folder: Where checkpoints and the adapter go; a second call with the same folder resumes.
-        evaluations_per_epoch: Validation passes per epoch.
+        folder: Where checkpoints and the adapter go; a second call with the same folder and plan resumes.
+        prompt: Name of the prompt that the examples were shown with, for the record.
     """
 
     folder: Path
@@ -36,10 +40,11 @@ class TrainingPlan:
     lora_alpha: int = 32
     early_stopping_patience: int = 2
     seed: int = 7
+    prompt: str = ""
 
 
 def wrap_lora(model: Any, rank: int, alpha: int) -> Any:
-    """Put LoRA matrices on every linear layer.
+    """Put LoRA matrices on every linear layer but the output head.
 
     Raises:
         BadInput: The rank is larger than the model's width, where LoRA saves nothing.
@@ -59,6 +64,9 @@ def train(
 ) -> TrainingCard:  # fmt: skip
     """Train and keep the checkpoint with the best validation loss.
 
+    Stopped at any point and called again with the same plan, data and base, it goes on from its last checkpoint, or
+    returns the card at once if it had finished. Another plan, other data or another base start anew.
+
     Args:
         model: A loaded causal model without an adapter.
         tokenizer: Its tokenizer.
@@ -75,98 +83,87 @@ def train(
 
     Raises:
         BadInput: Nothing to train on, or a rank that does not fit.
-        FtkitError: Out of memory.
+        FtkitError: Out of memory, or a loss that is not finite.
     """
-    from transformers import set_seed
-
     if not train_set or not validation_set:
         raise BadInput("there are no training or validation examples", where="training", todo="see 02_data's splits")
+    kept = _open(plan, train_set, validation_set, base_sha256)
+    if kept is not None:
+        return kept
+    from transformers import set_seed
+
     set_seed(plan.seed)
     total = sum(p.numel() for p in model.parameters())
-    if plan.method == "lora":
-        model = wrap_lora(model, plan.lora_r, plan.lora_alpha)
+    model = wrap_lora(model, plan.lora_r, plan.lora_alpha) if plan.method == "lora" else model
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    trainer = _trainer(model, tokenizer, train_set, validation_set, plan, progress)
-    began = time.monotonic()
+    trainer = make_trainer(model, tokenizer, train_set, validation_set, plan, progress)
+    began, before = time.monotonic(), _seconds_before(plan.folder)
     first = _first_loss(trainer, plan.folder)
-    try:
-        trainer.train(resume_from_checkpoint=_last_checkpoint(plan.folder))
-    except (MemoryError, RuntimeError) as error:
-        if "out of memory" in str(error).lower() or isinstance(error, MemoryError):
-            raise FtkitError("out of memory", where="training", todo="lower per_device_train_batch_size or max_length") from error
-        raise
-    seconds = time.monotonic() - began
-    log = _points(trainer.state.log_history)
-    _save(trainer, tokenizer, plan.folder)
+    _run(trainer, plan.folder)
+    seconds = before + time.monotonic() - began
+    log = points(trainer.state.log_history)
     verdict, advice = judge(log, first)
-    best = min((p.validation_loss for p in log if p.validation_loss is not None), default=float("nan"))
+    _save(trainer, tokenizer, plan.folder)
     card = TrainingCard(
-        method=plan.method, base=base, base_sha256=base_sha256, adapter="training/adapter", parameters=total,
+        method=plan.method, base=base, base_sha256=base_sha256, adapter="training/adapter", prompt=plan.prompt, parameters=total,
         trainable_parameters=trainable, examples=len(train_set), general_examples=general_examples,
         epochs=round(float(trainer.state.epoch or 0), 2), steps=trainer.state.global_step,
         tokens=int(trainer.state.num_input_tokens_seen or 0), duration_s=round(seconds, 1), peak_memory_gib=_peak_gib(),
-        log=[TrainPoint(step=0, epoch=0.0, validation_loss=first), *log], best_validation_loss=best,
+        log=[TrainPoint(step=0, epoch=0.0, validation_loss=first), *log],
+        best_validation_loss=min((p.validation_loss for p in log if p.validation_loss is not None), default=first),
         stopped_early=trainer.state.global_step < trainer.state.max_steps, verdict=verdict, advice=advice,
         loss_sample=loss_sample(tokenizer, train_set[0]),
     )  # fmt: skip
+    write_record(plan.folder / "finished.json", card)
+    shutil.rmtree(plan.folder / "checkpoints", ignore_errors=True)
     del trainer
     gc.collect()
     return card
 
 
-def _trainer(
-    model: Any, tokenizer: Any, train_set: Any, validation_set: Any, plan: TrainingPlan, progress: Progress | None
-) -> Any:
-    import torch
-    from datasets import Dataset
-    from transformers import EarlyStoppingCallback
-    from trl import SFTConfig, SFTTrainer
-
-    on_gpu = torch.cuda.is_available()
-    config = SFTConfig(
-        output_dir=str(plan.folder / "checkpoints"), num_train_epochs=plan.num_train_epochs, learning_rate=plan.learning_rate,
-        per_device_train_batch_size=plan.per_device_train_batch_size, per_device_eval_batch_size=plan.per_device_train_batch_size,
-        lr_scheduler_type="cosine", warmup_steps=0.05, weight_decay=0.0, seed=plan.seed, data_seed=plan.seed,
-        eval_strategy="epoch", save_strategy="epoch", save_total_limit=2, logging_steps=5, report_to=[], disable_tqdm=True,
-        load_best_model_at_end=True, metric_for_best_model="eval_loss", greater_is_better=False,
-        use_cpu=not on_gpu, bf16=on_gpu, gradient_checkpointing=on_gpu and model.config.hidden_size > 1024,
-        include_num_input_tokens_seen="non_padding", dataset_kwargs={"skip_prepare_dataset": True}, max_length=None, dataloader_pin_memory=on_gpu,
-        torch_compile=False, average_tokens_across_devices=False,
-    )  # fmt: skip
-    rows = [
-        Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels} for e in part]) for part in (train_set, validation_set)
-    ]
-    callbacks: list[Any] = [EarlyStoppingCallback(plan.early_stopping_patience), _progress_callback(progress)]
-    return SFTTrainer(
-        model=model, args=config, train_dataset=rows[0], eval_dataset=rows[1], processing_class=tokenizer, callbacks=callbacks
-    )
+def key_of(plan: TrainingPlan, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], base_sha256: str) -> str:
+    """Return the hash of everything that decides the weights."""
+    chosen = {k: v for k, v in asdict(plan).items() if k != "folder"}
+    digest = hashlib.sha256(json.dumps([chosen, base_sha256], sort_keys=True).encode())
+    for part in (train_set, validation_set):
+        for example in part:
+            digest.update(json.dumps([example.input_ids, example.labels]).encode())
+    return digest.hexdigest()
 
 
-def _progress_callback(progress: Progress | None) -> Any:
-    from transformers import PrinterCallback, TrainerCallback
+def _open(
+    plan: TrainingPlan, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], base_sha256: str
+) -> TrainingCard | None:
+    """Return the card of a finished run of the same plan; remove what another plan left."""
+    key, mark = key_of(plan, train_set, validation_set, base_sha256), plan.folder / "key.txt"
+    finished = plan.folder / "finished.json"
+    if mark.exists() and mark.read_text() == key:
+        if finished.exists() and (plan.folder / "adapter").is_dir():
+            return TrainingCard.model_validate_json(finished.read_text())
+        return None
+    for name in ("checkpoints", "adapter"):
+        shutil.rmtree(plan.folder / name, ignore_errors=True)
+    for name in ("first_loss.json", "finished.json"):
+        (plan.folder / name).unlink(missing_ok=True)
+    write_text(mark, key)
+    return None
 
-    class Report(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if progress and state.log_history:
-                for point in _points(state.log_history[-1:]):
-                    progress(point, state.max_steps)
 
-        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            kwargs.get("train_dataloader")
-
-    _ = PrinterCallback
-    return Report()
-
-
-def _points(history: list[dict[str, Any]]) -> list[TrainPoint]:
-    return [
-        TrainPoint(
-            step=int(row["step"]), epoch=float(row.get("epoch") or 0), loss=row.get("loss"),
-            validation_loss=row.get("eval_loss"), learning_rate=row.get("learning_rate"),
-        )
-        for row in history
-        if "loss" in row or "eval_loss" in row
-    ]  # fmt: skip
+def _run(trainer: Any, folder: Path) -> None:
+    try:
+        trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+    except (MemoryError, RuntimeError) as error:
+        if (
+            "out of memory" in str(error).lower()
+            or "can't allocate memory" in str(error).lower()
+            or isinstance(error, MemoryError)
+        ):
+            raise FtkitError(
+                "out of memory",
+                where="training",
+                todo="lower per_device_train_batch_size or max_length; the same command goes on from the last checkpoint",
+            ) from error
+        raise
 
 
 def _first_loss(trainer: Any, folder: Path) -> float:
@@ -176,9 +173,15 @@ def _first_loss(trainer: Any, folder: Path) -> float:
         return float(json.loads(path.read_text())["eval_loss"])
     value = float(trainer.evaluate()["eval_loss"])
     trainer.state.log_history.clear()
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"eval_loss": value}))
+    write_text(path, json.dumps({"eval_loss": value}))
     return value
+
+
+def _seconds_before(folder: Path) -> float:
+    """Return the seconds that a stopped run of the same plan had trained, from its last checkpoint."""
+    last = _last_checkpoint(folder)
+    note = Path(last) / "seconds.json" if last else None
+    return float(json.loads(note.read_text())["seconds"]) if note and note.exists() else 0.0
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -189,12 +192,10 @@ def _last_checkpoint(folder: Path) -> str | None:
 
 def _save(trainer: Any, tokenizer: Any, folder: Path) -> None:
     target, temporary = folder / "adapter", folder / ".adapter.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
     trainer.model.save_pretrained(str(temporary), safe_serialization=True)
     tokenizer.save_pretrained(str(temporary))
-    if target.exists():
-        import shutil
-
-        shutil.rmtree(target)
+    shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
 
 
@@ -203,6 +204,4 @@ def _peak_gib() -> float:
 
     if torch.cuda.is_available():
         return round(torch.cuda.max_memory_allocated() / 2**30, 3)
-    from ftkit.runs import peak_memory_gib
-
     return round(peak_memory_gib(), 3)
