@@ -72,9 +72,11 @@ def show(figure: Any, otherwise: str = "") -> None:
     if figure is None:
         return note(otherwise)
 
-    text = figure.layout.title.text or "a figure"
-    bundle = {"application/vnd.plotly.v1+json": figure.to_plotly_json(), "text/plain": text.replace("<br>", " ")}
     import json
+    import re
+
+    text = html.unescape(re.sub(r"<[^>]+>", " ", figure.layout.title.text or "a figure"))
+    bundle = {"application/vnd.plotly.v1+json": figure.to_plotly_json(), "text/plain": " ".join(text.split())}
 
     from plotly.utils import PlotlyJSONEncoder
 
