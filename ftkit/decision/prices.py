@@ -10,7 +10,7 @@ from ftkit.records import Price
 
 DATE = "2026-11"
 GUIDE = "INI8 Labs guide to enterprise fine-tuning, 2026-05-22"
-OWN = f"our assumption, {DATE}; put your own figure into decision.prices"
+OWN = f"assumed by ftkit, {DATE}"
 
 ASSUMED: dict[str, tuple[float, str, str]] = {
     "labour_usd_per_hour": (60.0, "USD per hour", OWN),

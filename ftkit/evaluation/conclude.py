@@ -72,6 +72,8 @@ def learned(found: Evaluation) -> tuple[str, list[str]]:
     """Return the finding of 07 in one sentence, and the points under it."""
     best = max(found.results, key=lambda r: r.accuracy.value)
     title = f"{best.spec.name} is ahead with {_share(best.accuracy)} of {found.test_items} test questions right."
+    if best.accuracy.value == 0:
+        title = f"No strategy answers any of {found.test_items} test questions right."
     rivals = [
         (c.b if c.a == best.spec.name else c.a)
         for c in found.comparisons

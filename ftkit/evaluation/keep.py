@@ -44,6 +44,23 @@ def model_key(spec: StrategySpec, p: EvaluationParameters, run: Path) -> dict[st
     }
 
 
+def answer_all(
+    specs: Sequence[StrategySpec], folder: Path, sha256_of: Callable[[StrategySpec], str], answer: Callable[[StrategySpec], Any]
+) -> Any:
+    """Return the answers of all strategies as one table; those kept from before are read, the others answer now.
+
+    Args:
+        specs: The strategies.
+        folder: Where finished answers are kept.
+        sha256_of: Returns the hash of all that a strategy's answers depend on; see :func:`key`.
+        answer: Lets a strategy answer every item.
+    """
+    import pandas as pd
+
+    parts = [kept(folder, spec, sha256_of(spec), lambda s=spec: answer(s)) for spec in specs]
+    return pd.concat(parts, ignore_index=True)
+
+
 def kept(folder: Path, spec: StrategySpec, sha256: str, answer: Callable[[], Any]) -> Any:
     """Return a strategy's answers from its file, or let it answer and keep them.
 

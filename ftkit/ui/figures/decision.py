@@ -189,6 +189,45 @@ def flips(decision: Decision, at_most: int = 8) -> Any | None:
     )
 
 
+def measured_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return what enters the decision for a table."""
+    return [
+        {
+            "strategy": r.spec.name, "right": theme.interval(r.accuracy), "seconds per answer": r.seconds_per_answer,
+            "tokens read": round(r.prompt_tokens_mean), "tokens written": round(r.completion_tokens_mean),
+        }
+        for r in evaluation.results
+    ]  # fmt: skip
+
+
+def price_rows(decision: Decision) -> list[dict[str, Any]]:
+    """Return the prices for a table: given and measured ones first, assumed ones after."""
+    order = {"given": 0, "measured": 1, "assumed": 2}
+    return [
+        {"price": x.name, "value": x.value, "unit": x.unit, "origin": x.origin, "source": x.source}
+        for x in sorted(decision.prices, key=lambda x: order[x.origin])
+    ]
+
+
+def gate_rows(decision: Decision) -> list[dict[str, Any]]:
+    """Return the gates that were not passed for a table."""
+    found = [g for g in decision.gates if g.state != "passed"]
+    return [{"strategy": g.strategy, "gate": g.gate, "state": g.state, "measured": g.detail} for g in found]
+
+
+def cost_rows(decision: Decision) -> list[dict[str, Any]]:
+    """Return what each strategy costs for a table, cheapest first."""
+    return [
+        {
+            "strategy": c.strategy, "once, USD": round(c.one_off_usd), "a month, USD": round(c.monthly_usd),
+            "1,000 answers, USD": round(c.per_1000_answers_usd, 2),
+            "1,000 right answers, USD": None if c.per_1000_right_usd is None else round(c.per_1000_right_usd, 2),
+            "first year, USD": round(c.first_year_usd), "updates a year": c.updates_per_year,
+        }
+        for c in sorted(decision.costs, key=lambda c: c.first_year_usd)
+    ]  # fmt: skip
+
+
 def _room(line: str) -> float:
     """Return the height of a bar with its text, in units of one bar line."""
     return 1.2 + 0.55 * (line.count("<br>") + 1)

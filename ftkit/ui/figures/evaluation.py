@@ -17,6 +17,8 @@ def accuracy(evaluation: Evaluation) -> Any:
     rows = sorted(evaluation.results, key=lambda r: r.accuracy.value)
     best = rows[-1]
     title = f"{best.spec.name} answers most questions right: {theme.interval(best.accuracy)}"
+    if best.accuracy.value == 0:
+        title = "No strategy answers a question right"
     points = [(r.spec.name, r.accuracy, theme.color(r.spec.family)) for r in rows]
     figure = _dots(points, percent=True)
     figure.update_xaxes(title="right answers, % of the test questions", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
@@ -211,6 +213,34 @@ def browser_html(table: Any, strategies: list[str], limit: int = 60) -> str:
         f"<style>{BROWSER_CSS}{rules}</style><div class='ib'>{buttons}<div style='overflow-x:auto'><table><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div></div>"
     )
+
+
+def pair_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return every pair with its difference for a table."""
+    return [
+        {
+            "pair": f"{c.a} – {c.b}", "points": f"{100 * c.difference.value:+.1f}",
+            "95% interval": f"{100 * c.difference.low:+.1f} to {100 * c.difference.high:+.1f}", "only the first right": c.wins,
+            "only the second right": c.losses, "p, corrected": f"{c.p_adjusted:.3f}" if c.p_adjusted >= 0.001 else "< 0.001",
+        }
+        for c in evaluation.comparisons
+    ]  # fmt: skip
+
+
+def label_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return macro-F1 and the most frequent mix-ups per strategy for a table; empty where answers are no labels."""
+    return [
+        {
+            "strategy": r.spec.name, "macro-F1": theme.interval(r.macro_f1),
+            "most frequent mix-ups": "; ".join(f"{c.truth} answered as {c.answered} ({c.count})" for c in r.confusions[:3]) or "none",
+        }
+        for r in evaluation.results if r.macro_f1
+    ]  # fmt: skip
+
+
+def skill_rows(skills: Any) -> list[dict[str, Any]]:
+    """Return the share right per general skill for a table; ``skills`` is from ``evaluation.by_skill``."""
+    return [{"skill": skill, **{k: theme.percent(v) for k, v in row.items()}} for skill, row in skills.iterrows()]
 
 
 BROWSER_CSS = (
