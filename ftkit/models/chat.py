@@ -17,9 +17,10 @@ class Reply:
         text: The answer without special tokens; empty if the model gave none.
         prompt_tokens: Length of the prompt after any cut.
         completion_tokens: Tokens generated.
-        seconds: Wall time of its batch divided by the batch's size.
+        seconds: Wall time of its batch divided by the batch's size; for an endpoint, of the request that was answered.
         cut_tokens: Prompt tokens that did not fit the context and were left out.
         failed: Why there is no answer, or an empty string.
+        estimated: Whether the token counts are estimates because the server told none.
     """
 
     text: str
@@ -28,6 +29,7 @@ class Reply:
     seconds: float = 0.0
     cut_tokens: int = 0
     failed: str = ""
+    estimated: bool = False
 
 
 class ChatModel(Protocol):

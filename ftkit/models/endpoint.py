@@ -2,58 +2,222 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import random
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from ftkit.errors import BadInput
+from ftkit.errors import BadInput, FtkitError
 from ftkit.models.chat import Messages, Reply
+
+CHARACTERS_PER_TOKEN = 4  # usual for English; only used where a server tells no usage
+LONGEST_WAIT_S = 30.0
+REFUSED, ADAPTED = "the server refused this request", "adapted"
+IN_A_ROW = 3  # requests given up one after the other, from which the server counts as gone
 
 
 class EndpointModel:
     """A model behind an OpenAI-compatible endpoint.
+
+    A request that meets 408, 409, 429, 5xx, a timeout, a lost connection or an empty answer is tried again, with
+    growing waits or as long as the server asks for. A fault that all requests share stops at once.
 
     Args:
         url: Base URL, e.g. ``http://localhost:8000/v1``.
         model: Model name at the endpoint.
         max_new_tokens: Longest answer in tokens.
         concurrency: Requests at once.
+        attempts: Tries per request.
+        timeout_s: Longest wait for one answer.
+        first_wait_s: Wait before the second try; it doubles with each further one.
+        cache: File that keeps every answer as it comes (JSON lines), so that a stopped run asks for none twice.
+
+    Raises:
+        BadInput: The URL or the model's name is not usable.
     """
 
-    def __init__(self, url: str, model: str, *, max_new_tokens: int = 64, concurrency: int = 8) -> None:
-        from openai import OpenAI
-
+    def __init__(
+        self, url: str, model: str, *, max_new_tokens: int = 64, concurrency: int = 8, attempts: int = 6,
+        timeout_s: float = 60.0, first_wait_s: float = 0.5, cache: Path | None = None,
+    ) -> None:  # fmt: skip
+        if not url.startswith(("http://", "https://")):
+            raise BadInput(f"'{url}' is no URL", where="evaluation.endpoint_url", todo="e.g. http://localhost:8000/v1")
         if not model:
             raise BadInput("endpoint_model is empty", where="evaluation.endpoint_model", todo="name the endpoint's model")
-        self.name, self.max_new_tokens, self.concurrency = model, max_new_tokens, concurrency
-        self.client = OpenAI(base_url=url, api_key=os.environ.get("OPENAI_API_KEY", "none"), max_retries=5, timeout=60)
+        from openai import OpenAI
+
+        self.name, self.url, self.concurrency = model, url, concurrency
+        self.attempts, self.first_wait_s, self.cache = attempts, first_wait_s, cache
+        self.options: dict[str, Any] = {"max_tokens": max_new_tokens, "temperature": 0}
+        self._asked = f"{url} {model} {max_new_tokens}"
+        self._key = os.environ.get("OPENAI_API_KEY", "")
+        self.client = OpenAI(base_url=url, api_key=self._key or "none", max_retries=0, timeout=timeout_s)
+        self._lock, self._stop, self._unreached, self._reached = threading.Lock(), threading.Event(), 0, False
 
     def answer(self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None) -> list[Reply]:
-        """Return one reply per conversation, in order; a request that failed after retries has ``failed`` set."""
-        replies: list[Reply] = []
+        """Return one reply per conversation, in order; ``failed`` is set where the server gave none after all tries.
+
+        Raises:
+            BadInput: The server refuses the key, or does not know the path or the model.
+            FtkitError: The server cannot be reached or gives no answer to several requests in a row.
+        """
+        replies = self._kept(conversations)
+        self._stop.clear()
         with ThreadPoolExecutor(self.concurrency) as pool:
-            for reply in pool.map(self._one, conversations):
-                replies.append(reply)
-                if progress:
-                    progress(len(replies), len(conversations))
-        return replies
+            jobs = {pool.submit(self._guarded, m): i for i, m in enumerate(conversations) if i not in replies}
+            try:
+                for job in as_completed(jobs):
+                    replies[jobs[job]] = job.result()
+                    if progress:
+                        progress(len(replies), len(conversations))
+            except BaseException:
+                self._stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+        return [replies[i] for i in range(len(conversations))]
+
+    def _guarded(self, messages: Messages) -> Reply:
+        try:
+            return self._one(messages)
+        except FtkitError:
+            self._stop.set()  # the other workers begin nothing more
+            raise
 
     def _one(self, messages: Messages) -> Reply:
+        """Ask until there is an answer, the tries are used up, or the whole run must stop."""
         from openai import APIError
 
-        began = time.perf_counter()
+        fault, lost = "stopped", True
+        for attempt in range(self.attempts):
+            if self._stop.is_set():
+                break
+            wait = self._wait(attempt)
+            try:
+                reply = self._ask(messages, time.perf_counter())
+                if not reply.failed:
+                    return self._keep(messages, reply)
+                fault, lost = reply.failed, False
+            except (APIError, ValueError) as error:  # ValueError: a body that is no JSON
+                fault, lost = self._judge(error), True
+                wait = 0.0 if fault == ADAPTED else _asked_wait(error, wait)
+            if fault.startswith(REFUSED):
+                return Reply("", failed=fault)
+            if attempt + 1 < self.attempts:
+                self._stop.wait(wait)
+        return self._given_up(fault) if lost else Reply("", failed=fault)
+
+    def _ask(self, messages: Messages, began: float) -> Reply:
         sent: Any = messages
-        try:
-            done = self.client.chat.completions.create(
-                model=self.name, messages=sent, max_tokens=self.max_new_tokens, temperature=0
+        options = dict(self.options)
+        done: Any = self.client.chat.completions.create(model=self.name, messages=sent, **options)
+        choices = getattr(done, "choices", None)
+        message = choices[0].message if choices else None
+        if message is None:
+            return Reply("", failed="the server gave an answer without choices")
+        text, usage = (message.content or "").strip(), getattr(done, "usage", None)
+        seconds = time.perf_counter() - began
+        if usage is None:
+            length = sum(len(m["content"]) for m in messages)
+            return Reply(text, length // CHARACTERS_PER_TOKEN, -(-len(text) // CHARACTERS_PER_TOKEN), seconds, estimated=True)
+        return Reply(text, usage.prompt_tokens or 0, usage.completion_tokens or 0, seconds)
+
+    def _judge(self, error: Exception) -> str:
+        """Return what went wrong; it starts with ``REFUSED`` where another try is useless.
+
+        Raises:
+            FtkitError: All requests would meet the same fault.
+        """
+        import openai
+
+        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+            found = "the endpoint refused the key" if self._key else "the endpoint wants a key and OPENAI_API_KEY is not set"
+            raise BadInput(
+                f"{found} (HTTP {error.status_code})",
+                where=self.url,
+                todo="set OPENAI_API_KEY in the environment, never in a file",
             )
-        except APIError as error:
-            return Reply("", seconds=time.perf_counter() - began, failed=type(error).__name__)
-        text = (done.choices[0].message.content or "") if done.choices else ""
-        usage = done.usage
-        return Reply(
-            text.strip(), usage.prompt_tokens if usage else 0, usage.completion_tokens if usage else 0,
-            time.perf_counter() - began, failed="" if done.choices else "no choices in the answer",
-        )  # fmt: skip
+        if isinstance(error, openai.NotFoundError):
+            raise BadInput(
+                f"the endpoint knows no such path or model '{self.name}' (HTTP 404)", where=self.url,
+                todo="check endpoint_url (it usually ends in /v1) and endpoint_model",
+            )  # fmt: skip
+        if isinstance(error, openai.RateLimitError) and getattr(error, "code", "") == "insufficient_quota":
+            raise FtkitError("the account's quota is used up", where=self.url, todo="raise it, then run the same command again")
+        if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+            return ADAPTED if self._adapt(str(error)) else f"{REFUSED}: {self._masked(error)}"
+        return self._masked(error)
+
+    def _adapt(self, message: str) -> bool:
+        """Use the parameter names that a newer server asks for; return whether something changed."""
+        with self._lock:
+            if "max_completion_tokens" in message and "max_tokens" in self.options:
+                self.options["max_completion_tokens"] = self.options.pop("max_tokens")
+            elif "temperature" in message and "temperature" in self.options:
+                del self.options["temperature"]
+            else:
+                return "max_completion_tokens" in message or "temperature" in message
+        return True
+
+    def _masked(self, error: Exception) -> str:
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        return text.replace(self._key, "***") if self._key else text
+
+    def _wait(self, attempt: int) -> float:
+        return min(self.first_wait_s * 2**attempt, LONGEST_WAIT_S) * random.uniform(0.75, 1.25)
+
+    def _given_up(self, fault: str) -> Reply:
+        """Return a failed reply, unless the server never answered or several requests failed in a row: then it is gone."""
+        with self._lock:
+            self._unreached += 1
+            gone = not self._reached or self._unreached >= IN_A_ROW
+        if gone and not self._stop.is_set():
+            raise FtkitError(
+                f"the endpoint does not answer: {fault}", where=self.url,
+                todo="start the server or check endpoint_url; then the same command asks only for the missing answers",
+            )  # fmt: skip
+        return Reply("", failed=fault)
+
+    def _name_of(self, messages: Messages) -> str:
+        return hashlib.sha256(json.dumps([self._asked, messages]).encode()).hexdigest()
+
+    def _keep(self, messages: Messages, reply: Reply) -> Reply:
+        with self._lock:
+            self._unreached, self._reached = 0, True
+            if self.cache is not None:
+                self.cache.parent.mkdir(parents=True, exist_ok=True)
+                with self.cache.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"key": self._name_of(messages), **asdict(reply)}) + "\n")
+        return reply
+
+    def _kept(self, conversations: list[Messages]) -> dict[int, Reply]:
+        """Return the answers that an earlier, stopped run had got, by place; a half-written last line is taken off."""
+        if self.cache is None or not self.cache.exists():
+            return {}
+        found: dict[str, Reply] = {}
+        content = self.cache.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:
+            self.cache.write_bytes(whole)
+        for line in whole.decode("utf-8").splitlines():
+            row = json.loads(line)
+            key = row.pop("key")
+            found[key] = Reply(**row)
+        return {i: found[name] for i, m in enumerate(conversations) if (name := self._name_of(m)) in found}
+
+
+def _asked_wait(error: Exception, otherwise: float) -> float:
+    """Return the seconds that the server asks to wait (``retry-after`` or ``retry-after-ms``), if it does."""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return min(float(headers[name]) * unit, LONGEST_WAIT_S)
+        except (KeyError, ValueError):
+            continue
+    return otherwise

@@ -1,0 +1,211 @@
+"""The endpoint model against a real local HTTP server that injects faults."""
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from ftkit.errors import BadInput, FtkitError
+from ftkit.models.endpoint import EndpointModel
+
+KEY = "sk-test-never-shown"
+
+
+def completion(text, usage=True):
+    body = {
+        "id": "x", "object": "chat.completion", "created": 0, "model": "m",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
+    }  # fmt: skip
+    return body | ({"usage": {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}} if usage else {})
+
+
+class Server:
+    """Answers ``echo: <last message>``; ``faults(request number, body)`` may return (status, headers, body) instead."""
+
+    def __init__(self, faults=lambda n, body: None):
+        self.seen, self.faults, outer = [], faults, self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                with outer.lock:
+                    outer.seen.append(body)
+                    number = len(outer.seen)
+                done = outer.faults(number, body) or (200, {}, completion("echo: " + body["messages"][-1]["content"]))
+                status, headers, content = done
+                if status == 0:
+                    return self.connection.close()
+                data = content if isinstance(content, bytes) else json.dumps(content).encode()
+                self.send_response(status)
+                for name, value in {"content-type": "application/json", **headers}.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, format, *args):
+                pass
+
+        self.lock = threading.Lock()
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    made = []
+
+    def start(faults=lambda n, body: None, **options):
+        made.append(Server(faults))
+        options = {"first_wait_s": 0.01, "concurrency": 4, **options}
+        return made[-1], EndpointModel(made[-1].url, "m", **options)
+
+    yield start
+    for server in made:
+        server.http.shutdown()
+        server.http.server_close()
+
+
+def ask(n):
+    return [[{"role": "user", "content": f"question {i}"}] for i in range(n)]
+
+
+def error(status, message="no", code=None, **headers):
+    return status, headers, {"error": {"message": message, "type": "t", "code": code}}
+
+
+def test_answers_come_in_order_with_tokens_and_progress(serve):
+    _, model = serve()
+    told = []
+    replies = model.answer(ask(12), lambda done, total: told.append((done, total)))
+    assert [r.text for r in replies] == [f"echo: question {i}" for i in range(12)]
+    assert {(r.prompt_tokens, r.completion_tokens, r.failed, r.estimated) for r in replies} == {(11, 3, "", False)}
+    assert told == [(i, 12) for i in range(1, 13)]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        error(500), error(503), error(429, **{"retry-after-ms": "10"}), error(408), (0, {}, b""),
+        (200, {}, b"not json"), (200, {"content-type": "text/html"}, b"<html>busy</html>"), (200, {}, {**completion(""), "choices": []}),
+    ],
+    ids=["500", "503", "429", "408", "connection lost", "no json", "html", "no choices"],
+)  # fmt: skip
+def test_no_answer_is_lost_to_a_passing_fault(serve, fault):
+    server, model = serve(lambda n, body: fault if n % 2 else None)
+    replies = model.answer(ask(8))
+    assert [r.text for r in replies] == [f"echo: question {i}" for i in range(8)]
+    assert len(server.seen) > 8
+
+
+def test_the_wait_that_the_server_asks_for_is_kept(serve):
+    _, model = serve(lambda n, body: error(429, **{"retry-after": "0.4"}) if n == 1 else None)
+    began = time.monotonic()
+    assert model.answer(ask(1))[0].text == "echo: question 0"
+    assert time.monotonic() - began > 0.4
+
+
+def test_an_answer_that_hangs_is_asked_for_again(serve):
+    def slow(n, body):
+        if n == 1:
+            time.sleep(1.0)
+
+    _, model = serve(slow, timeout_s=0.3)
+    assert model.answer(ask(1))[0].text == "echo: question 0"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_stops_at_once_and_is_never_shown(serve, status):
+    server, model = serve(lambda n, body: error(status, f"Incorrect API key provided: {KEY}"))
+    with pytest.raises(BadInput) as told:
+        model.answer(ask(50))
+    assert "refused the key" in str(told.value) and KEY not in str(told.value)
+    assert len(server.seen) <= 8
+
+
+def test_a_missing_key_is_told_as_missing(serve, monkeypatch):
+    server, _ = serve(lambda n, body: error(401))
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(BadInput, match="OPENAI_API_KEY is not set"):
+        EndpointModel(server.url, "m").answer(ask(1))
+
+
+def test_an_unknown_model_is_told(serve):
+    _, model = serve(lambda n, body: error(404))
+    with pytest.raises(BadInput, match="no such path or model 'm'"):
+        model.answer(ask(2))
+
+
+def test_a_used_up_quota_is_not_tried_again(serve):
+    server, model = serve(lambda n, body: error(429, code="insufficient_quota"), concurrency=1)
+    with pytest.raises(FtkitError, match="quota"):
+        model.answer(ask(3))
+    assert len(server.seen) == 1
+
+
+def test_a_server_that_is_down_is_told_within_seconds(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    began = time.monotonic()
+    with pytest.raises(FtkitError, match="does not answer"):
+        EndpointModel("http://127.0.0.1:9/v1", "m", first_wait_s=0.01).answer(ask(100))
+    assert time.monotonic() - began < 10
+
+
+def test_one_refused_request_costs_only_its_own_answer(serve):
+    bad = error(400, f"This model's maximum context length is 10 tokens ({KEY})")
+    server, model = serve(lambda n, body: bad if body["messages"][-1]["content"] == "question 2" else None)
+    replies = model.answer(ask(4))
+    assert [bool(r.text) for r in replies] == [True, True, False, True]
+    assert "maximum context" in replies[2].failed and KEY not in replies[2].failed
+    assert len(server.seen) == 4  # a refusal is not tried again
+
+
+def test_missing_usage_is_estimated_and_said(serve):
+    _, model = serve(lambda n, body: (200, {}, completion("a word or two", usage=False)))
+    reply = model.answer(ask(1))[0]
+    assert reply.estimated and reply.prompt_tokens > 0 and reply.completion_tokens == 4
+
+
+def test_a_server_that_wants_the_newer_parameter_names_gets_them(serve):
+    def newer(n, body):
+        if "max_tokens" in body:
+            return error(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")
+        if "temperature" in body:
+            return error(400, "'temperature' does not support 0 with this model.")
+        return None
+
+    _, model = serve(newer, max_new_tokens=17)
+    assert [r.text for r in model.answer(ask(6))] == [f"echo: question {i}" for i in range(6)]
+    assert model.options == {"max_completion_tokens": 17}
+
+
+def test_after_a_break_only_the_missing_answers_are_asked_for(serve, tmp_path):
+    down = threading.Event()
+
+    def breaks(n, body):
+        return error(500) if n > 5 and not down.is_set() else None
+
+    cache = tmp_path / "answers.jsonl"
+    server, model = serve(breaks, attempts=2, concurrency=1, cache=cache)
+    with pytest.raises(FtkitError, match="does not answer"):
+        model.answer(ask(12))
+    with cache.open("a") as file:
+        file.write('{"key": "half a li')  # as a kill would leave it
+    down.set()
+    before = len(server.seen)
+    replies = model.answer(ask(12))
+    assert [r.text for r in replies] == [f"echo: question {i}" for i in range(12)]
+    assert len(server.seen) - before == 7
+    assert [r.text for r in model.answer(ask(12))] == [r.text for r in replies]
+    assert len(server.seen) - before == 7
+
+
+@pytest.mark.parametrize(("url", "name", "found"), [("localhost:8000", "m", "no URL"), ("http://h/v1", "", "empty")])
+def test_an_unusable_address_is_told_before_any_request(url, name, found):
+    with pytest.raises(BadInput, match=found):
+        EndpointModel(url, name)
