@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import demo
-from ftkit.checks import parse_record
+from ftkit.checks import parse_record, tokens
 from ftkit.data.clean import SAMPLES, Cleaned, clean, take
 from ftkit.data.read import FEWEST, Table, read
 from ftkit.data.split import at_most, leaks, random_split, split
@@ -168,8 +168,8 @@ def _check_splits(rows: list[Row]) -> None:
 def data_card(done: Curated, p: DataParameters, folder: Path, card: TaskCard) -> DataCard:
     """Return the data card; rows read = rows used + rows rejected + rows left out."""
     path = folder / "demo.csv" if p.data == "demo" else Path(p.data)
-    inputs = sorted(len(row["input"].split()) for row in done.rows)
-    outputs = sorted(len(row["output"].split()) for row in done.rows)
+    inputs = sorted(len(tokens(row["input"])) for row in done.rows)
+    outputs = sorted(len(tokens(row["output"])) for row in done.rows)
     splits = {name: sum(row["split"] == name for row in done.rows) for name in SPLITS}
     found = classes(done.rows, card)
     labels = found.get("label", {})

@@ -8,6 +8,7 @@ import itertools
 import re
 from typing import Any
 
+from ftkit.checks import tokens
 from ftkit.records import DataCard
 from ftkit.ui import theme
 
@@ -38,7 +39,9 @@ def rows(card: DataCard) -> Any:
         x=right, y=names, mode="text", text=[f" {label}" for label in labels], textposition="middle right", hoverinfo="skip",
         textfont={"size": 13}, cliponaxis=False,
     )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", showgrid=False, tickvals=names, ticktext=[_two_lines(n) for n in names])
+    figure.update_yaxes(
+        autorange="reversed", showgrid=False, ticksuffix=" ", tickvals=names, ticktext=[_two_lines(n) for n in names]
+    )
     figure.update_xaxes(title="rows", rangemode="tozero", range=[0, 1.18 * card.rows_read])
     figure.update_layout(showlegend=False, bargap=0.35)
     title = f"{card.rows_used:,} of {card.rows_read:,} rows are used; {card.rows_rejected:,} went as defects"
@@ -55,8 +58,8 @@ def classes(card: DataCard) -> Any:
         return None
     largest = max((count, value, field) for field, counts in card.classes.items() for value, count in counts.items())
     total = sum(card.classes[largest[2]].values())
-    title = f"Always answering '{largest[1]}' would be right in {theme.percent(largest[0] / total)}"
-    title += "" if "label" in card.classes else f" of {largest[2]}"
+    what = "be right" if "label" in card.classes else f"get {largest[2]} right"
+    title = f"Always answering '{largest[1]}' would {what} in {theme.percent(largest[0] / total)}"
     if len(card.classes) == 1 and len(next(iter(card.classes.values()))) > MOST_NAMED:
         return _many_classes(next(iter(card.classes.values())), title)
     return _named_classes(card.classes, title)
@@ -75,7 +78,7 @@ def _named_classes(classes: dict[str, dict[str, int]], title: str) -> Any:
             text=[f"{count:,}" for count in counts.values()], textposition="outside", cliponaxis=False,
             hovertemplate="%{y}: %{x:,} rows<extra></extra>",
         )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", showgrid=False, categoryorder="array", categoryarray=names)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix=" ", categoryorder="array", categoryarray=names)
     most = max(count for counts in classes.values() for count in counts.values())
     figure.update_xaxes(title="examples", range=[0, 1.15 * most])
     figure.update_layout(showlegend=False, bargap=0.3)
@@ -109,11 +112,12 @@ def lengths(examples: Any) -> Any:
     """
     from plotly.subplots import make_subplots
 
-    words = {name: examples[name].str.split().str.len() for name in ("input", "output")}
+    words = {name: examples[name].map(lambda text: len(tokens(text))) for name in ("input", "output")}
     figure = make_subplots(rows=2, cols=1, vertical_spacing=0.3)
     for row, (name, color) in enumerate((("input", theme.ACCENT), ("output", "#D55E00")), 1):
         _histogram(figure, row, words[name], color)
-        figure.update_xaxes(title=f"words in the {name}", rangemode="tozero", row=row, col=1)
+        step = 1 if words[name].max() < 12 else None
+        figure.update_xaxes(title=f"words in the {name}", rangemode="tozero", row=row, col=1, dtick=step)
         figure.update_yaxes(title="examples", row=row, col=1)
     figure.update_layout(showlegend=False, bargap=0.05)
     half, most = int(words["input"].median()), int(words["input"].quantile(0.95))
@@ -156,10 +160,10 @@ def leakage(card: DataCard) -> Any:
     before, after = sum(card.leakage_before.values()), sum(card.leakage_after.values())
     most = max([1, *card.leakage_before.values(), *card.leakage_after.values()])
     figure.update_xaxes(title="held-out rows", range=[0, 1.15 * most])
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix=" ")
     figure.update_layout(bargap=0.35, legend={"traceorder": "normal"})
     title = f"A split at random would have leaked {before:,} times; the frozen one does {after:,} times"
-    under = "validation and test rows with a copy or a relative on another side"
+    under = "held-out rows with a copy or a relative elsewhere"
     return theme.style(figure, title, under, height=130 + 60 * len(kinds))
 
 
@@ -187,7 +191,7 @@ def splits(card: DataCard) -> Any:
             x=size, y=name, text=f"<b>{size:,}</b> {texts[name]}", showarrow=False, xanchor="right" if inside else "left",
             xshift=-6 if inside else 6, font={"color": "white" if inside else theme.MUTED, "size": 13},
         )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix=" ")
     figure.update_xaxes(title="examples", range=[0, 1.05 * most])
     figure.update_layout(showlegend=False, bargap=0.35)
     title = f"The test set can tell strategies that differ by {card.detectable_points:.1f} points or more"
@@ -240,8 +244,11 @@ def marked(first: str, second: str) -> str:
 
 def show_near(cleaned: Any) -> None:
     """Show near copies in a notebook: those removed, and those kept because their answers differ."""
-    for pairs, caption in (
+    found = (
         (cleaned.alike, "near copies with the same answer: the second row was removed"),
         (cleaned.near, "near copies with different answers: both were kept in one split; is one of them wrong?"),
-    ):
+    )
+    if not cleaned.alike and not cleaned.near:
+        return theme.note("No near copies were found.")
+    for pairs, caption in (pair for pair in found if pair[0]):
         theme._display(near_html(pairs, f"{len(pairs)} {caption}"), f"{len(pairs)} {caption}")

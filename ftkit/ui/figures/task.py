@@ -32,19 +32,19 @@ def speaks_for(suitability: Suitability) -> Any:
         )  # fmt: skip
     order = [_question(r) for r in reversed(suitability.reasons)]
     figure.update_yaxes(categoryorder="array", categoryarray=order, range=[-0.75, len(order) - 0.5], tickfont={"size": 12})
-    ticks = ["prompting", "RAG", "tuning", "none"]
+    ticks = ["prompts", "RAG", "tuning", "none"]
     figure.update_xaxes(
         side="top", type="category", categoryorder="array", categoryarray=SIDES, tickvals=SIDES, ticktext=ticks, tickangle=0,
-        range=[-0.6, 3.6],
+        range=[-0.6, 3.6], tickfont={"size": 12},
     )  # fmt: skip
     figure.update_layout(showlegend=False)
     title = f"The answers lead one to expect {EXPECTED[suitability.expected]}: {_count(suitability.reasons)}"
-    figure = theme.style(figure, title, "what each answer speaks for, before anything is measured", height=100 + 50 * len(order))
+    figure = theme.style(figure, title, "what each answer speaks for, before anything is measured", height=100 + 54 * len(order))
     return figure.update_layout(margin={"t": figure.layout.margin.t + 26})
 
 
 def _question(reason: Reason) -> str:
-    return "<br>".join(textwrap.wrap(reason.question, 24))
+    return "<br>".join(textwrap.wrap(reason.question, 20))
 
 
 def _count(reasons: list[Reason]) -> str:
@@ -62,7 +62,7 @@ def examples_needed(suitability: Suitability, at_hand: int = 0) -> Any:
     import plotly.graph_objects as go
 
     given, share = suitability.difference_points, suitability.discordant_share
-    points = [x / 4 for x in range(8, int(4 * min(25.0, 100 * share / 2)) + 1)]
+    points = [x / 4 for x in range(8, int(4 * min(25.0, 95 * share)) + 1)]
     figure = go.Figure()
     low, high = ([test_examples_needed(x, max(s, x / 100)) for x in points] for s in (share / 2, min(1.0, share * 1.5)))
     figure.add_scatter(x=points, y=low, mode="lines", line={"width": 0}, hoverinfo="skip")
