@@ -127,7 +127,7 @@ class PromptingParameters(ModelParameters):
     own_prompt: str = Field(default="", description="your own system prompt as a further candidate; empty: none")
 
 
-class RetrievalParameters(Parameters):
+class RetrievalParameters(ModelParameters):
     """04_retrieval: can we find the right passage?"""
 
     handbook: str = Field(default="demo", description="folder of articles, demo for the built-in one, empty: no retrieval")
@@ -137,9 +137,11 @@ class RetrievalParameters(Parameters):
     chunk_words: int = Field(default=120, ge=20, description="longest chunk, in words")
     top_k: int = Field(default=2, ge=1, le=20, description="passages put before the model")
     citation_field: str = Field(default="source", description="field of the answer that names the article; empty: none")
+    questions: int = Field(default=150, ge=5, description="validation questions that the search mode is chosen on, at most")
+    prompt_items: int = Field(default=50, ge=0, description="validation examples that each prompt answers with passages; 0: none")
 
     def external(self) -> list[Path]:
-        return [Path(self.handbook)] if self.handbook not in ("", "demo") else []
+        return super().external() + ([Path(self.handbook)] if self.handbook not in ("", "demo") else [])
 
 
 class TrainingParameters(ModelParameters):

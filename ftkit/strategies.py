@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftkit import runs
+from ftkit.evaluation import score
 from ftkit.models.chat import ChatModel, Messages
-from ftkit.prompting import render
-from ftkit.records import ANSWER_COLUMNS, Passage, Prompt, PromptBook, RetrievalCard, StrategySpec, TrainingCard
+from ftkit.prompting import render, trial
+from ftkit.records import (
+    ANSWER_COLUMNS,
+    Passage,
+    Prompt,
+    PromptBook,
+    PromptTrial,
+    RetrievalCard,
+    StrategySpec,
+    TaskCard,
+    TrainingCard,
+)
 
 if TYPE_CHECKING:
     from ftkit.retrieval import Searcher
@@ -165,6 +176,27 @@ def training_conversations(
 def _draw(seed: int, text: str) -> float:
     """Return a number in 0..1 that is the same for the same seed and text."""
     return int(hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()[:8], 16) / 16**8
+
+
+def base_spec(book: PromptBook) -> StrategySpec:
+    """Return the strategy that asks the base model without passages, for loading that model."""
+    return StrategySpec(name="prompting", family="prompting", model="base", prompt=book.zero_shot, retriever=False)
+
+
+def try_prompt(
+    prompt: Prompt,
+    model: ChatModel | None,
+    card: TaskCard,
+    items: Any,
+    examples: Any,
+    searcher: Searcher | None,
+    progress: Progress | None = None,
+) -> PromptTrial:
+    """Let one prompt answer validation examples, with passages if a retriever is given, and score it."""
+    if model is None:
+        raise ValueError("a prompt is tried on a model")
+    answers = answer_with(prompt.name, prompt, model, items, examples, searcher, progress)
+    return trial(prompt, answers, score(card, items, answers))
 
 
 def side_by_side(

@@ -1,7 +1,10 @@
 """04_retrieval: articles, chunks, the index (vectors, BM25 and both), and whether the right passage is found."""
 
-from ftkit.retrieval.handbook import Article, chunks, read_handbook
+from ftkit.retrieval.handbook import Article, chunks, open_handbook, read_handbook
 from ftkit.retrieval.index import MODES, Index, Searcher
-from ftkit.retrieval.quality import best_mode, hit_rates, relevant
+from ftkit.retrieval.quality import best_mode, found_rows, hit_rates, learned, measure, questions, relevant, with_prompts
 
-__all__ = ["MODES", "Article", "Index", "Searcher", "best_mode", "chunks", "hit_rates", "read_handbook", "relevant"]
+__all__ = [
+    "MODES", "Article", "Index", "Searcher", "best_mode", "chunks", "found_rows", "hit_rates", "learned", "measure",
+    "open_handbook", "questions", "read_handbook", "relevant", "with_prompts",
+]  # fmt: skip

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ftkit import demo
 from ftkit.errors import BadInput
+from ftkit.params import RetrievalParameters
 from ftkit.records import Passage
 
 ENDINGS = (".md", ".txt", ".csv", ".jsonl")
@@ -27,6 +30,21 @@ class Article:
     source: str
     title: str
     text: str
+
+
+def open_handbook(p: RetrievalParameters, folder: Path) -> list[Article]:
+    """Return the articles of the handbook that the parameters name; none where it is empty.
+
+    Args:
+        p: Names the handbook; ``demo`` is written to ``folder`` first.
+        folder: Where the built-in handbook goes.
+    """
+    if not p.handbook:
+        return []
+    if p.handbook != "demo":
+        return read_handbook(Path(p.handbook))
+    shutil.rmtree(folder, ignore_errors=True)
+    return read_handbook(demo.write_handbook(folder, p.seed, edition=p.demo_edition, scenario=p.demo_scenario))
 
 
 def read_handbook(folder: Path) -> list[Article]:

@@ -154,7 +154,8 @@ class Index:
             self._vectors.update(zip(fresh, embed(self._model, fresh), strict=True))
         found = []
         for query in (self._vectors[text] for text in texts):
-            rows = self.table.search(query).distance_type("cosine").limit(depth).to_list()
+            found_rows: Any = self.table.search(query)
+            rows = found_rows.distance_type("cosine").limit(depth).to_list()
             found.append(sorted(((row["place"], 1 - row["_distance"]) for row in rows), key=lambda pair: (-pair[1], pair[0])))
         return found
 

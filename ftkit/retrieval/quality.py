@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ftkit.checks import parse, supported
-from ftkit.records import Estimate, Passage, TaskCard
+from ftkit.params import RetrievalParameters
+from ftkit.records import Estimate, Passage, PromptTrial, RetrievalCard, TaskCard
 from ftkit.retrieval.index import MODES, Index
 from ftkit.statistics import wilson
 
@@ -42,3 +44,75 @@ def best_mode(rates: dict[str, Estimate], k: int) -> str:
     """Return the mode with the best hit rate at the largest measured k up to ``k``; ties go to hybrid."""
     at = max(x for x in KS if x <= k)
     return max(MODES, key=lambda mode: (rates[f"{mode}@{at}"].value, rates[f"{mode}@1"].value, mode == "hybrid"))
+
+
+def questions(
+    card: TaskCard, examples: Any, passages: Sequence[Passage], citation_field: str
+) -> tuple[list[str], list[set[str]], str]:
+    """Return the questions whose right article is known, these articles, and how that was decided."""
+    asked, gold, how = [], [], ""
+    for text, output in zip(examples["input"], examples["output"], strict=True):
+        right, how = relevant(card, output, passages, citation_field)
+        if right:
+            asked.append(text)
+            gold.append(right)
+    return asked, gold, how
+
+
+def measure(
+    index: Index | None,
+    asked: Sequence[str],
+    gold: Sequence[set[str]],
+    p: RetrievalParameters,
+    *,
+    documents: int,
+    labelled_by: str,
+) -> RetrievalCard:
+    """Measure every search mode and choose the best with ``p.top_k`` passages; hybrid where nothing can be measured."""
+    if index is None:
+        return RetrievalCard(enabled=False, reason="no handbook was given (retrieval.handbook is empty)")
+    rates = hit_rates(index, asked, gold) if asked else {}
+    return RetrievalCard(
+        enabled=True, documents=documents, chunks=len(index.passages), embedding_model=p.embedding_model, top_k=p.top_k,
+        hit_rate=rates, chosen=best_mode(rates, p.top_k) if rates else "hybrid", labelled_by=labelled_by if asked else "",
+        questions=len(asked), chunks_sha256=str(index.about["chunks_sha256"]),
+    )  # fmt: skip
+
+
+def found_rows(asked: Sequence[str], gold: Sequence[set[str]], found: Sequence[Sequence[Passage]]) -> list[dict[str, str]]:
+    """Return questions with what was found, those without the right article first."""
+    rows = []
+    for text, right, passages in zip(asked, gold, found, strict=False):
+        hit = bool(right & {p.source for p in passages})
+        told = "; ".join(f"{'✔ ' if p.source in right else ''}[{p.source}] {p.title}" for p in passages)
+        rows.append(
+            {"question": text, "found": told, "right article": ", ".join(sorted(right)[:3]), "among them": "yes" if hit else "no"}
+        )
+    return sorted(rows, key=lambda row: row["among them"])
+
+
+def with_prompts(card: RetrievalCard, trials: Sequence[PromptTrial]) -> RetrievalCard:
+    """Return the card with the prompts that were tried with passages, and the best of them chosen."""
+    if not trials:
+        return card
+    best = max(trials, key=lambda t: (t.accuracy.value, t.partial, t.format_ok, -t.prompt_tokens_mean))
+    return card.model_copy(update={"prompt": best.prompt.name, "prompt_trials": list(trials)})
+
+
+def learned(card: RetrievalCard) -> tuple[str, list[str]]:
+    """Return what 04 found, as a title and points."""
+    if not card.enabled:
+        return "No handbook, no retrieval", [
+            "The walk goes on with prompting and fine-tuning only.",
+            "Give retrieval.handbook a folder of articles to compare RAG too.",
+        ]
+    k = max((x for x in KS if x <= card.top_k), default=1)
+    rate = card.hit_rate.get(f"{card.chosen}@{k}")
+    title = f"The right article is found for {rate.value:.0%} of the questions" if rate else "The search could not be measured"
+    points = [f"{card.documents} articles, {card.chunks} chunks; search: {card.chosen}, {card.top_k} passages."]
+    if card.prompt_trials:
+        best = max(card.prompt_trials, key=lambda t: t.accuracy.value)
+        points.append(
+            f"With passages the base model gets {best.accuracy.value:.0%} of {best.accuracy.n} validation examples right ('{best.prompt.name}')."
+        )
+    return title, [*points, "Next: does training teach the behaviour that prompts did not?"]

@@ -1,0 +1,51 @@
+"""Pictures of 03: prompts on validation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftkit.records import PromptBook, PromptTrial
+from ftkit.ui import theme
+
+
+def prompts(book: PromptBook) -> Any:
+    """Return accuracy per prompt on validation, best on top, with 95% intervals."""
+    return _trials(book.trials, f"{book.validation_items} validation examples", "gets most validation examples right")
+
+
+def with_passages(trials: list[PromptTrial]) -> Any:
+    """Return accuracy per prompt when retrieved passages stand before the message; None if none was tried."""
+    if not trials:
+        return None
+    return _trials(trials, f"{trials[0].accuracy.n} validation examples with their passages", "reads passages best")
+
+
+def _trials(trials: list[PromptTrial], what: str, finding: str) -> Any:
+    import plotly.graph_objects as go
+
+    rows = sorted(trials, key=lambda t: (t.accuracy.value, t.partial))
+    figure = go.Figure()
+    for t in rows:
+        color = theme.color("few-shot" if t.prompt.shots else "prompting")
+        value, low, high = (100 * x for x in (t.accuracy.value, t.accuracy.low, t.accuracy.high))
+        figure.add_scatter(
+            x=[low, high], y=[t.prompt.name] * 2, mode="lines", line={"color": color, "width": 3}, hoverinfo="skip"
+        )
+        figure.add_scatter(
+            x=[value], y=[t.prompt.name], mode="markers", marker={"color": color, "size": 11},
+            hovertemplate=f"{value:.0f}% ({low:.0f} to {high:.0f}), {t.prompt_tokens_mean:.0f} prompt tokens<extra></extra>",
+        )  # fmt: skip
+        figure.add_scatter(
+            x=[high], y=[t.prompt.name], mode="text", text=[f"  {value:.0f}%"], textposition="middle right", hoverinfo="skip",
+            textfont={"color": color}, cliponaxis=False,
+        )  # fmt: skip
+    figure.update_layout(showlegend=False)
+    figure.update_xaxes(title="right answers, % of the validation examples", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
+    figure.update_yaxes(showgrid=False)
+    best = rows[-1]
+    title = f"'{best.prompt.name}' {finding}: {theme.interval(best.accuracy)}"
+    if best.accuracy.value == 0:
+        title = "No prompt gets a whole answer right"
+    return theme.style(
+        figure, title, f"{what}, 95% intervals; blue: zero-shot, light blue: with examples", height=80 + 42 * len(rows)
+    )
