@@ -1,0 +1,137 @@
+"""What a run folder holds: every record that the report shows, and why one is missing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ftkit import runs
+from ftkit.errors import BadInput, NotReady
+from ftkit.records import (
+    DataCard,
+    Decision,
+    Evaluation,
+    Manifest,
+    PromptBook,
+    Record,
+    RetrievalCard,
+    StrategyResult,
+    Suitability,
+    TaskCard,
+    TrainingCard,
+)
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass
+class Found:
+    """The records of a run; None where a stage is not done.
+
+    Attributes:
+        run: The run folder.
+        manifests: Per stage that is done.
+        missing: Per stage that is not: why, and what to do.
+        warnings: What does not fit together, e.g. a decision that is older than its evaluation.
+    """
+
+    run: Path
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    task: TaskCard | None = None
+    suitability: Suitability | None = None
+    data: DataCard | None = None
+    prompts: PromptBook | None = None
+    retrieval: RetrievalCard | None = None
+    training: TrainingCard | None = None
+    evaluation: Evaluation | None = None
+    decision: Decision | None = None
+
+    def parameters(self, stage: str) -> dict[str, Any]:
+        """Return the parameters that a stage ran with; empty where it did not."""
+        return self.manifests[stage].parameters if stage in self.manifests else {}
+
+    def table(self, stage: str, name: str) -> Any | None:
+        """Return a stage's table, or None where it is not there."""
+        path = self.run / stage / name
+        return runs.read_table(path) if stage in self.manifests and path.exists() else None
+
+    def result(self, strategy: str) -> StrategyResult | None:
+        """Return what was measured of a strategy."""
+        results = self.evaluation.results if self.evaluation else []
+        return next((r for r in results if r.spec.name == strategy), None)
+
+    def chosen(self) -> str:
+        """Return the strategy that the verdict names or that is ahead; empty if none is."""
+        return (self.decision.strategy or self.decision.leading) if self.decision else ""
+
+
+def load(run: Path) -> Found:
+    """Read a run folder; a stage that is not done is told, not an error.
+
+    Raises:
+        BadInput: There is no such folder, or no stage of it is done.
+    """
+    if not run.is_dir():
+        raise BadInput("there is no such run folder", where=str(run), todo="see `ftkit runs`")
+    found = Found(run)
+    for stage in runs.STAGES:
+        _manifest(found, stage)
+    if not found.manifests:
+        raise BadInput("holds no finished stage", where=str(run), todo="run the walk first: ftkit run params/NAME.yaml")
+    found.task = _record(found, "task", "task.json", TaskCard)
+    found.suitability = _record(found, "task", "suitability.json", Suitability)
+    found.data = _record(found, "data", "data_card.json", DataCard)
+    found.prompts = _record(found, "prompting", "prompts.json", PromptBook)
+    found.retrieval = _record(found, "retrieval", "retrieval.json", RetrievalCard)
+    found.training = _record(found, "training", "training.json", TrainingCard)
+    found.evaluation = _record(found, "evaluation", "evaluation.json", Evaluation)
+    found.decision = _record(found, "decision", "decision.json", Decision)
+    found.warnings += [w for stage in found.manifests for w in _older(found, stage)]
+    return found
+
+
+def _manifest(found: Found, stage: str) -> None:
+    path = found.run / stage / "manifest.json"
+    again = f"run notebooks/{runs.stage_name(stage)}.ipynb, or `ftkit run` with this project's parameter file"
+    try:
+        found.manifests[stage] = runs.read_record(path, Manifest)
+    except NotReady:
+        found.missing[stage] = f"{runs.stage_name(stage)} has not been run. To fill this section, {again}."
+    except BadInput:
+        found.missing[stage] = f"The manifest of {runs.stage_name(stage)} cannot be read. To fill this section, {again}."
+
+
+def _record(found: Found, stage: str, name: str, kind: type[R]) -> R | None:
+    if stage not in found.manifests:
+        return None
+    try:
+        return runs.read_record(found.run / stage / name, kind)
+    except (NotReady, BadInput) as error:
+        found.missing[stage] = str(error).replace("\n", " ")
+        return None
+
+
+def _older(found: Found, stage: str) -> list[str]:
+    """Tell a stage whose inputs have been written anew since it ran."""
+    changed = {
+        other
+        for name, digest in found.manifests[stage].inputs.items()
+        if (other := name.split("/")[0]) in runs.READS[stage]
+        and other in found.manifests
+        and found.manifests[other].outputs.get(name.partition("/")[2]) != digest
+    }
+    gone = [other for other in runs.READS[stage] if other not in found.manifests]
+    said = [f"{runs.stage_name(stage)} rests on an older result of {runs.stage_name(o)}: run it again." for o in sorted(changed)]
+    return said + [f"{runs.stage_name(stage)} rests on {runs.stage_name(o)}, which is not done any more." for o in gone]
+
+
+def skill_card() -> dict[str, Any] | None:
+    """Return the embedded base's skill card as it ships; None where it has not been measured."""
+    from ftkit.models.embedded import checkpoint_folder
+
+    path = checkpoint_folder() / "skill_card.json"
+    return json.loads(path.read_text()) if path.exists() else None

@@ -1,0 +1,87 @@
+"use strict";
+(() => {
+  const plots = [...document.querySelectorAll("[data-chart]")];
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const nonce = document.currentScript.nonce;
+  let printing = false;
+
+  // On a dark page the strategy colours keep their hue and gain light; ink turns to paper.
+  const NIGHT = {
+    "#0072B2": "#4aa8e0", "#56B4E9": "#8fd0f5", "#009E73": "#3cc79d", "#D55E00": "#f5894a", "#CC79A7": "#e3a3c6", "#8A6D00": "#d0b04a",
+    "#6A51A3": "#a892dd", "#1B7F4B": "#4fb886", "#C1440E": "#e8764a", "#222": "#e5e9ee", "#444": "#c3ccd6", "#5b6570": "#c3ccd6", "#7A828C": "#a3adb8",
+  };
+
+  function themed(figure) {
+    const night = dark.matches && !printing;
+    const made = JSON.parse(JSON.stringify(figure), (key, value) => (night && typeof value === "string" && NIGHT[value]) || value);
+    made.layout.font = { ...(made.layout.font || {}), color: night ? "#c3ccd6" : "#48525d" };
+    made.layout.hoverlabel = { bgcolor: night ? "#1d232a" : "#fff", font: { color: night ? "#e5e9ee" : "#1c2430" } };
+    delete made.layout.width;
+    made.layout.autosize = true;
+    return made;
+  }
+
+  function draw(plot) {
+    const figure = themed(JSON.parse(document.getElementById("chart-" + plot.dataset.chart).textContent));
+    const off = plot.querySelector(".off");
+    if (off) off.remove();
+    return Plotly.react(plot, figure.data, figure.layout, { responsive: true, displayModeBar: false, showTips: false });
+  }
+
+  async function unpack() {
+    const bytes = Uint8Array.from(atob(document.getElementById("library").textContent), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const script = document.createElement("script");
+    script.nonce = nonce;
+    script.textContent = await new Response(stream).text();
+    document.head.append(script);
+  }
+
+  async function drawAll() {
+    if (!plots.length || !("DecompressionStream" in window)) return;
+    await unpack();
+    for (const plot of plots) {
+      await draw(plot);
+      await new Promise((done) => setTimeout(done, 0));
+    }
+    document.documentElement.dataset.drawn = String(plots.length);
+  }
+
+  function again() { if (window.Plotly) plots.forEach(draw); }
+
+  function widths(width) {
+    if (!window.Plotly) return;
+    for (const plot of plots) Plotly.relayout(plot, width ? { width } : { width: null, autosize: true });
+  }
+
+  function key(row, column) {
+    const cell = row.cells[column];
+    const value = cell.dataset.sort ?? cell.textContent.trim();
+    const figure = parseFloat(String(value).replace(/[,%]/g, ""));
+    return Number.isNaN(figure) ? String(value).toLowerCase() : figure;
+  }
+
+  function sort(table, column, head) {
+    const up = head.getAttribute("aria-sort") !== "ascending";
+    table.querySelectorAll("th").forEach((th) => th.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    const rows = [...table.tBodies[0].rows];
+    rows.sort((a, b) => { const x = key(a, column), y = key(b, column); return (typeof x === typeof y ? (x > y) - (x < y) : typeof x === "number" ? -1 : 1) * (up ? 1 : -1); });
+    table.tBodies[0].append(...rows);
+  }
+
+  for (const table of document.querySelectorAll("table.sortable")) {
+    table.querySelectorAll("th").forEach((head, column) => {
+      const button = document.createElement("button");
+      button.textContent = head.textContent;
+      button.title = "Sort";
+      head.replaceChildren(button);
+      button.addEventListener("click", () => sort(table, column, head));
+    });
+  }
+
+  dark.addEventListener("change", again);
+  addEventListener("beforeprint", () => { printing = true; document.querySelectorAll("main > section > details").forEach((d) => (d.open = true)); again(); widths(640); });
+  addEventListener("afterprint", () => { printing = false; again(); widths(0); });
+  drawAll();
+})();
