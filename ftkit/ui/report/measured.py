@@ -120,11 +120,9 @@ def _mixed_up(e: Evaluation) -> list[dict[str, Any]]:
 def items(found: Found) -> Section:
     """Questions with every strategy's answer, the telling ones first."""
     section = Section("items", "Questions and answers", "Where do the strategies differ, and where do all fail?")
-    tables = [
-        found.table("data", "examples.parquet"),
-        *(found.table("evaluation", f"{n}.parquet") for n in ("answers", "scores")),
-    ]
-    if found.evaluation is None or any(t is None for t in tables):
+    examples = found.table("data", "examples.parquet")
+    answers, scores = (found.table("evaluation", f"{name}.parquet") for name in ("answers", "scores"))
+    if found.evaluation is None or examples is None or answers is None or scores is None:
         section.missing = found.missing.get("evaluation") or "The answers of 07_evaluation are not there any more: run it again."
         return section
     from ftkit import evaluation
