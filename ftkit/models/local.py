@@ -8,8 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ftkit.errors import BadInput
+from ftkit.errors import BadInput, FtkitError
+from ftkit.models import tokens
 from ftkit.models.chat import Messages, Reply
+from ftkit.models.weights import check_base, check_weights, fingerprint, first_line, has_tokenizer, resolve
+
+__all__ = ["LocalModel", "check_weights", "device", "fingerprint", "load_model", "load_tokenizer", "resolve", "set_threads"]
 
 SIMPLE_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] + ': ' }}"
@@ -17,41 +21,6 @@ SIMPLE_TEMPLATE = (
     "{% else %}{{ message['content'] + '\n' }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
 )
-
-
-def resolve(base_model: str) -> str:
-    """Turn ``embedded`` into the shipped checkpoint's folder, and check a local folder's weights.
-
-    Raises:
-        BadInput: The folder has no weights, or only pickle weights, or no such folder or model is at hand.
-    """
-    if base_model == "embedded":
-        from ftkit.models.embedded import checkpoint_folder, verify  # pyright: ignore[reportMissingImports]
-
-        folder = checkpoint_folder()
-        verify(folder)
-        return str(folder)
-    path = Path(base_model)
-    if path.is_dir():
-        check_weights(path)
-        return str(path)
-    if base_model.startswith((".", "/", "~")) or base_model.count("/") != 1:
-        raise BadInput("is no model folder", where=base_model, todo="give a folder with config.json, or a name like org/model")
-    return base_model
-
-
-def check_weights(folder: Path) -> None:
-    """Refuse a model folder without config, without weights, or with pickle weights only."""
-    if not (folder / "config.json").exists() and not (folder / "adapter_config.json").exists():
-        raise BadInput("holds no config.json, so it is no model", where=str(folder), todo="give the folder of a checkpoint")
-    if any(folder.glob("*.safetensors")):
-        return
-    if any(folder.glob("*.bin")) or any(folder.glob("*.pt")):
-        raise BadInput(
-            "holds only pickle weights, which can run code when they are loaded", where=str(folder),
-            todo="convert them to safetensors (`save_pretrained(..., safe_serialization=True)`) on a machine you trust",
-        )  # fmt: skip
-    raise BadInput("holds no weights (*.safetensors)", where=str(folder), todo="finish the download, or give another folder")
 
 
 def set_threads(threads: int) -> int:
@@ -72,13 +41,22 @@ def device() -> str:
 
 
 def load_tokenizer(folder: str) -> Any:
-    """Load a tokenizer; a missing pad token or chat template is repaired."""
+    """Load a tokenizer; a missing pad token or chat template is repaired.
+
+    Raises:
+        BadInput: There is none, it is not readable, or it has no end token.
+    """
     from transformers import AutoTokenizer
 
+    where, todo = folder, "copy the tokenizer's files (tokenizer.json, tokenizer_config.json) into the folder"
+    if not has_tokenizer(Path(folder)):
+        raise BadInput("holds no tokenizer", where=where, todo=todo)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"no tokenizer could be loaded: {_first_line(error)}", where=folder, todo=_hub_hint(folder)) from error
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"the tokenizer could not be loaded: {first_line(error)}", where=where, todo=todo) from error
+    if tokenizer.eos_token is None:
+        raise BadInput("the tokenizer names no end token (eos_token)", where=where, todo="name it in tokenizer_config.json")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if tokenizer.chat_template is None:
@@ -87,29 +65,65 @@ def load_tokenizer(folder: str) -> Any:
 
 
 def load_model(folder: str, adapter: Path | None = None) -> Any:
-    """Load a causal model (float32 on CPU, bfloat16 on GPU), with an adapter if one is given."""
+    """Load a causal model (float32 on CPU, bfloat16 on GPU), with an adapter if one is given.
+
+    Raises:
+        BadInput: The files do not make a causal model, or the adapter does not fit it.
+        FtkitError: It does not fit into memory.
+    """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     kind = torch.bfloat16 if device() == "cuda" else torch.float32
+    todo = "check the folder, or give another model"
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, use_safetensors=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"the model could not be loaded: {_first_line(error)}", where=folder, todo=_hub_hint(folder)) from error
-    if adapter is not None and (adapter / "adapter_config.json").exists():
-        from peft import PeftModel
-
-        model = PeftModel.from_pretrained(model, str(adapter))
-    placed: Any = model
-    return placed.to(device()).eval()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        model = _with_adapter(model, Path(folder), adapter) if adapter is not None else model
+        return model.to(device()).eval()
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise BadInput(f"the model could not be loaded: {first_line(error)}", where=folder, todo=todo) from error
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "memory" in str(error).lower():
+            raise FtkitError("the model does not fit into memory", where=folder, todo="take a smaller model") from error
+        raise BadInput(f"the model could not be loaded: {first_line(error)}", where=folder, todo=todo) from error
 
 
-def _hub_hint(folder: str) -> str:
-    return "check the folder" if Path(folder).is_dir() else "check the name and the connection to the hub, or give a local folder"
+def _with_adapter(model: Any, folder: Path, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    check_weights(adapter)
+    check_base(adapter, folder)
+    try:
+        return PeftModel.from_pretrained(model, str(adapter))
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise BadInput(
+            f"the adapter does not fit this base: {first_line(error)}", where=str(adapter),
+            todo="give the base that it was trained on, or train it again (05_training)",
+        ) from error  # fmt: skip
+
+
+def check_fit(model: Any, tokenizer: Any, folder: str) -> None:
+    """Refuse a tokenizer with more tokens than the model has embeddings.
+
+    Raises:
+        BadInput: They do not belong together.
+    """
+    rows, highest = model.get_input_embeddings().weight.shape[0], max(tokenizer.get_vocab().values(), default=-1)
+    if highest >= rows:
+        raise BadInput(
+            f"the tokenizer has {highest + 1} tokens, the weights have rows for {rows}: they do not belong together",
+            where=folder, todo="take tokenizer and weights from one checkpoint",
+        )  # fmt: skip
+
+
+def end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """Return every token that ends an answer: of the tokenizer, the configuration and the checkpoint's generation settings."""
+    found = {int(tokenizer.eos_token_id)}
+    for source in (model.config, model.generation_config):
+        told = getattr(source, "eos_token_id", None)
+        found |= set(told if isinstance(told, list) else [] if told is None else [told])
+    return sorted(found)
 
 
 class LocalModel:
@@ -121,6 +135,9 @@ class LocalModel:
         max_new_tokens: Longest answer in tokens.
         batch_size: Answers generated at once.
         threads: CPU threads, 0 for what is free.
+
+    Raises:
+        BadInput: Model, tokenizer or adapter cannot be used; see ``resolve`` and ``load_model``.
     """
 
     def __init__(
@@ -128,21 +145,38 @@ class LocalModel:
     ) -> None:
         set_threads(threads)
         if adapter is not None and not (adapter / "adapter_config.json").exists():
-            check_weights(adapter)
             base_model, adapter = str(adapter), None
         folder = resolve(base_model)
-        self.name = Path(folder).name
+        self.folder, self.name = Path(folder), base_model
         self.tokenizer = load_tokenizer(folder)
         self.model = load_model(folder, adapter)
+        check_fit(self.model, self.tokenizer, folder)
         self.max_new_tokens, self.batch_size = max_new_tokens, batch_size
         self.context = int(getattr(self.model.config, "max_position_embeddings", 0) or 4096)
+        if max_new_tokens >= self.context:
+            raise BadInput(
+                f"max_new_tokens {max_new_tokens} leaves no room for a prompt in the model's context of {self.context}",
+                where="max_new_tokens", todo=f"use less than {self.context}",
+            )  # fmt: skip
+        self._greedy()
+
+    def _greedy(self) -> None:
+        """Replace the checkpoint's generation settings, whose sampling or penalties would change greedy answers."""
+        from transformers import GenerationConfig
+
+        self.ends, pad = end_tokens(self.model, self.tokenizer), self.tokenizer.pad_token_id
+        self.model.generation_config = GenerationConfig(
+            max_new_tokens=self.max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            use_cache=True,
+            pad_token_id=pad,
+            eos_token_id=self.ends,
+        )
 
     def prompt_ids(self, messages: Messages) -> tuple[list[int], int]:
-        """Return the prompt's token ids and how many were cut from the front to leave room for the answer."""
-        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        room = max(1, self.context - self.max_new_tokens)
-        return ids[-room:], max(0, len(ids) - room)
+        """Return the prompt's token ids and how many were cut (not from the system turn) to leave room for the answer."""
+        return tokens.fit(self.tokenizer, messages, max(1, self.context - self.max_new_tokens))
 
     def answer(self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None) -> list[Reply]:
         """Return one reply per conversation, in the same order; long prompts are answered first."""
@@ -161,19 +195,20 @@ class LocalModel:
         import torch
 
         began = time.perf_counter()
-        pad, width = self.tokenizer.pad_token_id, max(len(ids) for ids, _ in prompts)
+        pad, width = self.tokenizer.pad_token_id, max(1, *(len(ids) for ids, _ in prompts))
         ids = torch.tensor([[pad] * (width - len(p)) + p for p, _ in prompts], device=self.model.device)
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p, _ in prompts], device=self.model.device)
-        with torch.inference_mode():
-            out = self.model.generate(
-                input_ids=ids, attention_mask=mask, max_new_tokens=self.max_new_tokens, do_sample=False,
-                pad_token_id=pad, eos_token_id=self.tokenizer.eos_token_id,
-            )[:, width:]  # fmt: skip
+        try:
+            with torch.inference_mode():
+                out = self.model.generate(input_ids=ids, attention_mask=mask)[:, width:]
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or "memory" in str(error).lower():
+                raise FtkitError("out of memory while answering", where=self.name, todo="lower batch_size") from error
+            raise
         seconds = (time.perf_counter() - began) / len(prompts)
-        return [self._reply(tokens, prompt, seconds) for tokens, prompt in zip(out.tolist(), prompts, strict=True)]
+        return [self._reply(row, prompt, seconds) for row, prompt in zip(out.tolist(), prompts, strict=True)]
 
-    def _reply(self, tokens: list[int], prompt: tuple[list[int], int], seconds: float) -> Reply:
-        end = {self.tokenizer.eos_token_id, self.tokenizer.pad_token_id}
-        length = next((i for i, t in enumerate(tokens) if t in end), len(tokens))
-        text = self.tokenizer.decode(tokens[:length], skip_special_tokens=True).strip()
-        return Reply(text, len(prompt[0]), min(length + 1, len(tokens)), seconds, prompt[1])
+    def _reply(self, row: list[int], prompt: tuple[list[int], int], seconds: float) -> Reply:
+        length = next((i for i, token in enumerate(row) if token in self.ends), len(row))
+        text = self.tokenizer.decode(row[:length], skip_special_tokens=True).strip()
+        return Reply(text, len(prompt[0]), min(length + 1, len(row)), seconds, prompt[1])
