@@ -4,58 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from ftkit.checks import normalise
+from ftkit.data.columns import Column
+from ftkit.data.propose import sections
 from ftkit.data.read import open_source
+from ftkit.data.sources import Raw
 from ftkit.errors import BadInput
 
-INPUT_NAMES = [
-    "input",
-    "message",
-    "text",
-    "question",
-    "prompt",
-    "query",
-    "ticket",
-    "email",
-    "body",
-    "dialogue",
-    "instruction",
-    "sentence",
-    "review",
-]
-OUTPUT_NAMES = [
-    "output",
-    "answer",
-    "label",
-    "category",
-    "intent",
-    "class",
-    "target",
-    "response",
-    "completion",
-    "summary",
-    "reply",
-    "section_header",
-]
-GROUP_NAMES = [
-    "customer",
-    "customer_id",
-    "user",
-    "user_id",
-    "document",
-    "doc_id",
-    "patient",
-    "account_id",
-    "thread",
-    "conversation_id",
-]
-MOST_LABELS = 200
+INPUT_NAMES = (
+    "input message text question prompt query ticket email body dialogue dialog content description instruction sentence "
+    "review utterance document"
+).split()
+OUTPUT_NAMES = (
+    "output answer label labels category intent class target response completion summary reply topic sentiment"
+).split()
+GROUP_NAMES = (
+    "customer customer_id customerid user user_id userid client client_id patient patient_id document_id doc_id account "
+    "account_id thread thread_id conversation_id session session_id"
+).split()
 SAMPLED = 5000
 
 
@@ -67,37 +37,21 @@ class Guess:
         input_column: Column with what the model is given.
         output_column: Column with the right answer.
         kind: label, fields or text.
-        sentences: What was guessed and why, for a person to check.
+        labels: The labels found, for kind label.
+        fields: The fields found, in order, for kind fields.
+        group_column: Column whose rows stay together, or empty.
+        sentences: What was guessed and why, for a person to check; doubts start with "Not sure".
         sections: Parameter values by section that differ from the defaults.
     """
 
     input_column: str
     output_column: str
     kind: str
+    labels: list[str] = field(default_factory=list)
+    fields: list[str] = field(default_factory=list)
+    group_column: str = ""
     sentences: list[str] = field(default_factory=list)
     sections: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-@dataclass
-class _Column:
-    name: str
-    values: list[str]
-
-    @property
-    def distinct(self) -> int:
-        return len({normalise(v) for v in self.values})
-
-    @property
-    def words(self) -> float:
-        return median(len(v.split()) for v in self.values) if self.values else 0.0
-
-    def record_fields(self) -> list[str]:
-        """Return the keys that most values share as JSON objects, in order; empty if they are none."""
-        records = [r for r in (_record(v) for v in self.values) if r is not None]
-        if len(records) < 0.8 * len(self.values) or not records:
-            return []
-        counts = Counter(key for record in records for key in record)
-        return [key for key in records[0] if counts[key] >= 0.8 * len(records)]
 
 
 def propose(path: Path, name: str = "", *, test_data: str = "", handbook: str = "", encoding: str = "") -> Guess:
@@ -114,128 +68,104 @@ def propose(path: Path, name: str = "", *, test_data: str = "", handbook: str = 
         BadInput: The file cannot be read, or holds fewer than two columns with text.
     """
     raw = open_source(path, encoding)
-    columns = [_Column(c, [_cell(row.get(c)) for _, row in raw.rows[:: max(1, len(raw.rows) // SAMPLED)]]) for c in raw.columns]
-    columns = [_Column(c.name, [v for v in c.values if v]) for c in columns]
-    columns = [c for c in columns if c.values]
+    columns, nested = _columns(raw)
     if len(columns) < 2:
-        raise BadInput("fewer than two columns hold text", where=str(path), todo="give a file with an input and an output column")
+        raise BadInput(f"fewer than two columns hold text{_nested(nested)}", where=str(path), todo="give a file with an input and an output column")  # fmt: skip
     output = _pick(columns, OUTPUT_NAMES, _output_score)
-    given = _pick([c for c in columns if c is not output], INPUT_NAMES, lambda c: c.words + (c.distinct / len(c.values)))
-    guess = Guess(given.name, output.name, _kind(output))
-    _explain(guess, raw, given, output)
-    _sections(guess, path, name or path.stem, columns, output, len(raw.rows), test_data, handbook, encoding)
+    given = _pick([c for c in columns if c is not output], INPUT_NAMES, _input_score)
+    group = next((c for n in GROUP_NAMES for c in columns if c.name.lower() == n and c not in (given, output)), None)
+    group = group if group and group.distinct < len(group.values) else None
+    guess = Guess(given.name, output.name, output.kind, fields=output.record_fields, group_column=group.name if group else "")
+    if guess.kind == "label":
+        guess.labels = sorted(set(output.values))
+    guess.sentences += [*_explained(guess, raw, given, output), *_doubts(guess, columns, nested, raw), *_beside(path, test_data)]
+    guess.sections, more = sections(
+        guess, path, name or path.stem, output, raw, test_data=test_data, handbook=handbook, encoding=encoding
+    )
+    guess.sentences += more
     return guess
 
 
-def _cell(value: Any) -> str:
-    if value is None or value != value:
-        return ""
-    return json.dumps(value) if isinstance(value, dict | list) else str(value).strip()
+def _columns(raw: Raw) -> tuple[list[Column], list[str]]:
+    """Return the columns with text, and the names of those that hold lists or objects instead."""
+    rows = [row for _, row in raw.rows[:: max(1, len(raw.rows) // SAMPLED)]]
+    found, nested = [], []
+    for name in dict.fromkeys(raw.columns):
+        cells = [row.get(name) for row in rows]
+        cells = [c for c in cells if c is not None and c == c and str(c).strip()]
+        if any(isinstance(c, list) for c in cells):
+            nested.append(name)
+        elif cells and name:
+            found.append(Column(name, [json.dumps(c, default=str) if isinstance(c, dict) else str(c).strip() for c in cells]))
+    return found, nested
 
 
-def _record(text: str) -> dict[str, Any] | None:
-    if not text.startswith("{"):
-        return None
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _pick(columns: list[_Column], names: list[str], score: Any) -> _Column:
-    named = [c for n in names for c in columns if c.name.lower() == n]
+def _pick(columns: list[Column], names: list[str], score: Callable[[Column], float]) -> Column:
+    """Return the column with the best known name, else the one that looks most like it."""
+    named = [c for n in names for c in columns if c.name.lower().replace(" ", "_") == n and not c.is_id]
     return named[0] if named else max(columns, key=score)
 
 
-def _output_score(column: _Column) -> float:
-    """Prefer JSON records, then repeated short values, then later columns of text."""
-    if column.record_fields():
-        return 3.0
+def _output_score(column: Column) -> float:
+    """Prefer JSON records, then repeated short values, then text; ids last."""
+    if column.is_id:
+        return -1.0
     share = column.distinct / len(column.values)
-    return 2.0 - share if 1 < column.distinct <= MOST_LABELS and column.words <= 6 else 0.5 - share / 10
+    return {"fields": 3.0, "label": 2.0 - share}.get(column.kind, 0.5 - share / 10)
 
 
-def _kind(output: _Column) -> str:
-    if output.record_fields():
-        return "fields"
-    repeated = output.distinct <= max(2, len(output.values) / 5)
-    return "label" if output.distinct <= MOST_LABELS and output.words <= 8 and repeated else "text"
+def _input_score(column: Column) -> float:
+    """Prefer long and varied text; ids last."""
+    return -1.0 if column.is_id else column.words + column.distinct / len(column.values)
 
 
-def _explain(guess: Guess, raw: Any, given: _Column, output: _Column) -> None:
-    table = f" (separator {raw.separator!r})" if raw.separator else ""
-    guess.sentences.append(f"Read {len(raw.rows):,} rows with the columns {', '.join(raw.columns)}; {raw.encoding}{table}.")
-    guess.sentences.append(
-        f"Input: column '{given.name}' ({given.words:.0f} words in the middle). Example: {given.values[0][:80]!r}."
-    )
+def _explained(guess: Guess, raw: Raw, given: Column, output: Column) -> list[str]:
+    table = f", separator {raw.separator!r}" if raw.separator else ""
+    shown = given.values[0] if len(given.values[0]) <= 80 else f"{given.values[0][:79]}…"
     why = {
-        "fields": f"its cells are JSON objects with {', '.join(output.record_fields())}",
+        "fields": f"its cells are JSON objects with {', '.join(output.record_fields)}",
         "label": f"it holds {output.distinct} different short values",
-        "text": f"its {output.distinct} values are mostly different texts of {output.words:.0f} words",
+        "text": f"its values are mostly different texts of about {output.words:.0f} words",
     }[guess.kind]
-    guess.sentences.append(f"Output: column '{output.name}', kind {guess.kind}, because {why}.")
-    if guess.kind == "text":
-        guess.sentences.append(
-            "Free text is scored by exact match and shared words only: look at the item browser before you trust a figure."
+    said = [
+        f"Read {len(raw.rows):,} rows ({raw.encoding}{table}) with the columns {', '.join(raw.columns)}.",
+        f"Input: column '{given.name}', about {given.words:.0f} words long; the first is {shown!r}.",
+        f"Output: column '{output.name}', kind {guess.kind}, because {why}.",
+    ]
+    if guess.group_column:
+        said.append(f"Rows with the same '{guess.group_column}' stay together in one split.")
+    return said
+
+
+def _doubts(guess: Guess, columns: list[Column], nested: list[str], raw: Raw) -> list[str]:
+    """Return what else the file could mean, so that a person can correct the guess."""
+    chosen = (guess.input_column, guess.output_column, guess.group_column)
+    rest = [c for c in columns if c.name not in chosen and not c.is_id]
+    outputs = [f"'{c.name}' ({c.kind})" for c in rest if c.kind != "text" or c.words > 2]
+    inputs = [f"'{c.name}'" for c in rest if c.kind == "text" and c.words >= 4]
+    said = []
+    if outputs:
+        said.append(
+            f"Not sure: the output could also be {' or '.join(outputs[:4])}; if so, set data.output_column and task.kind."
         )
+    if inputs:
+        said.append(f"Not sure: the input could also be {' or '.join(inputs[:4])}; one column is used, join them beforehand if both count.")  # fmt: skip
+    if {"chosen", "rejected"} <= {c.lower() for c in raw.columns}:
+        said.append("Not sure: 'chosen' and 'rejected' look like preference pairs, which are not examples of one right answer.")
+    if nested:
+        said.append(f"Not used: {_nested(nested).lstrip('; ')}.")
+    if guess.kind == "text":
+        said.append("Free text is scored by exact match and shared words only: look at answers before you trust a figure.")
+    return said
 
 
-def _sections(
-    guess: Guess, path: Path, name: str, columns: list[_Column], output: _Column, rows: int, test_data: str, handbook: str, encoding: str
-) -> None:  # fmt: skip
-    group = next((c.name for n in GROUP_NAMES for c in columns if c.name.lower() == n and c.distinct < rows), "")
-    if group:
-        guess.sentences.append(f"Rows with the same '{group}' stay together in one split.")
-    guess.sentences.append(f"Retrieval: {'handbook ' + handbook if handbook else 'none (no handbook was given)'}.")
-    longest = max(len(v) for v in output.values)
-    tokens = min(512, max(16, int(longest / 2.5) + 8))
-    guess.sections = {
-        "task": {"name": name, **_task(guess.kind, output, handbook), "examples_at_hand": rows, "facts_change": "monthly" if handbook else "never"},
-        "data": {
-            "data": str(path), "test_data": test_data, "input_column": guess.input_column, "output_column": guess.output_column,
-            "group_column": group, "encoding": encoding,
-        },
-        "prompting": {"max_new_tokens": tokens},
-        "retrieval": {"handbook": handbook, "citation_field": "source" if handbook and "source" in output.record_fields() else ""},
-        "training": {"max_new_tokens": tokens},
-        "evaluation": {"max_new_tokens": tokens},
-    }  # fmt: skip
+def _nested(nested: list[str]) -> str:
+    return f"; {', '.join(nested)} hold lists, e.g. whole conversations: write input and answer as texts" if nested else ""
 
 
-def _task(kind: str, output: _Column, handbook: str) -> dict[str, Any]:
-    base = {
-        "kind": kind,
-        "labels": [],
-        "fields": [],
-        "key_fields": [],
-        "knowledge_field": "",
-        "enums": {},
-        "tone": "",
-        "problem": "behaviour",
-    }
-    if kind == "label":
-        return base | {"instruction": "Choose the label that fits the text.", "max_words": 0}
-    if kind == "text":
-        limit = int(1.5 * max(len(v.split()) for v in output.values)) + 5
-        return base | {
-            "instruction": "Answer as in the examples.",
-            "max_words": limit,
-            "problem": "both" if handbook else "behaviour",
-        }
-    fields = output.record_fields()
-    return base | {
-        "instruction": "Fill in the fields for the text.", "fields": fields, "key_fields": fields, "enums": _enums(output, fields), "max_words": 0,
-        "knowledge_field": next((f for f in ("reply", "answer") if f in fields and handbook), ""), "problem": "both" if handbook else "behaviour",
-    }  # fmt: skip
-
-
-def _enums(output: _Column, fields: list[str]) -> dict[str, list[str]]:
-    """Return the known values of fields that hold at most 12 different short ones, each at least 3 times."""
-    found = {}
-    for name in fields:
-        counts = Counter(str(r.get(name, "")) for r in (_record(v) for v in output.values) if r is not None)
-        plain = all(re.fullmatch(r"[\w \-/&]{1,40}", v) for v in counts)
-        if plain and 1 < len(counts) <= 12 and min(counts.values()) >= 3:
-            found[name] = sorted(counts)
-    return found
+def _beside(path: Path, test_data: str) -> list[str]:
+    """Point at a test file that lies beside the file of examples."""
+    if test_data or "train" not in path.stem.lower():
+        return []
+    other = path.with_name(re.sub("train(ing)?", "test", path.name, flags=re.IGNORECASE))
+    return [f"There is a {other.name} beside it: give it with --test-data to use it as the test."] if other.is_file() else []
