@@ -188,7 +188,7 @@ def lesson(rng: random.Random, words: lexicon.Lexicon, level: float = 1.0) -> Le
     """Draw a lesson from the mixture at a difficulty of 0..1."""
     weights = [start + (end - start) * level for _, start, end in SKILLS.values()]
     maker = rng.choices([m for m, _, _ in SKILLS.values()], weights)[0]
-    return maker(Draw(rng, words, level))
+    return maker(Draw(rng, words, level * rng.random() ** 0.5))  # easy ones stay among them, they carry the clearest signal
 
 
 def _words() -> lexicon.Lexicon:

@@ -44,11 +44,11 @@ ENDINGS = [
     " can you help?",
 ]
 FRAMES = [
-    "my {a} is {b}", "the {a} did not {b}", "I have a question about the {a} and the {b}", "something with {a} or {b}", "what about my {a}",
+    "my {a} is {b}", "the {a} did not {b}", "a question about the {a} and the {b}", "something with {a} or {b}", "what about my {a}",
     "the {a} is wrong", "I need {a} and {b}", "we want to {a} the {b}", "there is a problem with the {a}, it concerns {b}", "how do I {a} this",
     "I was told {a} but got {b}", "{a} {b}", "{a}?", "why is there {a} on my {b}", "can you look at the {a}", "is it possible to {a} with {b}",
-    "we talked about {a} and {b} on the phone", "it says {a}", "I still wait for the {a}", "nobody told me about {a} or {b}", "where is the {a}",
-    "{a} again, and {b} too", "I would like to know more about {a}", "please send me the {a}", "my friend says {b} is better than {a}",
+    "we talked about {a} and {b} on the phone", "it says {a}", "still waiting for my {a}", "nobody told me about {a} or {b}", "where is the {a}",
+    "{a} again, and {b} too", "tell me more about {a}", "please send me the {a}", "my friend says {b} is better than {a}",
     "this {a} makes no sense", "I can not find {a}", "when will {a} be {b}", "do you have {a} for {b}", "it happened after the {a}", "I think {a}",
 ]  # fmt: skip
 ASIDES = [
@@ -188,7 +188,7 @@ class Draw:
 
     def _label(self, word: str) -> str:
         kind = self.rng.random()
-        if kind < 0.6:
+        if kind < max(0.6, 0.9 - self.level):
             return word
         second = self.rng.choice(self.lexicon.near[word][:6])[0]
         if kind < 0.65:
@@ -203,15 +203,15 @@ class Draw:
             clues: Words of which one to three are used.
             extra: A sentence that must be in it.
         """
-        rng = self.rng
+        rng, noisy = self.rng, self.rng.random() < 0.15 + self.level
         most = 1 + (rng.random() < 0.75) + (rng.random() < 0.3)
         used = rng.sample(clues, min(most, len(clues)))
         parts: list[str] = []
         while used:
             a, b = used.pop(), used.pop() if used else ""
-            frames = [f for f in FRAMES if ("{b}" in f) == bool(b)]
+            frames = [f for f in FRAMES if ("{b}" in f) == bool(b) and (noisy or len(f) < 18)]
             parts.append(rng.choice(frames).format(a=a, b=b))
-        for _ in range(rng.choices([0, 1, 2], [0.55, 0.3, 0.15])[0]):
+        for _ in range(rng.choices([0, 1, 2], [0.55, 0.3, 0.15])[0] if noisy else 0):
             parts.insert(rng.randint(0, len(parts)), self.aside())
         if extra:
             parts.insert(rng.randint(0, len(parts)), extra)
@@ -219,7 +219,10 @@ class Draw:
             p if p[-1] in ".?!" or i + 1 == len(parts) else p + rng.choice([".", ",", ".", " and", "?", "!"])
             for i, p in enumerate(parts)
         ]
-        text = " ".join(parts) + rng.choice(ENDINGS).format(p=rng.choice(PEOPLE))
+        text = " ".join(parts)
+        if not noisy:
+            return text
+        text += rng.choice(ENDINGS).format(p=rng.choice(PEOPLE))
         if self.chance(0.35):
             return rng.choice(OPENERS) + text
         return text[0].upper() + text[1:] if self.chance(0.5) else text

@@ -10,7 +10,7 @@ from ftkit.models.embedded.draw import Draw
 # covered by the open ones, which are any word of the lexicon asked for by itself or by a near word.
 TOPICS: list[tuple[str, list[str], list[str]]] = [
     ("return period", ["You may bring the {n} back for {v}.", "Returns of the {n} are taken for {v}."], ["how long can I give it back", "until when may I return the {n}", "can I still send the {n} back"]),
-    ("guarantee", ["The {n} is covered for {v}.", "Our guarantee on it lasts {v}."], ["how long is the {n} guaranteed", "is there a warranty on the {n}", "it broke, am I still covered"]),
+    ("guarantee", ["The {n} is covered for {v}.", "Our guarantee on it lasts {v}."], ["how long is the {n} guaranteed", "does a warranty cover the {n}", "it broke, am I still covered"]),
     ("delivery time", ["The {n} gets to you after {v}.", "Shipping takes {v}."], ["when will the {n} arrive", "how long does shipping take", "how fast do you deliver the {n}"]),
     ("delivery cost", ["Sending the {n} costs {v}.", "For shipping we charge {v}."], ["what do I pay for delivery", "how much is the postage", "is shipping of the {n} free"]),
     ("weight", ["It weighs {v}.", "The {n} has a weight of {v}."], ["how heavy is the {n}", "what does the {n} weigh", "can I carry the {n} alone"]),
@@ -23,7 +23,7 @@ TOPICS: list[tuple[str, list[str], list[str]]] = [
     ("repair time", ["A repair is done in {v}.", "Our workshop needs {v} to mend the {n}."], ["how long does fixing take", "when do I get it back repaired", "how long will you keep it for repair"]),
     ("cancellation", ["You can cancel up to {v} before.", "Notice for the {n} is {v}."], ["how late can I cancel", "can I still call it off", "what is the notice for ending the {n}"]),
     ("age limit", ["The {n} is for people from {v}.", "Nobody below {v} may use it."], ["how old must one be", "may my child use the {n}", "what is the least age"]),
-    ("deposit", ["We ask for a deposit of {v}.", "A deposit of {v} is kept for the {n}."], ["how much must I leave with you", "what is the deposit for the {n}", "what do you keep as security"]),
+    ("deposit", ["We ask for a deposit of {v}.", "A deposit of {v} is kept for the {n}."], ["what do I leave with you at first", "what is the deposit for the {n}", "what do you keep as security"]),
     ("capacity", ["It holds {v}.", "The {n} has room for {v}."], ["how much goes in", "how many fit into the {n}", "how big is the {n} inside"]),
     ("storage", ["Uncollected, it waits for {v}.", "We store the {n} for {v}."], ["how long do you hold it for me", "until when can I collect the {n}", "how long is it kept"]),
     ("late fee", ["Being late costs {v}.", "For a late {n} we take {v}."], ["what happens if I am late", "how much is the fine", "what do I pay for a late {n}"]),

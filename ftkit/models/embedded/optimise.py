@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+RATES = (3e-3, 1e-3, 1e-3)  # matrices (Muon), embeddings and head, norms
+
 
 def orthogonal(stack: torch.Tensor, rounds: int = 5) -> torch.Tensor:
     """Return the near-orthogonal matrices of a stack ``[n, rows, columns]`` (rows at least columns), in float32."""
@@ -53,10 +55,13 @@ def make(model: Any) -> list[torch.optim.Optimizer]:
     matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
     norms = [p for p in model.parameters() if p.ndim == 1]
     tables = [model.model.embed_tokens.weight, model.lm_head.weight]
-    groups = [{"params": tables, "lr": 2e-3}, {"params": norms, "lr": 1e-3}]
     # Betas (0.9, 0.98): with 0.999 copying took several times as long in small trials.
-    optimizers: list[torch.optim.Optimizer] = [Muon(matrices), torch.optim.Adam(groups, betas=(0.9, 0.98))]
+    return [Muon(matrices), torch.optim.Adam([{"params": tables}, {"params": norms}], betas=(0.9, 0.98))]
+
+
+def set_full(optimizers: list[torch.optim.Optimizer]) -> None:
+    """Set the full learning rates (also after old optimizer states were loaded)."""
+    rates = iter(RATES)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["full_lr"] = group["lr"]
-    return optimizers
+            group["full_lr"] = next(rates)

@@ -13,7 +13,7 @@ NONE = [
     "no information", "please ask us again", "none", "n/a", "we can not tell", "a colleague will reply",
 ]  # fmt: skip
 CUES = {
-    "high": ["this is urgent", "urgent!", "as soon as possible please", "asap", "I need it today", "right now please", "immediately", "it can not wait", "please hurry", "by tonight", "at once", "I need this tomorrow", "time is short"],
+    "high": ["this is urgent", "urgent!", "please as soon as you can", "asap", "I need it today", "right now please", "immediately", "it can not wait", "please hurry", "by tonight", "at once", "I need this tomorrow", "time is short"],
     "low": ["no hurry", "whenever you can", "when you have time", "no rush", "it can wait", "take your time", "not urgent", "some day is fine", "just asking", "next month is fine", "it is not pressing"],
 }  # fmt: skip
 SCALES = [("low", "normal", "high")] * 4 + [

@@ -11,6 +11,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,29 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from ftkit.models.embedded import SHIPPED, batches, card, checkpoint_folder, curriculum, file_hashes, lexicon, optimise, start, tokenizer
+from ftkit.models.embedded import (
+    SHIPPED,
+    batches,
+    card,
+    checkpoint_folder,
+    curriculum,
+    file_hashes,
+    lexicon,
+    optimise,
+    start,
+    tokenizer,
+)
 from ftkit.models.embedded.forward import hidden_states, rotary
 
 CONFIGS: dict[str, dict[str, int]] = {
-    "cpu": {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 256, "tokens": 4096},
-    "gpu": {"hidden_size": 384, "num_hidden_layers": 8, "num_attention_heads": 12, "intermediate_size": 1024, "tokens": 65536},
+    "cpu": {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 256, "batch_tokens": 4096},
+    "gpu": {
+        "hidden_size": 384,
+        "num_hidden_layers": 8,
+        "num_attention_heads": 12,
+        "intermediate_size": 1024,
+        "batch_tokens": 65536,
+    },
 }
 VOCABULARY, NEGATIVES, POOL = 8704, 1024, 192
 COPYING_S = 300  # seconds after which the mixture begins even if copying does not stand yet
@@ -104,6 +122,7 @@ def train(config: str, out: Path, minutes: float, seed: int, threads: int) -> No
     optimizers = optimise.make(model)
     for optimizer, old in zip(optimizers, kept["optimizers"] if kept else [], strict=False):
         optimizer.load_state_dict(old)
+    optimise.set_full(optimizers)
     print(f"{model.num_parameters():,} parameters, {len(tok)} tokens in the vocabulary", flush=True)
     Run(model, tok, optimizers, state, out, minutes, device).go()
 
@@ -132,12 +151,14 @@ class Run:
         self.smooth = state["loss"]
 
     def go(self) -> None:
-        """Train pool after pool of lessons until the time is over."""
-        while self.state["seconds"] < 60 * self.minutes:
+        """Train pool after pool of lessons until the time is over, or until the process is asked to end (it saves first)."""
+        asked: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+        while self.state["seconds"] < 60 * self.minutes and not asked:
             state = self.state
             pool_rng = random.Random(f"{state['seed']}-{state['pool']}")
             level = min(1.0, state["seconds"] / (60 * self.minutes * STOPPED_RISING))
-            budget = CONFIGS[state["config"]]["tokens"]
+            budget = CONFIGS[state["config"]]["batch_tokens"]
             made = (
                 batches.pool(pool_rng, self.tok, self.words, level, POOL, budget)
                 if state["copying_done"]
