@@ -158,9 +158,16 @@ class TrainingParameters(ModelParameters):
         default=0.5, ge=0, le=1, description="share of training examples shown with their retrieved passages (for the hybrid)"
     )
     general_share: float = Field(
-        default=0.12, ge=0, lt=0.5, description="share of general instruction data in the mix (guide: 10-15%); embedded base only"
+        default=0.12, ge=0, lt=0.5, description="share of general instruction data in the mix (guide: 10-15%)"
+    )
+    general_data: str = Field(
+        default="", description="file of general prompts and responses (JSON lines) to mix in; empty: the embedded base's own"
     )
     early_stopping_patience: int = Field(default=2, ge=1, description="evaluations without improvement before it stops")
+    sample_items: int = Field(default=40, ge=3, description="validation examples answered before and after tuning")
+
+    def external(self) -> list[Path]:
+        return super().external() + ([Path(self.general_data)] if self.general_data else [])
 
 
 class EvaluationParameters(ModelParameters):
