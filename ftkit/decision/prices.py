@@ -9,7 +9,7 @@ from ftkit.errors import BadInput
 from ftkit.records import Price
 
 DATE = "2026-11"
-GUIDE = "INI8 Labs guide to enterprise fine-tuning, 2026-05-22"
+GUIDE = "INI8 Labs guide, 2026-05-22"
 OWN = f"assumed by ftkit, {DATE}"
 
 ASSUMED: dict[str, tuple[float, str, str]] = {

@@ -6,11 +6,14 @@ from typing import Any
 
 from ftkit.evaluation.compare import pivot
 
+SHARES = {"differ": 0.6, "all wrong": 0.25, "all right": 0.15}
+
 
 def browse(items: Any, answers: Any, scores: Any, at_most: int = 60) -> Any:
     """Return items with every strategy's answer and mark.
 
-    Items on which strategies differ come first (most evenly split first), then those that all get wrong.
+    Items on which strategies differ come first (most evenly split first), then those that all get wrong, then some that
+    all get right; each kind has its share of the rows, and what one does not need goes to the next.
 
     Args:
         items: Examples (columns ``records.EXAMPLE_COLUMNS``).
@@ -36,7 +39,18 @@ def browse(items: Any, answers: Any, scores: Any, at_most: int = 60) -> Any:
     for name in right.columns:
         table[name], table[f"{name} mark"] = said[name].fillna("").to_numpy(), marked[name].to_numpy()
     order = sorted(range(len(table)), key=lambda i: (_rank(float(share.iloc[i])), str(table["item_id"][i])))
-    return table.iloc[order[:at_most]].reset_index(drop=True)
+    return table.iloc[_mixed(order, table["kind"].tolist(), at_most)].reset_index(drop=True)
+
+
+def _mixed(order: list[int], kinds: list[str], at_most: int) -> list[int]:
+    """Return places in order with each kind's share of the rows; left-over room is filled from the front."""
+    of_kind = {kind: [i for i in order if kinds[i] == kind] for kind in SHARES}
+    taken = {i for kind, share in SHARES.items() for i in of_kind[kind][: round(share * at_most)]}
+    for i in order:
+        if len(taken) >= min(at_most, len(order)):
+            break
+        taken.add(i)
+    return [i for i in order if i in taken]
 
 
 def _rank(share: float) -> float:

@@ -178,12 +178,7 @@ def flips(decision: Decision, at_most: int = 8) -> Any | None:
     figure.update_yaxes(
         showgrid=False, showticklabels=False, range=[at[0] - 0.5, at[-1] + 0.4 + _room(lines[-1]) / 2], zeroline=False
     )
-    nearest = found[-1][1]
-    title = (
-        "The verdict is close to the edge"
-        if nearest < 1.2
-        else f"Nothing flips the verdict before a figure moves by a factor of {nearest:.2g}"
-    )
+    title = f"Nearest to flip it: {found[-1][0]}"
     return theme.style(
         figure, title, "one figure changed at a time, all others as they are", height=70 + round(30 * (at[-1] - at[0] + 2))
     )

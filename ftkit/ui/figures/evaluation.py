@@ -245,8 +245,8 @@ def skill_rows(skills: Any) -> list[dict[str, Any]]:
 
 BROWSER_CSS = (
     f".ib{{font-family:{theme.FONT};font-size:12px}}.ib input{{margin:0 .3em 0 .8em}}.ib table{{border-collapse:collapse;margin-top:.6em;font-size:12px;line-height:1.35}}"
-    ".ib th,.ib td{padding:.35em .6em;border-bottom:1px solid rgba(127,127,127,.3);text-align:left;vertical-align:top;"
-    "min-width:110px;max-width:230px;white-space:pre-wrap;overflow-wrap:anywhere}"
+    ".ib th,.ib td{padding:.35em .6em;border-bottom:1px solid rgba(127,127,127,.3);text-align:left!important;vertical-align:top;"
+    "min-width:92px;max-width:220px;white-space:pre-wrap;overflow-wrap:anywhere}"
     f".ib .ok{{border-left:4px solid {theme.GOOD}}}.ib .no{{border-left:4px solid {theme.BAD}}}"
     f".ib .m{{display:block;font-weight:600;font-size:11px}}.ib .ok .m{{color:{theme.GOOD}}}.ib .no .m{{color:{theme.BAD}}}"
 )

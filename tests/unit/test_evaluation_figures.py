@@ -1,0 +1,69 @@
+"""Pictures say the finding, draw intervals, escape texts, and stay away where nothing was measured."""
+
+import pandas as pd
+import pytest
+from test_decision import decide, world
+from test_evaluation import FIELDS, GRID, TRUTH, answers_of, items_of
+
+from ftkit import evaluation
+from ftkit.ui.figures import decision as decision_figures
+from ftkit.ui.figures import evaluation as figures
+
+
+@pytest.fixture(scope="module")
+def measured():
+    items = items_of([TRUTH] * 12)
+    right = {"prompting": 3, "RAG": 6, "fine-tuned": 5, "hybrid": 11}
+    said = pd.concat([answers_of(n, [TRUTH] * k + ["<script>alert(1)</script>"] * (12 - k)) for n, k in right.items()])
+    scores = evaluation.score(FIELDS, items, said, {f"i{k}": ["34 days"] for k in range(12)})
+    found = evaluation.conclude(GRID, FIELDS, items, said, scores, n_resamples=200)
+    return items, said, scores, found
+
+
+def title(figure):
+    return figure.layout.title.text.replace("<br>", " ")
+
+
+def test_titles_say_the_finding(measured):
+    found = measured[3]
+    assert "hybrid answers most questions right: 92%" in title(figures.accuracy(found))
+    assert "keeps the format in only" in title(figures.formats(found))
+    assert "retrieval" in title(figures.effects(found)).lower()
+    assert "hybrid beats" in title(figures.differences(found, 5))
+
+
+def test_every_estimate_is_drawn_with_its_interval(measured):
+    found = measured[3]
+    lines = [t for t in figures.accuracy(found).data if t.mode == "lines"]
+    drawn = sorted((round(t.x[0], 6), round(t.x[1], 6)) for t in lines)
+    assert drawn == sorted((round(100 * r.accuracy.low, 6), round(100 * r.accuracy.high, 6)) for r in found.results)
+
+
+def test_what_was_not_measured_has_no_picture(measured):
+    assert figures.general(measured[3]) is None
+    assert (
+        figures.fields(
+            measured[3].model_copy(update={"results": [r.model_copy(update={"fields": {}}) for r in measured[3].results]})
+        )
+        is None
+    )
+
+
+def test_the_browser_escapes_answers_and_filters_without_script(measured):
+    items, said, scores, _ = measured
+    markup = figures.browser_html(evaluation.browse(items, said, scores), [s.name for s in GRID])
+    assert "<script" not in markup and "&lt;script&gt;" in markup
+    assert markup.count("<tr class='q ") == 12 and "strategies differ (8)" in markup
+
+
+def test_the_decision_is_drawn_with_gates_costs_and_flips():
+    case = world({"prompting": 0.5, "RAG": 0.6, "hybrid": 0.8, "endpoint": 0.9})
+    d = decide(case)
+    assert "hybrid: 79% right" in title(decision_figures.accuracy_against_cost(case, d))
+    assert "1 of 4 strategies fail a gate" in title(decision_figures.gates(d))
+    assert "prompting costs least" in title(decision_figures.costs(d)) or "endpoint costs least" in title(
+        decision_figures.costs(d)
+    )
+    assert "is cheaper than endpoint from about" in title(decision_figures.volume(case, d, 50_000))
+    assert title(decision_figures.flips(d)).count("Nearest to flip it") == 1
+    assert decision_figures.flips(d.model_copy(update={"flips": [], "flip_factors": []})) is None
