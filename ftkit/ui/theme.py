@@ -72,18 +72,19 @@ def show(figure: Any, otherwise: str = "") -> None:
     if figure is None:
         return note(otherwise)
 
+    display(bundle(figure), raw=True)
+
+
+def bundle(figure: Any) -> dict[str, Any]:
+    """Return a figure as what a notebook's display takes: plotly's form, and its title where nothing can draw."""
     import json
     import re
 
-    text = html.unescape(re.sub(r"<[^>]+>", " ", figure.layout.title.text or "a figure"))
-    bundle = {"application/vnd.plotly.v1+json": figure.to_plotly_json(), "text/plain": " ".join(text.split())}
-
     from plotly.utils import PlotlyJSONEncoder
 
-    bundle["application/vnd.plotly.v1+json"] = json.loads(
-        json.dumps(bundle["application/vnd.plotly.v1+json"], cls=PlotlyJSONEncoder)
-    )
-    display(bundle, raw=True)
+    text = html.unescape(re.sub(r"<[^>]+>", " ", figure.layout.title.text or "a figure"))
+    drawn = json.loads(json.dumps(figure.to_plotly_json(), cls=PlotlyJSONEncoder))
+    return {"application/vnd.plotly.v1+json": drawn, "text/plain": " ".join(text.split())}
 
 
 def table_html(rows: Any, columns: Sequence[str] | None = None, caption: str = "", limit: int = 200) -> str:
