@@ -1,0 +1,150 @@
+"""Retrieval: the planted article is found, an index is whole or not there, bad handbooks are told."""
+
+import json
+
+import pytest
+
+from ftkit import retrieval
+from ftkit.errors import BadInput, NotReady
+from ftkit.params import RetrievalParameters
+from ftkit.records import TaskCard
+from ftkit.retrieval.index import fuse
+
+ARTICLES = {
+    "H-001": "# Returns of lamps\nA lamp can be sent back within 34 days. Keep the box.",
+    "H-002": "# Billing dates\nThe bill is due on the first Monday of the month.",
+    "H-003": "# Tent repair\nWe mend torn tents in the workshop within 9 days.",
+    "H-004": "# Opening hours\nThe shop in Aldmere opens at 10 am and closes at 6 pm.",
+}
+CARD = TaskCard(name="t", instruction="Answer.", kind="fields", fields=["reply", "source"], knowledge_field="reply")
+
+
+@pytest.fixture
+def handbook(tmp_path):
+    folder = tmp_path / "handbook"
+    folder.mkdir()
+    for name, text in ARTICLES.items():
+        (folder / f"{name}.md").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("book")
+    for name, text in ARTICLES.items():
+        (folder / f"{name}.md").write_text(text)
+    passages = retrieval.chunks(retrieval.read_handbook(folder), 50)
+    return retrieval.Index.build(tmp_path_factory.mktemp("index") / "index", passages, "minilm")
+
+
+def test_an_article_is_title_and_text_named_by_its_file(handbook):
+    first = retrieval.read_handbook(handbook)[0]
+    assert (first.source, first.title) == ("H-001", "Returns of lamps")
+    assert first.text.startswith("A lamp can be sent back")
+
+
+def test_chunks_hold_every_word_in_order_and_none_is_too_long(handbook):
+    articles = retrieval.read_handbook(handbook)
+    articles[0].text = " ".join(f"word{i}." if i % 7 == 0 else f"word{i}" for i in range(200))
+    passages = retrieval.chunks(articles, 20)
+    mine = [p for p in passages if p.source == "H-001"]
+    assert " ".join(p.text for p in mine) == articles[0].text
+    assert max(len(p.text.split()) for p in passages) <= 20
+    assert len({p.id for p in passages}) == len(passages)
+
+
+@pytest.mark.parametrize("mode", retrieval.MODES)
+def test_the_planted_article_is_found_by_every_search(index, mode):
+    found = index.search(["how many days do I have to send the lamp back?", "when does the Aldmere shop open?"], 2, mode)
+    assert [passages[0].source for passages in found] == ["H-001", "H-004"]
+
+
+def test_meaning_finds_what_words_do_not(index):
+    text = "my camping shelter is ripped, can somebody fix it?"
+    assert index.search([text], 1, "vector")[0][0].source == "H-003"
+
+
+def test_ranks_are_fused_by_the_published_formula():
+    assert fuse([[7, 8], [8, 9]]) == [(8, 1 / 62 + 1 / 61), (7, 1 / 61), (9, 1 / 62)]
+
+
+def test_an_index_opens_again_and_finds_the_same(index, tmp_path):
+    passages = index.passages
+    built = retrieval.Index.build(tmp_path / "index", passages, "minilm")
+    again = retrieval.Index(tmp_path / "index")
+    texts = ["bill date", "tent"]
+    assert [[p.id for p in x] for x in built.search(texts, 3)] == [[p.id for p in x] for x in again.search(texts, 3)]
+
+
+def test_an_interrupted_build_leaves_the_old_index(index, tmp_path):
+    retrieval.Index.build(tmp_path / "index", index.passages, "minilm")
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        retrieval.Index.build(tmp_path / "index", index.passages[:2], "minilm", stop)
+    assert len(retrieval.Index(tmp_path / "index").passages) == len(index.passages)
+
+
+def test_an_index_of_another_embedding_model_is_refused(index):
+    with pytest.raises(BadInput, match=r"minilm \(384 dimensions\), not other/model"):
+        index.check_model("other/model")
+
+
+def test_a_changed_passage_file_is_told(index, tmp_path):
+    retrieval.Index.build(tmp_path / "index", index.passages, "minilm")
+    file = tmp_path / "index" / "passages.json"
+    rows = json.loads(file.read_text())
+    rows[0]["text"] = "other"
+    file.write_text(json.dumps(rows))
+    with pytest.raises(BadInput, match="does not fit"):
+        retrieval.Index(tmp_path / "index")
+
+
+def test_no_index_says_which_notebook_makes_it(tmp_path):
+    with pytest.raises(NotReady, match="04_retrieval"):
+        retrieval.Index(tmp_path)
+
+
+def test_bad_handbooks_are_told_with_the_file(tmp_path, handbook):
+    with pytest.raises(BadInput, match="holds no articles"):
+        (tmp_path / "none").mkdir()
+        retrieval.read_handbook(tmp_path / "none")
+    with pytest.raises(BadInput, match="no such folder"):
+        retrieval.read_handbook(tmp_path / "missing")
+    (handbook / "sub").mkdir()
+    (handbook / "sub" / "H-001.md").write_text("# Again\nthe same name")
+    with pytest.raises(BadInput, match="'H-001' is there twice"):
+        retrieval.read_handbook(handbook)
+
+
+@pytest.mark.parametrize(("content", "match"), [(b"", "empty"), (b"caf\xe9 in latin-1", "UTF-8")])
+def test_an_article_that_cannot_be_read_is_named(handbook, content, match):
+    (handbook / "bad.md").write_bytes(content)
+    with pytest.raises(BadInput, match=match) as caught:
+        retrieval.read_handbook(handbook)
+    assert "bad.md" in str(caught.value)
+
+
+def test_relevance_comes_from_the_citation_else_from_the_value(index):
+    cited = '{"reply":"34 days","source":"H-001"}'
+    assert retrieval.relevant(CARD, cited, index.passages, "source")[0] == {"H-001"}
+    assert retrieval.relevant(CARD, cited, index.passages, "")[0] == {"H-001"}
+    assert retrieval.relevant(CARD, '{"reply":"we will check","source":""}', index.passages, "source")[0] == set()
+
+
+def test_hit_rates_count_what_was_found(index):
+    rates = retrieval.hit_rates(index, ["send the lamp back", "send the lamp back"], [{"H-001"}, {"H-999"}])
+    assert rates["vector@1"].value == 0.5 and rates["vector@1"].n == 2
+    assert rates["hybrid@5"].value == 0.5
+
+
+def test_without_a_handbook_retrieval_is_off_with_a_reason():
+    card = retrieval.measure(None, [], [], RetrievalParameters(handbook=""), documents=0, labelled_by="")
+    assert not card.enabled and "no handbook" in card.reason
+
+
+def test_the_built_in_handbook_is_written_and_read(tmp_path):
+    articles = retrieval.open_handbook(RetrievalParameters(), tmp_path / "handbook")
+    assert 60 <= len(articles) <= 100

@@ -1,0 +1,123 @@
+"""The grid: which strategies there are, that every one answers every item in order, and what tuning is shown."""
+
+import pandas as pd
+import pytest
+
+from ftkit import strategies
+from ftkit.models.chat import Reply
+from ftkit.prompting import with_hash
+from ftkit.records import ANSWER_COLUMNS, Estimate, Passage, PromptBook, PromptTrial, RetrievalCard, TrainingCard
+
+EXAMPLES = pd.DataFrame({"id": ["e1", "e2"], "input": ["in one", "in two"], "output": ["out one", "out two"]})
+ITEMS = pd.DataFrame({"id": [f"t{i}" for i in range(5)], "input": [f"question {i}" for i in range(5)], "output": ["secret"] * 5})
+
+
+def book():
+    e = Estimate(value=0.5, low=0.4, high=0.6, n=10, method="")
+    prompts = [with_hash("zero", "Answer."), with_hash("few", "Answer.", ["e2", "e1"])]
+    trials = [PromptTrial(prompt=p, accuracy=e, format_ok=1, prompt_tokens_mean=1, seconds_per_answer=1) for p in prompts]
+    return PromptBook(trials=trials, zero_shot="zero", few_shot="few", validation_items=10)
+
+
+def training():
+    return TrainingCard(
+        method="lora", base="b", base_sha256="", adapter="training/adapter", prompt="zero", parameters=1, trainable_parameters=1,
+        examples=1, general_examples=0, epochs=1, steps=1, tokens=1, duration_s=1, peak_memory_gib=1, log=[],
+        best_validation_loss=1, stopped_early=False, verdict="learnt", advice="", loss_sample=[],
+    )  # fmt: skip
+
+
+class Echo:
+    """A model that answers with the last turn it was given."""
+
+    name = "echo"
+
+    def __init__(self):
+        self.asked = []
+
+    def answer(self, conversations, progress=None):
+        self.asked += conversations
+        return [Reply(c[-1]["content"], 10, 3, 0.1, 2) for c in conversations]
+
+
+class Finder:
+    """A retriever that finds one passage that names the text."""
+
+    def search(self, texts):
+        return [[Passage(id="H#0", source="H", title="T", text=f"about {t}")] for t in texts]
+
+
+ON = RetrievalCard(enabled=True, prompt="few", chosen="hybrid", top_k=1)
+OFF = RetrievalCard(enabled=False, reason="none")
+
+
+@pytest.mark.parametrize(
+    ("retrieval", "tuned", "endpoint", "families"),
+    [
+        (ON, True, False, ["prompting", "few-shot", "RAG", "fine-tuned", "hybrid"]),
+        (OFF, True, False, ["prompting", "few-shot", "fine-tuned"]),
+        (ON, False, True, ["prompting", "few-shot", "RAG", "endpoint", "endpoint RAG"]),
+    ],
+)
+def test_the_grid_holds_the_strategies_that_the_run_has_the_parts_for(retrieval, tuned, endpoint, families):
+    specs = strategies.grid(book(), retrieval, training() if tuned else None, endpoint)
+    assert [s.family for s in specs] == families
+    assert all(s.retriever == (s.family in ("RAG", "hybrid", "endpoint RAG")) for s in specs)
+
+
+def test_tuned_strategies_are_asked_with_the_prompt_they_were_trained_on():
+    specs = {s.family: s for s in strategies.grid(book(), ON, training())}
+    assert specs["fine-tuned"].prompt == specs["hybrid"].prompt == "zero"
+    assert specs["RAG"].prompt == "few"
+
+
+def test_every_item_is_answered_once_and_in_order():
+    spec = strategies.grid(book(), ON, None)[0]
+    answers = strategies.answer(spec, Echo(), ITEMS, book=book(), examples=EXAMPLES)
+    assert list(answers.columns) == ANSWER_COLUMNS
+    assert answers["item_id"].tolist() == ITEMS["id"].tolist()
+    assert answers["text"].tolist() == ITEMS["input"].tolist()
+    assert set(answers["cut"]) == {2}
+
+
+def test_a_right_answer_of_a_test_item_never_reaches_the_model():
+    model = Echo()
+    for spec in strategies.grid(book(), ON, None):
+        strategies.answer(spec, model, ITEMS, book=book(), examples=EXAMPLES, searcher=Finder())
+    assert model.asked and "secret" not in str(model.asked)
+
+
+def test_few_shot_examples_stand_in_the_prompts_order():
+    model = Echo()
+    spec = strategies.grid(book(), OFF, None)[1]
+    strategies.answer(spec, model, ITEMS.head(1), book=book(), examples=EXAMPLES)
+    assert [m["content"] for m in model.asked[0]] == ["Answer.", "in two", "out two", "in one", "out one", "question 0"]
+
+
+def test_only_strategies_with_a_retriever_see_passages():
+    for spec in strategies.grid(book(), ON, None):
+        model = Echo()
+        answers = strategies.answer(spec, model, ITEMS, book=book(), examples=EXAMPLES, searcher=Finder())
+        assert ("Passages:" in str(model.asked)) == spec.retriever
+        assert all((len(ids) == 1) == spec.retriever for ids in answers["passage_ids"])
+
+
+def test_a_seeded_share_of_training_examples_is_shown_with_passages():
+    many = pd.DataFrame({"id": [f"i{k}" for k in range(400)], "input": ["q"] * 400, "output": ["a"] * 400})
+    prompt = with_hash("zero", "Answer.")
+    shown = strategies.training_conversations(many, prompt, Finder(), 0.5, 7)
+    share = sum("Passages:" in m[-1]["content"] for m, _, _ in shown) / 400
+    assert 0.42 < share < 0.58
+    assert shown == strategies.training_conversations(many, prompt, Finder(), 0.5, 7)
+    assert not any("Passages:" in m[-1]["content"] for m, _, _ in strategies.training_conversations(many, prompt, None, 0.5, 7))
+
+
+def test_a_real_checkpoint_answers_through_the_grid(tiny_checkpoint, tmp_path):
+    from ftkit.params import EvaluationParameters
+
+    p = EvaluationParameters(base_model=str(tiny_checkpoint("qwen3")), max_new_tokens=4, batch_size=2, threads=1)
+    rows = strategies.side_by_side(
+        "hello", strategies.grid(book(), ON, None), p, tmp_path, book=book(), examples=EXAMPLES, searcher=Finder()
+    )
+    assert [r["strategy"] for r in rows] == ["prompting", "few-shot", "RAG"]
+    assert rows[2]["passages"].startswith("[H] T. about hello")
