@@ -349,6 +349,15 @@ class Gate(Record):
     limit: float | None = Field(default=None, description="the limit that a share was held against")
 
 
+class Claim(Record):
+    """A claim of the guide held against what this run measured."""
+
+    claim: str
+    point: str = Field(description="the guide's point, e.g. G9")
+    measured: str = Field(description="what this run measured, with its interval")
+    verdict: Literal["holds here", "does not hold here", "can't tell", "not testable here"]
+
+
 class Decision(Record):
     """The verdict and what it rests on."""
 
@@ -369,6 +378,7 @@ class Decision(Record):
     )
     expected: str = Field(description="what 01 expected before measuring")
     next_steps: list[str] = Field(default_factory=list, description="what to do on Monday, in order")
+    claims: list[Claim] = Field(default_factory=list, description="the guide's claims held against this run")
 
 
 class Manifest(Record):
