@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import datetime
+import io
 import os
 import re
 import sys
@@ -18,18 +20,24 @@ EPILOG = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and run a command; return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign must not stop a run
     given = parser().parse_args(arguments)
     try:
         return int(given.call(given) or 0)
     except FtkitError as error:
         print(f"ftkit: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        print(f"ftkit: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nftkit: stopped; the same command goes on from here", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -144,7 +152,7 @@ def _lab(given: argparse.Namespace) -> int:
     from ftkit import pipeline, runs
     from ftkit.stages import to_project_root
 
-    folder = Path(pipeline.__file__).parents[1] / "notebooks"
+    folder = pipeline.notebooks_folder()
     if given.file:
         folder = _parameterized(_project(given.file))
     root = to_project_root()
@@ -187,18 +195,29 @@ def _report(given: argparse.Namespace) -> None:
 
 
 def _runs(_: argparse.Namespace) -> None:
-    from ftkit import pipeline, runs
     from ftkit.stages import to_project_root
 
-    folders = sorted(p for p in (to_project_root() / "outputs").glob("*") if p.is_dir())
+    folders = sorted(p for p in (to_project_root() / "outputs").glob("*") if any(p.glob("*/manifest.json")))
     if not folders:
         print("no runs yet: ftkit run params/demo.yaml")
     for folder in folders:
-        done = [s for s in runs.STAGES if (folder / s / "manifest.json").exists()]
-        verdict = (
-            pipeline.key_figure(folder, "decision") if "decision" in done else f"{len(done)} of {len(runs.STAGES)} stages done"
-        )
-        print(f"{folder.name:24s} {verdict}")
+        print(_run_line(folder))
+
+
+def _run_line(folder: Path) -> str:
+    from ftkit import pipeline, runs
+
+    done = [s for s in runs.STAGES if (folder / s / "manifest.json").exists()]
+    last = max((folder / s / "manifest.json").stat().st_mtime for s in done)
+    verdict = pipeline.key_figure(folder, "decision") if "decision" in done else f"next: {runs.stage_name(_next(done))}"
+    date = datetime.datetime.fromtimestamp(last).strftime("%Y-%m-%d %H:%M")
+    return f"{folder.name:24s} {date}  {len(done)} of {len(runs.STAGES)} stages  {verdict}"
+
+
+def _next(done: list[str]) -> str:
+    from ftkit import runs
+
+    return next(s for s in runs.STAGES if s not in done)
 
 
 def _doctor(_: argparse.Namespace) -> int:

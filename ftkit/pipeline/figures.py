@@ -1,0 +1,64 @@
+"""The one figure that the terminal shows of a stage that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ftkit import runs
+from ftkit.errors import FtkitError
+from ftkit.records import DataCard, Decision, Evaluation, PromptBook, RetrievalCard, Suitability, TrainingCard
+
+
+def key_figure(run: Path, stage: str) -> str:
+    """Return a stage's finding in a few words; empty where it cannot be read."""
+    try:
+        return FIGURES[stage](run / stage)
+    except FtkitError:
+        return ""
+
+
+def _task(folder: Path) -> str:
+    s = runs.read_record(folder / "suitability.json", Suitability)
+    return f"expected: {s.expected}; {s.test_examples_needed} test examples settle {s.difference_points:g} points"
+
+
+def _data(folder: Path) -> str:
+    c = runs.read_record(folder / "data_card.json", DataCard)
+    return f"{c.rows_used:,} of {c.rows_read:,} rows used: " + ", ".join(f"{n:,} {name}" for name, n in c.splits.items())
+
+
+def _prompting(folder: Path) -> str:
+    b = runs.read_record(folder / "prompts.json", PromptBook)
+    best = max(b.trials, key=lambda t: t.accuracy.value)
+    return f"best prompt '{best.prompt.name}': {best.accuracy.value:.0%} right on {b.validation_items} validation items"
+
+
+def _retrieval(folder: Path) -> str:
+    c = runs.read_record(folder / "retrieval.json", RetrievalCard)
+    if not c.enabled:
+        return f"off: {c.reason}"
+    rate = f", right passage found for {c.hit_rate[c.chosen].value:.0%}" if c.chosen in c.hit_rate else ""
+    return f"{c.documents} articles, {c.chosen} search, top {c.top_k}{rate}"
+
+
+def _training(folder: Path) -> str:
+    c = runs.read_record(folder / "training.json", TrainingCard)
+    first = next((point.validation_loss for point in c.log if point.validation_loss is not None), None)
+    loss = f"{c.best_validation_loss:.2f}" if first is None else f"{first:.2f} → {c.best_validation_loss:.2f}"
+    return f"{c.verdict}: validation loss {loss}, {c.trainable_parameters:,} weights trained"
+
+
+def _evaluation(folder: Path) -> str:
+    e = runs.read_record(folder / "evaluation.json", Evaluation)
+    return ", ".join(f"{r.spec.name} {r.accuracy.value:.0%}" for r in e.results)
+
+
+def _decision(folder: Path) -> str:
+    return runs.read_record(folder / "decision.json", Decision).sentence
+
+
+FIGURES: dict[str, Callable[[Path], str]] = {
+    "task": _task, "data": _data, "prompting": _prompting, "retrieval": _retrieval, "training": _training,
+    "evaluation": _evaluation, "decision": _decision,
+}  # fmt: skip

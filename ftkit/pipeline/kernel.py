@@ -1,0 +1,174 @@
+"""One notebook in one kernel: this Python, no network, and no kernel left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ftkit import errors, runs
+from ftkit.errors import BadInput, FtkitError, RunFailed
+from ftkit.params import Parameters
+
+QUIET = {
+    "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_VERBOSITY": "error", "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}  # fmt: skip
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+# The kernel asks Linux to be killed when the process that started it dies, however that dies (prctl 1 = PR_SET_PDEATHSIG).
+LAUNCH = (
+    "import ctypes, os, sys\n"
+    "parent = int(os.environ.get('FTKIT_PARENT', '0'))\n"
+    "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, 9)\n"
+    "if parent and os.getppid() != parent: sys.exit(1)\n"
+    "from ipykernel import kernelapp\n"
+    "kernelapp.launch_new_instance()\n"
+)
+
+
+def notebooks_folder() -> Path:
+    """Return the folder of the notebooks, beside the package."""
+    return Path(__file__).parents[2] / "notebooks"
+
+
+def notebook(stage: str) -> Path:
+    """Return the path of a stage's notebook.
+
+    Raises:
+        BadInput: The notebooks are not beside the package.
+    """
+    path = notebooks_folder() / f"{runs.stage_name(stage)}.ipynb"
+    if not path.exists():
+        raise BadInput("there is no such notebook", where=str(path), todo="install ftkit from its checkout: pip install -e .")
+    return path
+
+
+def execute_notebook(stage: str, p: Parameters, target: Path) -> None:
+    """Execute a stage's notebook into ``target``; Ctrl-C stops the kernel at once.
+
+    Raises:
+        FtkitError: As the notebook raised it; RunFailed for anything else, with the place of the executed notebook.
+        KeyboardInterrupt: The user stopped it; the kernel is gone.
+    """
+    source = notebook(stage)
+    # A thread, because the client would else take Ctrl-C for itself and end with an unclear error.
+    with _environment(p), ThreadPoolExecutor(1, thread_name_prefix="notebook") as pool:
+        working = pool.submit(_papermill, source, target, p)
+        try:
+            while not working.done():
+                wait([working], 0.2)
+        except BaseException:
+            _kill_kernels()
+            raise
+    error = working.exception()
+    if error is not None:
+        raise _told(stage, error, target)
+
+
+def _papermill(source: Path, target: Path, p: Parameters) -> None:
+    import logging
+
+    with _without_slow_import():
+        import papermill
+
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what went wrong is told once, by `_told`
+    papermill.execute_notebook(
+        str(source), str(target), parameters=p.model_dump(mode="json"), kernel_name="python3", language="python", progress_bar=False,
+        log_output=False, cwd=str(Path.cwd()), start_timeout=180, kernel_manager_class=own_kernel(),
+    )  # fmt: skip
+
+
+@contextmanager
+def _without_slow_import() -> Iterator[None]:
+    """Leave out rfc3987_syntax, an optional check of jsonschema's that takes 2 s to import and is not used here."""
+    name = "rfc3987_syntax"
+    before = sys.modules.get(name)
+    sys.modules[name] = None  # pyright: ignore[reportArgumentType]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
+
+
+def own_kernel() -> type:
+    """Return a kernel manager that starts this very Python, whatever kernels are installed under the name python3."""
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    class OwnKernel(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            argv = [sys.executable, "-c", LAUNCH, "-f", "{connection_file}", "--log-level=ERROR"]
+            return KernelSpec(argv=argv, display_name="ftkit", language="python")
+
+    return OwnKernel
+
+
+def _kill_kernels() -> None:
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+@contextmanager
+def _environment(p: Parameters) -> Iterator[None]:
+    """Set what the kernel inherits; the hub is asked only where a model from it is wanted."""
+    wanted = {**QUIET, "FTKIT_PARENT": str(os.getpid())} | (OFFLINE if is_local(p) else {})
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update({name: value for name, value in wanted.items() if before[name] is None})
+    try:
+        yield
+    finally:
+        for name in (n for n, value in before.items() if value is None):
+            os.environ.pop(name, None)
+
+
+def is_local(p: Parameters) -> bool:
+    """Return whether a stage needs nothing from the hub."""
+    base, embedding = getattr(p, "base_model", "embedded"), getattr(p, "embedding_model", "minilm")
+    return all(name in ("embedded", "minilm") or Path(name).is_dir() for name in (base, embedding))
+
+
+def _told(stage: str, error: BaseException, target: Path) -> BaseException:
+    """Turn what went wrong in a notebook into what a user is told."""
+    if isinstance(error, FtkitError | KeyboardInterrupt):
+        return error
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return FtkitError("the disk is full", where=str(target), todo="free some space, then run again")
+    if hasattr(error, "ename"):
+        return _from_cell(stage, error, target)
+    dead = type(error).__name__ == "DeadKernelError"
+    found = "the kernel died; most often the machine ran out of memory" if dead else f"{type(error).__name__}: {error}"
+    todo = "free memory or lower batch_size, then run again" if dead else f"open {target} and see its last cell"
+    return RunFailed(found, where=runs.stage_name(stage), todo=todo)
+
+
+def _from_cell(stage: str, error: Any, target: Path) -> FtkitError:
+    kind = getattr(errors, error.ename, None)
+    if isinstance(kind, type) and issubclass(kind, FtkitError):
+        found, _, todo = str(error.evalue).partition("\n  What to do: ")
+        return kind(found, where=runs.stage_name(stage), todo=todo)
+    if error.ename == "OSError" and f"[Errno {errno.ENOSPC}]" in str(error.evalue):
+        return FtkitError("the disk is full", where=runs.stage_name(stage), todo="free some space, then run again")
+    lines = [plain(line) for line in "\n".join(error.traceback).splitlines() if line.strip()]
+    return RunFailed(
+        f"cell {error.exec_count} failed: {error.ename}: {str(error.evalue)[:500]}\n  " + "\n  ".join(lines[-8:]),
+        where=runs.stage_name(stage), todo=f"open {target} and see the cell",
+    )  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """Return text without terminal colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)

@@ -1,0 +1,122 @@
+"""What can be checked before a kernel starts, told all at once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ftkit.errors import BadInput, FtkitError
+from ftkit.params import DataParameters, EvaluationParameters, ModelParameters, Parameters, RetrievalParameters
+
+LARGEST_CHECKED = 64 << 20
+LEAST_FREE_BYTES = 100 << 20
+
+
+def preflight(built: dict[str, Parameters], stale: set[str]) -> None:
+    """Check files, folders, models and what must agree between stages.
+
+    Args:
+        built: The parameters of every stage.
+        stale: Stages that will run: only their files are opened.
+
+    Raises:
+        BadInput: All faults together.
+        FtkitError: The disk is full.
+    """
+    faults = list(dict.fromkeys([*_missing(built), *_disagreeing(built), *_unusable(built, stale)]))
+    if len(faults) == 1:
+        raise BadInput(faults[0], todo="mend it and run again")
+    if faults:
+        raise BadInput(
+            "\n  ".join([f"{len(faults)} faults before anything was started:", *faults]), todo="mend these and run again"
+        )
+    _room(Path(built["task"].run))
+
+
+def _missing(built: dict[str, Parameters]) -> Iterator[str]:
+    for stage, p in built.items():
+        yield from (f"{stage}: there is no {path}" for path in p.external() if not path.exists())
+
+
+def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
+    bases = {stage: p.base_model for stage, p in built.items() if isinstance(p, ModelParameters)}
+    if len(set(bases.values())) > 1:
+        yield "base_model differs between stages: " + ", ".join(f"{s}: {m}" for s, m in bases.items())
+    data, retrieval, evaluation = built["data"], built["retrieval"], built["evaluation"]
+    assert isinstance(data, DataParameters) and isinstance(retrieval, RetrievalParameters)
+    assert isinstance(evaluation, EvaluationParameters)
+    if data.data == "demo" == retrieval.handbook:
+        for name in ("seed", "demo_scenario"):
+            if getattr(data, name) != getattr(retrieval, name):
+                yield (
+                    f"the demo's examples and handbook do not belong together: data.{name} is {getattr(data, name)}, "
+                    f"retrieval.{name} is {getattr(retrieval, name)}"
+                )  # fmt: skip
+    if evaluation.endpoint_url and not evaluation.endpoint_model:
+        yield "evaluation.endpoint_url is set, but evaluation.endpoint_model is empty"
+
+
+def _unusable(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:
+    """Open what the stages that will run read: a fault costs a second here and a kernel later."""
+    models = {p.base_model for s, p in built.items() if s in stale and isinstance(p, ModelParameters)}
+    for check, wanted in ((_data, "data" in stale), (_handbook, "retrieval" in stale)):
+        if wanted:
+            yield from _told(check, built)
+    for model in sorted(models):
+        yield from _told(_model, model)
+
+
+def _told(check: Callable[[Any], None], given: Any) -> Iterator[str]:
+    try:
+        check(given)
+    except BadInput as error:
+        yield str(error)
+
+
+def _data(built: dict[str, Parameters]) -> None:
+    p = built["data"]
+    assert isinstance(p, DataParameters)
+    small = [path for path in p.external() if path.is_file() and path.stat().st_size <= LARGEST_CHECKED]
+    if p.data == "demo" or len(small) < len(p.external()):
+        return
+    from ftkit.data.read import read
+
+    read(Path(p.data), p.input_column, p.output_column, p.group_column, p.encoding)
+    if p.test_data:
+        read(Path(p.test_data), p.input_column, p.output_column, p.group_column, p.encoding, 1)
+
+
+def _handbook(built: dict[str, Parameters]) -> None:
+    p = built["retrieval"]
+    assert isinstance(p, RetrievalParameters)
+    if p.handbook not in ("", "demo") and Path(p.handbook).exists():
+        from ftkit.retrieval.handbook import read_handbook
+
+        read_handbook(Path(p.handbook))
+
+
+def _model(name: str) -> None:
+    from ftkit.models.local import resolve
+
+    resolve(name)
+
+
+def _room(run: Path) -> None:
+    there = next(folder for folder in (run, *run.resolve().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    if free < LEAST_FREE_BYTES:
+        raise FtkitError(
+            f"the disk is full: {free >> 20} MiB are free, a run needs at least {LEAST_FREE_BYTES >> 20}", where=str(run),
+            todo="free some space, then run again",
+        )  # fmt: skip
+
+
+def order_faults(selected: list[str], done: set[str], reads: dict[str, list[str]]) -> str:
+    """Return which earlier stage is neither done nor selected, in words; empty if none is."""
+    for stage in selected:
+        gone = [other for other in reads[stage] if other not in done and other not in selected]
+        if gone:
+            return f"{stage} reads what {', '.join(gone)} write{'s' * (len(gone) == 1)}, and that has not been run"
+    return ""
