@@ -101,7 +101,7 @@ def resample_means(data: Clusters, n_resamples: int, seed: int) -> np.ndarray:
     rows = np.column_stack([data.sizes, data.sums])
     distinct, counts = np.unique(rows, axis=0, return_counts=True)
     rng, total = np.random.default_rng(seed), len(rows)
-    few = len(distinct) * 4 <= total
+    few = len(distinct) * 8 <= total
     table = distinct if few else rows
     means = np.empty((n_resamples, data.sums.shape[1]))
     step = max(1, BLOCK_CELLS // len(table))

@@ -7,6 +7,7 @@ from typing import Any
 from ftkit.decision import costs as cost_model
 from ftkit.decision import words
 from ftkit.decision.choose import Choice, Table, choose
+from ftkit.decision.claims import claims
 from ftkit.decision.flips import Figure, Flip, Outcome, choice_flips, number_flips
 from ftkit.decision.gates import gates
 from ftkit.decision.prices import ASSUMED, SHARES, measured, prices
@@ -98,6 +99,7 @@ def decide(
         prices=[*_measured(case), *case.prices], margin_points=p.margin_points, more_test_examples=more, more_test_usd=more_usd,
         leading=choice.strategy if choice.kind == "can't tell" else "", flips=[f.text for f in flipped], flip_factors=[f.closeness for f in flipped],
         expected=suitability.sentence if suitability else "", next_steps=words.next_steps(choice, results, found, more),
+        claims=claims(evaluation, training, case.setting(p), p),
     )  # fmt: skip
 
 

@@ -56,7 +56,10 @@ def latency(result: StrategyResult, p: DecisionParameters) -> Gate:
     state = "passed" if result.seconds_per_answer <= p.max_seconds_per_answer else "failed"
     tail = f", 95% within {result.seconds_p95:.2g} s" if result.seconds_p95 else ""
     return _gate(
-        result, "latency", state, f"{result.seconds_per_answer:.2g} s per answer{tail}, allowed {p.max_seconds_per_answer:g} s"
+        result,
+        "latency",
+        state,
+        f"{result.seconds_per_answer:.2g} s per answer on this machine{tail}, allowed {p.max_seconds_per_answer:g} s",
     )
 
 

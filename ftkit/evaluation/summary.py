@@ -14,6 +14,8 @@ from ftkit.evaluation.scoring import field_matches
 from ftkit.records import Confusion, Estimate, StrategyResult, StrategySpec, TaskCard
 from ftkit.statistics import clusters, mean_interval, mean_intervals, resample_means
 
+ENOUGH = 2000  # a standard error from 2,000 resamples is off by 1.6%; 77 labels and 3,080 items take 0.4 s
+
 
 def summarise(
     spec: StrategySpec,
@@ -96,7 +98,7 @@ def macro_f1(
     g = len(data.sizes)
     if g == 1:
         return Estimate(value=value, low=0.0, high=1.0, n=len(truth), method="one cluster: no interval can be made")
-    spread = float(_macro(resample_means(data, n_resamples, seed)).std())
+    spread = float(_macro(resample_means(data, min(n_resamples, ENOUGH), seed)).std())
     half = float(stdtrit(g - 1, 0.975)) * max(spread * np.sqrt(g / (g - 1)), 1 / (2 * len(truth)))
     return Estimate(
         value=value, low=max(0.0, value - half), high=min(1.0, value + half), n=len(truth), method="cluster bootstrap, t"

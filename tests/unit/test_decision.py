@@ -248,3 +248,15 @@ def test_flips_are_true():
     limit = float(text.split(" of ")[1].split(" s")[0])
     assert decide(case, max_seconds_per_answer=limit * 0.98).verdict != "hybrid"
     assert decide(case, max_seconds_per_answer=limit * 1.05).verdict == "hybrid"
+
+
+def test_the_guides_claims_are_held_against_planted_truths():
+    lost = Estimate(value=-0.3, low=-0.4, high=-0.2, n=100, method="planted")
+    case = world({"prompting": 0.5, "few-shot": 0.6, "fine-tuned": 0.7, "hybrid": 0.8}, general=lost)
+    held = {c.claim.split(" ")[0] + " " + c.claim.split(" ")[1]: c.verdict for c in decide(case, training=TRAINING).claims}
+    assert held["A better"] == held["Tuning and"] == held["Training costs"] == "holds here"
+    assert held["Parameter-efficient tuning"] == "does not hold here"
+    assert held["A tuned"] in ("not testable here", "can't tell") and held["Retrieval gives"] == "not testable here"
+    worse = {c.claim: c.verdict for c in decide(world({"prompting": 0.5, "few-shot": 0.4, "hybrid": 0.3})).claims}
+    assert worse["A better prompt helps before anything is tuned."] == "does not hold here"
+    assert worse["Tuning and retrieval together are best."] == "does not hold here"

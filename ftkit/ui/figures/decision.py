@@ -226,3 +226,8 @@ def cost_rows(decision: Decision) -> list[dict[str, Any]]:
 def _room(line: str) -> float:
     """Return the height of a bar with its text, in units of one bar line."""
     return 1.2 + 0.55 * (line.count("<br>") + 1)
+
+
+def claim_rows(decision: Decision) -> list[dict[str, Any]]:
+    """Return the guide's claims for a table."""
+    return [{"the guide says": f"{c.claim} ({c.point})", "this run": c.verdict, "measured": c.measured} for c in decision.claims]
