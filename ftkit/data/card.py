@@ -116,7 +116,10 @@ def curate(train: Table, test: Table | None, card: TaskCard, p: DataParameters, 
 def _leave_out(cleaned: Cleaned, card: TaskCard, p: DataParameters) -> None:
     """Keep at most the sizes that were asked for, the same share of every label."""
     limits = {"train": p.max_examples, "validation": p.max_validation, "test": p.max_test}
-    kept = {row["id"] for name in SPLITS for row in at_most(cleaned.rows, card, name, limits[name], p.seed)}
+    rows = cleaned.rows
+    for name, limit in limits.items():
+        rows = at_most(rows, card, name, limit, p.seed)
+    kept = {row["id"] for row in rows}
     bad = [(row, f"good, but data.max_... keeps {limits[row['split']]:,}") for row in cleaned.rows if row["id"] not in kept]
     if bad:
         take(cleaned, LEFT_OUT, "not used: data.max_examples, max_validation or max_test keep fewer, drawn by label", bad)

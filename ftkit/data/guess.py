@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ def _columns(raw: Raw) -> tuple[list[Column], list[str]]:
     return found, nested
 
 
-def _pick(columns: list[Column], names: list[str], score: Callable[[Column], float]) -> Column:
+def _pick(columns: list[Column], names: Sequence[str], score: Callable[[Column], float]) -> Column:
     """Return the column with the best known name, else the one that looks most like it."""
     named = [c for n in names for c in columns if c.name.lower().replace(" ", "_") == n and not c.is_id]
     return named[0] if named else max(columns, key=score)

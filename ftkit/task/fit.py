@@ -126,7 +126,7 @@ def _domain(p: TaskParameters) -> Reason:
 def _expected(p: TaskParameters, reasons: list[Reason]) -> Expected:
     votes = {k: sum(r.speaks_for == k for r in reasons) for k in ("fine-tuning", "retrieval", "prompting")}
     tuning = p.problem != "knowledge" and p.examples_at_hand >= 500 and p.requirements_change == "rarely"
-    tuning = tuning and votes["fine-tuning"] >= votes["prompting"]
+    tuning = tuning and p.prompting_tried != "no" and votes["fine-tuning"] >= votes["prompting"]
     if p.problem in ("knowledge", "both"):
         return "hybrid" if tuning and p.problem == "both" else "retrieval"
     return "fine-tuning" if tuning else "prompting"
