@@ -118,8 +118,8 @@ def check_fit(model: Any, tokenizer: Any, folder: str) -> None:
 
 
 def end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """Return every token that ends an answer: of the tokenizer, the configuration and the checkpoint's generation settings."""
-    found = {int(tokenizer.eos_token_id)}
+    """Return every token that ends an answer: of tokenizer, chat template, configuration and generation settings."""
+    found = {int(tokenizer.eos_token_id), *tokens.turn_ends(tokenizer)}
     for source in (model.config, model.generation_config):
         told = getattr(source, "eos_token_id", None)
         found |= set(told if isinstance(told, list) else [] if told is None else [told])

@@ -7,6 +7,8 @@ from typing import Any
 from ftkit.errors import BadInput
 from ftkit.models.chat import Messages
 
+TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "</s>")
+
 
 def encode(tokenizer: Any, messages: Messages) -> list[int]:
     """Return the token ids of a prompt, ready for the answer to follow.
@@ -46,6 +48,12 @@ def _merged(messages: Messages) -> Messages:
         return messages
     first = {"role": messages[1]["role"], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
     return [first, *messages[2:]]
+
+
+def turn_ends(tokenizer: Any) -> set[int]:
+    """Return the tokens with which the chat template ends a turn; some checkpoints name another one as ``eos_token``."""
+    known, written = tokenizer.get_added_vocab(), str(tokenizer.chat_template)
+    return {known[name] for name in TURN_ENDS if name in known and name in written}
 
 
 def fit(tokenizer: Any, messages: Messages, room: int) -> tuple[list[int], int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ftkit.errors import BadInput
+from ftkit.models.chat import Messages
+from ftkit.models.tokens import encode, fit, template, turn_ends
 
 IGNORED = -100
 
@@ -17,47 +20,77 @@ class Encoded:
     Attributes:
         input_ids: Token ids of prompt and answer.
         labels: The same ids where the loss counts, -100 elsewhere.
-        cut: Prompt tokens left out at the front because the example was longer than ``max_length``.
+        cut: Prompt tokens left out because the example was longer than ``max_length``.
+        id: Id of the example, for messages; empty for general ones.
     """
 
     input_ids: list[int]
     labels: list[int]
     cut: int
+    id: str = ""
 
 
-def encode_conversation(tokenizer: Any, messages: list[dict[str, str]], answer: str, max_length: int) -> Encoded:
-    """Encode one prompt and its answer.
+def encode_all(
+    tokenizer: Any, conversations: Sequence[tuple[Messages, str, str]], max_length: int, context: int = 0
+) -> list[Encoded]:
+    """Encode all conversations of (messages, answer, example id).
 
-    The prompt is encoded exactly as at inference (``add_generation_prompt=True``), so that training and answering see
-    the same tokens. What is too long is cut at the front of the prompt, as at inference, never from the answer.
+    Args:
+        tokenizer: The model's tokenizer.
+        conversations: What to learn.
+        max_length: Longest example in tokens.
+        context: Tokens that the model can see at all; 0: not known.
 
     Raises:
-        BadInput: The answer alone is longer than ``max_length``, so nothing would be left to learn from.
+        BadInput: ``max_length`` is above the context, or answers do not fit (up to five are named, all are counted).
     """
-    prompt_text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    full_text = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": answer}], tokenize=False)
-    if full_text.startswith(prompt_text):
-        answer_text = full_text[len(prompt_text) :]
-    else:
-        answer_text = answer + tokenizer.eos_token
-    prompt: list[int] = tokenizer(prompt_text, add_special_tokens=False)["input_ids"]
-    target: list[int] = tokenizer(answer_text, add_special_tokens=False)["input_ids"]
-    target = target[: _end(target, tokenizer.eos_token_id)] or target
-    if tokenizer.eos_token_id not in target:
-        target = [*target, tokenizer.eos_token_id]
-    if len(target) >= max_length:
+    if context and max_length > context:
         raise BadInput(
-            f"an answer has {len(target)} tokens, more than max_length {max_length}", where="training.max_length",
-            todo=f"set training.max_length above {len(target)}",
+            f"max_length {max_length} is above the model's context of {context} tokens", where="training.max_length",
+            todo=f"set it to at most {context}",
         )  # fmt: skip
-    cut = max(0, len(prompt) + len(target) - max_length)
-    prompt = prompt[cut:]
-    return Encoded(prompt + target, [IGNORED] * len(prompt) + target, cut)
+    found = [encode_conversation(tokenizer, messages, answer, max_length, row_id) for messages, answer, row_id in conversations]
+    long = [(e.id, len(e.input_ids)) for e in found if len(e.input_ids) > max_length]
+    if long:
+        named = ", ".join(f"{row_id} ({length} tokens)" for row_id, length in long[:5])
+        raise BadInput(
+            f"{len(long)} answers leave no room for their prompt in max_length {max_length}: {named}", where="training.max_length",
+            todo=f"set training.max_length above {max(length for _, length in long)}, or shorten these answers",
+        )  # fmt: skip
+    return found
 
 
-def _end(target: list[int], eos: int) -> int:
-    """Return the length of the answer up to and with its last end token; 0 if there is none."""
-    return len(target) - target[::-1].index(eos) if eos in target else 0
+def encode_conversation(tokenizer: Any, messages: Messages, answer: str, max_length: int, row_id: str = "") -> Encoded:
+    """Encode one prompt and its answer.
+
+    The prompt is encoded exactly as for answering, so that training and answering see the same tokens; what is too long
+    is cut from the prompt, never from the answer. An answer that leaves no room comes back longer than ``max_length``.
+    """
+    target = answer_ids(tokenizer, messages, answer)
+    room = max_length - len(target)
+    if room < 1:
+        prompt = encode(tokenizer, messages)
+        return Encoded([*prompt[-1:], *target], [IGNORED, *target], len(prompt) - 1, row_id)
+    prompt, cut = fit(tokenizer, messages, room)
+    return Encoded(prompt + target, [IGNORED] * len(prompt) + target, cut, row_id)
+
+
+def answer_ids(tokenizer: Any, messages: Messages, answer: str) -> list[int]:
+    """Return the tokens that the model must write after its prompt: the answer up to and with its end token."""
+    before = template(tokenizer, messages, add_generation_prompt=True)
+    whole = template(tokenizer, [*messages, {"role": "assistant", "content": answer}])
+    ids = _after(tokenizer, before, whole if whole.startswith(before) else before + answer)
+    ends = {int(tokenizer.eos_token_id), *turn_ends(tokenizer)}
+    places = [i for i, token in enumerate(ids) if token in ends]
+    return ids[: places[-1] + 1] if places else [*ids, int(tokenizer.eos_token_id)]
+
+
+def _after(tokenizer: Any, before: str, whole: str) -> list[int]:
+    """Return the tokens of ``whole`` after those of ``before``; of the rest alone where the joint falls inside a token."""
+    first, both = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (before, whole))
+    if both[: len(first)] == first:
+        return both[len(first) :]
+    return tokenizer(whole[len(before) :], add_special_tokens=False)["input_ids"]
 
 
 def loss_sample(tokenizer: Any, example: Encoded, last: int = 120) -> list[tuple[str, bool]]:

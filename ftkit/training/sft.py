@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftkit.errors import BadInput, FtkitError
+from ftkit.models.local import end_tokens
+from ftkit.models.weights import fingerprint, write_base_note
+from ftkit.params import TrainingParameters
 from ftkit.records import TrainingCard, TrainPoint
 from ftkit.runs import peak_memory_gib, write_record, write_text
 from ftkit.training.encode import Encoded, loss_sample
@@ -43,6 +46,13 @@ class TrainingPlan:
     prompt: str = ""
 
 
+def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPlan:
+    """Return the plan that the stage's parameters name."""
+    names = ("method", "num_train_epochs", "learning_rate", "per_device_train_batch_size", "lora_r", "lora_alpha")
+    chosen = {name: getattr(p, name) for name in (*names, "early_stopping_patience", "seed")}
+    return TrainingPlan(folder=folder, prompt=prompt, **chosen)
+
+
 def wrap_lora(model: Any, rank: int, alpha: int) -> Any:
     """Put LoRA matrices on every linear layer but the output head.
 
@@ -60,7 +70,7 @@ def wrap_lora(model: Any, rank: int, alpha: int) -> Any:
 
 def train(
     model: Any, tokenizer: Any, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], plan: TrainingPlan,
-    *, base: str, base_sha256: str, general_examples: int = 0, progress: Progress | None = None,
+    *, base: str, base_folder: Path, general_examples: int = 0, progress: Progress | None = None,
 ) -> TrainingCard:  # fmt: skip
     """Train and keep the checkpoint with the best validation loss.
 
@@ -74,7 +84,7 @@ def train(
         validation_set: Encoded examples that choose the checkpoint.
         plan: Method, rates and folder.
         base: Name of the base model, for the record.
-        base_sha256: Hash of the base's weights.
+        base_folder: Folder of its weights; their hash goes into the record and beside the adapter.
         general_examples: How many of ``train_set`` are general instruction data.
         progress: Called with each log point and the total number of steps.
 
@@ -87,6 +97,7 @@ def train(
     """
     if not train_set or not validation_set:
         raise BadInput("there are no training or validation examples", where="training", todo="see 02_data's splits")
+    base_sha256 = fingerprint(base_folder)
     kept = _open(plan, train_set, validation_set, base_sha256)
     if kept is not None:
         return kept
@@ -96,14 +107,14 @@ def train(
     total = sum(p.numel() for p in model.parameters())
     model = wrap_lora(model, plan.lora_r, plan.lora_alpha) if plan.method == "lora" else model
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    trainer = make_trainer(model, tokenizer, train_set, validation_set, plan, progress)
     began, before = time.monotonic(), _seconds_before(plan.folder)
+    trainer = make_trainer(model, tokenizer, train_set, validation_set, plan, progress, before)
     first = _first_loss(trainer, plan.folder)
     _run(trainer, plan.folder)
     seconds = before + time.monotonic() - began
     log = points(trainer.state.log_history)
     verdict, advice = judge(log, first)
-    _save(trainer, tokenizer, plan.folder)
+    _save(trainer, tokenizer, plan.folder, base, base_folder)
     card = TrainingCard(
         method=plan.method, base=base, base_sha256=base_sha256, adapter="training/adapter", prompt=plan.prompt, parameters=total,
         trainable_parameters=trainable, examples=len(train_set), general_examples=general_examples,
@@ -190,11 +201,25 @@ def _last_checkpoint(folder: Path) -> str | None:
     return str(max(found, key=lambda p: int(p.name.split("-")[1]))) if found else None
 
 
-def _save(trainer: Any, tokenizer: Any, folder: Path) -> None:
+def _save(trainer: Any, tokenizer: Any, folder: Path, base: str, base_folder: Path) -> None:
+    """Write adapter or full weights, tokenizer and the base's fingerprint under a temporary name, then rename."""
+    from safetensors import SafetensorError
+    from transformers import GenerationConfig
+
     target, temporary = folder / "adapter", folder / ".adapter.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    trainer.model.save_pretrained(str(temporary), safe_serialization=True)
-    tokenizer.save_pretrained(str(temporary))
+    model = trainer.model
+    model.generation_config = GenerationConfig(pad_token_id=tokenizer.pad_token_id, eos_token_id=end_tokens(model, tokenizer))
+    try:
+        model.save_pretrained(str(temporary))
+        tokenizer.save_pretrained(str(temporary))
+        write_base_note(temporary, base, base_folder)
+    except (OSError, SafetensorError) as error:
+        raise FtkitError(
+            f"the weights could not be written: {error}",
+            where=str(target),
+            todo="free some space, then run the same command again",
+        ) from error
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
 

@@ -71,8 +71,9 @@ def make_trainer(
     validation_set: Sequence[Encoded],
     plan: TrainingPlan,
     progress: Progress | None,
+    before: float = 0.0,
 ) -> Any:
-    """Return the trainer of a plan."""
+    """Return the trainer of a plan; ``before`` is the seconds that a stopped run of it had trained."""
     import torch
     from datasets import Dataset
     from transformers import EarlyStoppingCallback
@@ -99,7 +100,7 @@ def make_trainer(
         Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels, "length": len(e.input_ids)} for e in part])
         for part in (train_set, validation_set)
     ]
-    callbacks: list[Any] = [EarlyStoppingCallback(plan.early_stopping_patience), _watch(progress)]
+    callbacks: list[Any] = [EarlyStoppingCallback(plan.early_stopping_patience), _watch(progress, before)]
     trainer = AnswerTrainer(
         model=model, args=config, train_dataset=rows[0], eval_dataset=rows[1], processing_class=tokenizer, callbacks=callbacks,
         data_collator=lambda examples: collate(examples, tokenizer.pad_token_id),
@@ -110,27 +111,29 @@ def make_trainer(
     return trainer
 
 
-def _watch(progress: Progress | None) -> Any:
+def _watch(progress: Progress | None, before: float) -> Any:
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):
-        began, seen = 0.0, 0
+        began, seen, before = 0.0, 0, 0.0
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            self.began, self.seen = time.monotonic(), int(state.num_input_tokens_seen or 0)
+            self.began, self.seen, self.before = time.monotonic(), int(state.num_input_tokens_seen or 0), before
 
         def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             for point in points(state.log_history[-1:]):
                 _check_finite(point)
                 spent = max(time.monotonic() - self.began, 1e-6)
                 speed = (int(state.num_input_tokens_seen or 0) - self.seen) / spent
+                if self.began:
+                    state.log_history[-1]["tokens_per_s"] = point.tokens_per_s = round(speed, 1)
                 if progress and self.began:
-                    progress(point.model_copy(update={"tokens_per_s": round(speed, 1)}), state.max_steps)
+                    progress(point, state.max_steps)
 
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             if folder.is_dir():
-                (folder / "seconds.json").write_text(json.dumps({"seconds": time.monotonic() - self.began}))
+                (folder / "seconds.json").write_text(json.dumps({"seconds": self.before + time.monotonic() - self.began}))
 
     return Watch()
 
@@ -150,6 +153,7 @@ def points(history: list[dict[str, Any]]) -> list[TrainPoint]:
         TrainPoint(
             step=int(row["step"]), epoch=float(row.get("epoch") or 0), loss=row.get("loss"),
             validation_loss=row.get("eval_loss"), learning_rate=row.get("learning_rate"),
+            tokens_per_s=row.get("tokens_per_s"),
         )
         for row in history
         if "loss" in row or "eval_loss" in row

@@ -1,0 +1,65 @@
+"""General instruction data in the mix, so that tuning does not cost general skills (guide: 10-15%)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+
+from ftkit.errors import BadInput
+from ftkit.models.chat import Messages
+from ftkit.params import TrainingParameters
+
+Lesson = tuple[Messages, str, str]
+ANSWER_NAMES = ("response", "completion", "output")
+
+
+def general_mix(p: TrainingParameters, examples: int) -> tuple[list[Lesson], str]:
+    """Return general lessons for a share ``p.general_share`` of the whole mix, and a sentence that says what was added.
+
+    Args:
+        p: The stage's parameters.
+        examples: Number of the task's own training examples.
+
+    Raises:
+        BadInput: The file of general data is not usable.
+    """
+    wanted = round(examples * p.general_share / (1 - p.general_share))
+    if wanted == 0:
+        return [], "No general instructions were added (general_share is 0): general skills may suffer."
+    if p.general_data:
+        found = read_general(Path(p.general_data), wanted, p.seed)
+        return found, f"{len(found)} general instructions from {p.general_data} are mixed in."
+    if p.base_model != "embedded":
+        return [], "No general instructions were added: name a file of prompts and responses as training.general_data."
+    from ftkit.models.embedded.curriculum import general_lessons
+
+    found = [(messages, answer, f"general-{i}") for i, (messages, answer) in enumerate(general_lessons(wanted, p.seed))]
+    return found, f"{len(found)} general lessons of the embedded base's own curriculum are mixed in."
+
+
+def read_general(path: Path, wanted: int, seed: int) -> list[Lesson]:
+    """Return up to ``wanted`` lessons of a JSON-lines file with ``prompt`` and ``response``, drawn with a seed.
+
+    Raises:
+        BadInput: The file is missing or a line is not such an object.
+    """
+    if not path.is_file():
+        raise BadInput("there is no such file", where=f"training.general_data {path}", todo="check the path, or leave it empty")
+    lines = [(n, line) for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if line.strip()]
+    chosen = lines if len(lines) <= wanted else sorted(Random(seed).sample(lines, wanted))
+    return [_lesson(path, number, line) for number, line in chosen]
+
+
+def _lesson(path: Path, number: int, line: str) -> Lesson:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    answer = next((row[name] for name in ANSWER_NAMES if isinstance(row.get(name), str)), "") if isinstance(row, dict) else ""
+    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str) or not answer.strip():
+        raise BadInput(
+            'is no object with the texts "prompt" and "response"', where=f"{path} line {number}",
+            todo='write one a line: {"prompt": "...", "response": "..."}',
+        )  # fmt: skip
+    return [{"role": "user", "content": row["prompt"].strip()}], answer.removesuffix("<|endoftext|>").strip(), f"general-{number}"

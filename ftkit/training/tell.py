@@ -1,0 +1,65 @@
+"""What 05 shows and says: the mix, answers before and after, and what was learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ftkit.records import TrainingCard
+from ftkit.training.encode import IGNORED, Encoded
+
+
+def mix_rows(own: Sequence[Encoded], general: Sequence[Encoded], validation: Sequence[Encoded]) -> list[dict[str, Any]]:
+    """Return one row per part of the mix: examples, tokens, tokens in the loss, and examples whose prompt was cut."""
+    return [
+        {
+            "part": name,
+            "examples": len(part),
+            "tokens, mean": round(sum(len(e.input_ids) for e in part) / len(part), 1),
+            "longest": max(len(e.input_ids) for e in part),
+            "tokens learnt, mean": round(sum(label != IGNORED for e in part for label in e.labels) / len(part), 1),
+            "prompts cut": sum(e.cut > 0 for e in part),
+        }
+        for name, part in (("your examples", own), ("general lessons", general), ("validation (only measured)", validation))
+        if part
+    ]
+
+
+def answer_rows(table: Any, answers: Any, limit: int = 4) -> list[dict[str, str]]:
+    """Return examples with the right answer and what the model said; see ``before_after``."""
+    rows = zip(table["input"], table["output"], answers["text"], strict=True)
+    return [{"input": a, "right answer": b, "the model says": c or "(no answer)"} for a, b, c in list(rows)[:limit]]
+
+
+def before_after(table: Any, before: Any, after: Any, limit: int = 6) -> list[dict[str, str]]:
+    """Return examples with the right answer and what the model said before and after tuning.
+
+    Args:
+        table: Validation examples (columns ``input`` and ``output``).
+        before: Answers of the base (column ``text``), same order.
+        after: Answers of the tuned model, same order.
+        limit: Most rows.
+    """
+    rows = zip(table["input"], table["output"], before["text"], after["text"], strict=True)
+    names = ("input", "right answer", "before", "after")
+    return [
+        dict(zip(names, (*row[:2], row[2] or "(no answer)", row[3] or "(no answer)"), strict=True)) for row in list(rows)[:limit]
+    ]
+
+
+def learned(card: TrainingCard, general: str) -> tuple[str, list[str]]:
+    """Return the title and the points of the summary box."""
+    said = {
+        "learnt": "The model learnt from your examples",
+        "underfit": "The model was still learning when it stopped",
+        "overfit": "The model began to learn your examples by heart; the checkpoint before that was kept",
+        "diverged": "The model did not learn",
+    }
+    share = card.trainable_parameters / card.parameters
+    return said[card.verdict], [
+        f"Loss per answer token on validation: {card.log[0].validation_loss:.2f} before, {card.best_validation_loss:.3g} for the kept checkpoint.",
+        f"{card.trainable_parameters:,} weights were trained, {share:.1%} of the base's {card.parameters:,}.",
+        f"It took {card.duration_s:.0f} s for {card.tokens:,} tokens, and {card.peak_memory_gib:.1f} GiB at its peak.",
+        general,
+        f"What to change: {card.advice}.",
+    ]

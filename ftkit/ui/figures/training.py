@@ -1,0 +1,215 @@
+"""Pictures of 05: what would fit, which tokens count, the loss while it trains and after, and answers before and after."""
+
+from __future__ import annotations
+
+import html
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ftkit.records import Estimate, TrainingCard, TrainPoint
+from ftkit.ui import theme
+from ftkit.ui.progress import Progress
+
+TRAIN, VALIDATION = "#7A828C", theme.COLORS["fine-tuned"]
+PARTS = [
+    ("weights_gib", "weights", "#0072B2"), ("training_gib", "gradients and optimizer", "#E69F00"),
+    ("activations_gib", "one batch on its way", "#009E73"),
+]  # fmt: skip
+WORDS = {
+    "learnt": "It learnt", "underfit": "It was still learning when it stopped", "overfit": "It began to learn by heart",
+    "diverged": "It did not learn",
+}  # fmt: skip
+
+
+def needs(found: Sequence[Any], parameters: int, memory_gib: float, chosen: str) -> Any:
+    """Return the memory that each method would take, split into its parts (estimates).
+
+    Args:
+        found: One ``training.Need`` per method.
+        parameters: Parameters of the model.
+        memory_gib: Memory that is free on this machine.
+        chosen: The method that the parameters name.
+    """
+    import plotly.graph_objects as go
+
+    figure, names = go.Figure(), [n.method for n in found]
+    libraries = [n.total_gib - n.weights_gib - n.training_gib - n.activations_gib for n in found]
+    figure.add_bar(y=names, x=libraries, name="the libraries themselves", orientation="h", marker_color="#B9BFC7")
+    for field, name, color in PARTS:
+        figure.add_bar(y=names, x=[getattr(n, field) for n in found], name=name, orientation="h", marker_color=color)
+    for n in found:
+        figure.add_annotation(
+            x=n.total_gib, y=n.method, text=f" {n.total_gib:.1f} GiB, {n.trainable:,} weights change", showarrow=False,
+            xanchor="left", font_size=12,
+        )  # fmt: skip
+    figure.update_traces(hovertemplate="%{fullData.name}: %{x:.2f} GiB<extra></extra>")
+    longest = max(n.total_gib for n in found)
+    figure.update_layout(barmode="stack", bargap=0.45)
+    figure.update_xaxes(title="memory, GiB (estimate)", range=[0, 1.9 * longest])
+    figure.update_yaxes(showgrid=False, autorange="reversed")
+    if memory_gib < 1.8 * longest:
+        figure.add_vline(x=memory_gib, line={"color": theme.BAD, "width": 2, "dash": "dot"}, annotation_text="free here")
+    need = next(n for n in found if n.method == chosen)
+    fits = "fits into" if need.total_gib < memory_gib else "does not fit into"
+    title = f"{chosen} changes {theme.percent(need.share, 1)} of {millions(parameters)} weights and {fits} the {memory_gib:.0f} GiB free here"
+    figure = theme.style(figure, title, "estimates from the model's shape and your longest examples", height=250)
+    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.42, "x": 0}, margin_b=70)
+    return figure
+
+
+def millions(count: int) -> str:
+    """Return a number of weights as people say it."""
+    for size, name in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+        if count >= size:
+            return f"{count / size:.3g} {name}"
+    return str(count)
+
+
+def tokens_html(sample: Sequence[tuple[str, bool]]) -> str:
+    """Return an example's tokens as HTML: those in the loss coloured, the others grey; every text is escaped."""
+    parts = []
+    for text, counts in sample:
+        shown = html.escape(text).replace("\n", "↵<br>").replace(" ", "&nbsp;") or "·"
+        look = f"background:{theme.COLORS['fine-tuned']}33;border-bottom:2px solid {theme.COLORS['fine-tuned']}" if counts else ""
+        parts.append(f"<span style='{look or f'color:{theme.MUTED}'};padding:0 1px;margin-right:1px'>{shown}</span><wbr>")
+    inside = sum(counts for _, counts in sample)
+    head = f"{inside} of the {len(sample)} tokens shown are learnt (coloured); the others are only read"
+    return (
+        f"<div style='font-family:{theme.FONT};max-width:860px'><p style='margin:.4em 0'><b>{head}</b></p>"
+        f"<div style='font-family:ui-monospace,monospace;font-size:13px;line-height:1.9'>{''.join(parts)}</div></div>"
+    )
+
+
+def show_tokens(sample: Sequence[tuple[str, bool]]) -> None:
+    """Show which tokens of one example are in the loss."""
+    from IPython.display import display
+
+    text = "in the loss: " + "".join(t for t, counts in sample if counts)
+    display({"text/html": tokens_html(sample), "text/plain": text}, raw=True)
+
+
+def curve(card: TrainingCard) -> Any:
+    """Return the loss curve of a finished training with the kept checkpoint marked; the title is the verdict."""
+    figure = draw_curve(card.log)
+    scored = [p for p in card.log if p.validation_loss is not None]
+    best = min(scored, key=lambda p: p.validation_loss if p.validation_loss is not None else math.inf)
+    first = scored[0].validation_loss or 0.0
+    figure.add_scatter(
+        x=[best.epoch], y=[best.validation_loss], mode="markers+text", text=[f"kept: {best.validation_loss:.3g}"], showlegend=False,
+        textposition="top center", marker={"size": 15, "color": VALIDATION, "symbol": "circle-open", "line_width": 3}, hoverinfo="skip",
+        textfont={"color": VALIDATION}, cliponaxis=False,
+    )  # fmt: skip
+    title = f"{WORDS[card.verdict]}: validation loss went from {first:.2f} to {card.best_validation_loss:.2g}"
+    spent = f"{card.duration_s / 60:.1f} minutes" if card.duration_s >= 90 else f"{card.duration_s:.0f} seconds"
+    early = ", stopped early" if card.stopped_early else ""
+    return theme.style(figure, title, f"{card.examples:,} examples, {card.epochs:g} passes in {spent}{early}", height=330)
+
+
+def draw_curve(log: Sequence[TrainPoint]) -> Any:
+    """Return training and validation loss over the passes, both labelled at the line's end."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    train = [(p.epoch, p.loss) for p in log if p.loss is not None and math.isfinite(p.loss)]
+    valid = [(p.epoch, p.validation_loss) for p in log if p.validation_loss is not None and math.isfinite(p.validation_loss)]
+    for points, name, color, mode in ((train, "training", TRAIN, "lines"), (valid, "validation", VALIDATION, "lines+markers")):
+        if not points:
+            continue
+        figure.add_scatter(
+            x=[x for x, _ in points], y=[y for _, y in points], mode=mode, name=name, line={"color": color, "width": 2.5 if name == "validation" else 1.5},
+            hovertemplate=f"{name}: %{{y:.3g}} at pass %{{x:.2f}}<extra></extra>",
+        )  # fmt: skip
+    values = [y for _, y in train + valid if y > 0]
+    if values and max(values) > 15 * min(values):
+        figure.update_yaxes(type="log", dtick="D2")
+    figure.update_xaxes(title="passes over the examples", rangemode="tozero")
+    figure.update_yaxes(title="loss per answer token, nats")
+    return figure
+
+
+def accuracy(found: dict[str, Estimate]) -> Any:
+    """Return the share of validation examples right before and after tuning, with 95% intervals.
+
+    Args:
+        found: Estimates by name, such as 'base' and 'tuned, with passages'.
+    """
+    import plotly.graph_objects as go
+
+    figure, names = go.Figure(), list(found)
+    colors = [
+        theme.COLORS[
+            ("hybrid" if "passages" in n else "fine-tuned") if "tuned" in n else "RAG" if "passages" in n else "prompting"
+        ]
+        for n in names
+    ]
+    for name, color in zip(names, colors, strict=True):
+        e = found[name]
+        low, value, high = (100 * v for v in (e.low, e.value, e.high))
+        figure.add_scatter(x=[low, high], y=[name, name], mode="lines", line={"color": color, "width": 3}, hoverinfo="skip")
+        figure.add_scatter(
+            x=[value], y=[name], mode="markers", marker={"color": color, "size": 12},
+            hovertemplate=f"{name}: {value:.0f}% ({low:.0f} to {high:.0f})<extra></extra>",
+        )  # fmt: skip
+        figure.add_annotation(x=high, y=name, text=f"  {value:.0f}%", showarrow=False, xanchor="left", font_color=color)
+    figure.update_layout(showlegend=False)
+    figure.update_xaxes(title="right answers, % of the validation sample", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
+    figure.update_yaxes(showgrid=False, autorange="reversed")
+    base = max((n for n in names if "tuned" not in n), key=lambda n: found[n].value)
+    tuned = max((n for n in names if "tuned" in n), key=lambda n: found[n].value)
+    verb = "raises" if found[tuned].value > found[base].value else "does not raise"
+    title = f"Tuning {verb} right answers: {found[base].value:.0%} before, {found[tuned].value:.0%} after"
+    n = found[tuned].n
+    return theme.style(
+        figure, title, f"{n} validation examples, 95% intervals; 07 measures on the test", height=110 + 44 * len(names)
+    )
+
+
+class Live:
+    """A callable ``(point, steps)`` that draws the loss while it trains: in the notebook and as a line in the terminal.
+
+    Args:
+        run: The run folder, for the terminal's line.
+        every_s: Shortest time between two drawings, in seconds.
+    """
+
+    def __init__(self, run: str, every_s: float = 2.0) -> None:
+        self.log: list[TrainPoint] = []
+        self.line, self.every_s = Progress("training", run), every_s
+        self._handle: Any = None
+        self._drawn = 0.0
+
+    def __call__(self, point: TrainPoint, steps: int) -> None:
+        """Take one point of the log; ``steps`` is the number of steps in all."""
+        self.log.append(point)
+        known = [f"loss {point.loss:.3g}"] if point.loss is not None else []
+        known += [f"validation loss {point.validation_loss:.3g}"] if point.validation_loss is not None else []
+        known += [f"{point.tokens_per_s:,.0f} tokens/s"] if point.tokens_per_s else []
+        self.line(point.step, steps, ", ".join(known))
+        now = time.monotonic()
+        if now - self._drawn >= self.every_s:
+            self._drawn = now
+            self._draw(point, steps)
+
+    def _draw(self, point: TrainPoint, steps: int) -> None:
+        from IPython import get_ipython
+        from IPython.display import display
+
+        if get_ipython() is None:
+            return
+        figure = theme.style(draw_curve(self.log), f"Training: step {point.step} of {steps}", "it draws itself anew", height=300)
+        if self._handle is None:
+            self._handle = display(theme.bundle(figure), raw=True, display_id=True)
+        else:
+            self._handle.update(theme.bundle(figure), raw=True)
+
+    def close(self, text: str) -> None:
+        """Replace the live picture by one sentence; the finished curve follows in the next cell."""
+        from IPython.display import display
+
+        data = {"text/html": theme.box_html(text, []), "text/plain": text}
+        if self._handle is not None:
+            self._handle.update(data, raw=True)
+        else:
+            display(data, raw=True)
