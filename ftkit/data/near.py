@@ -107,7 +107,7 @@ def _join_near(union: Union, places: list[int], texts: Sequence[str], threshold:
         for other in index.query(sketch):
             _join_if_near(union, place, places[other], grams, grams_of, threshold)
         index.insert(number, sketch)
-        if progress and (number % 500 == 0 or number + 1 == len(places)):
+        if progress and ((number + 1) % 500 == 0 or number + 1 == len(places)):
             progress(number + 1, len(places))
 
 

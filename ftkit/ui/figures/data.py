@@ -96,11 +96,11 @@ def _many_classes(counts: dict[str, int], title: str) -> Any:
     )  # fmt: skip
     for index, anchor in ((0, "left"), (len(names) - 1, "right")):
         figure.add_annotation(
-            x=index + 1, y=values[index], text=f"{names[index]}: {values[index]:,}", xanchor=anchor, yanchor="bottom", showarrow=False,
-            font={"size": 12},
+            x=index + 1, y=values[index], text=f"{names[index]}: {values[index]:,}", xanchor=anchor, yanchor="bottom", ax=0,
+            ayref="y", ay=1.06 * values[0], arrowhead=0, arrowwidth=1, arrowcolor=theme.MUTED, font={"size": 12},
         )  # fmt: skip
     figure.update_xaxes(title=f"{len(names)} labels, most frequent first", showgrid=False)
-    figure.update_yaxes(title="examples", range=[0, 1.2 * values[0]])
+    figure.update_yaxes(title="examples", range=[0, 1.25 * values[0]])
     return theme.style(figure, title, "examples per label, all splits", height=300)
 
 
@@ -113,8 +113,9 @@ def lengths(examples: Any) -> Any:
     from plotly.subplots import make_subplots
 
     words = {name: examples[name].map(lambda text: len(tokens(text))) for name in ("input", "output")}
-    figure = make_subplots(rows=2, cols=1, vertical_spacing=0.3)
-    for row, (name, color) in enumerate((("input", theme.ACCENT), ("output", "#D55E00")), 1):
+    parts = [(name, color) for name, color in (("input", theme.ACCENT), ("output", "#D55E00")) if words[name].nunique() > 1]
+    figure = make_subplots(rows=max(1, len(parts)), cols=1, vertical_spacing=0.3)
+    for row, (name, color) in enumerate(parts, 1):
         _histogram(figure, row, words[name], color)
         step = 1 if words[name].max() < 12 else None
         figure.update_xaxes(title=f"words in the {name}", rangemode="tozero", row=row, col=1, dtick=step)
@@ -123,7 +124,7 @@ def lengths(examples: Any) -> Any:
     half, most = int(words["input"].median()), int(words["input"].quantile(0.95))
     title = f"Half of the inputs have {half} words or fewer, 95% at most {most}"
     under = f"outputs: half {int(words['output'].median())}, 95% at most {int(words['output'].quantile(0.95))} words; dashed: 95%"
-    return theme.style(figure, title, under, height=430)
+    return theme.style(figure, title, under, height=60 + 190 * max(1, len(parts)))
 
 
 def _histogram(figure: Any, row: int, values: Any, color: str) -> None:
@@ -164,7 +165,8 @@ def leakage(card: DataCard) -> Any:
     figure.update_layout(bargap=0.35, legend={"traceorder": "normal"})
     title = f"A split at random would have leaked {before:,} times; the frozen one does {after:,} times"
     under = "held-out rows with a copy or a relative elsewhere"
-    return theme.style(figure, title, under, height=130 + 60 * len(kinds))
+    figure = theme.style(figure, title, under, height=160 + 60 * len(kinds))
+    return figure.update_layout(margin={"t": figure.layout.margin.t + 30})  # the legend takes two lines in a narrow window
 
 
 def splits(card: DataCard) -> Any:

@@ -73,7 +73,7 @@ def examples_needed(suitability: Suitability, at_hand: int = 0) -> Any:
     hover = "%{x} points: %{y:,} test examples<extra></extra>"
     figure.add_scatter(x=points, y=curve, mode="lines", line={"color": theme.ACCENT, "width": 3}, hovertemplate=hover)
     needed = suitability.test_examples_needed
-    _mark(figure, given, needed, f"{given:g} points: {needed:,} examples", theme.COLORS["fine-tuned"])
+    _mark(figure, given, needed, f"{given:g} points: {needed:,}", theme.COLORS["fine-tuned"])
     if at_hand:
         tells = detectable_points(at_hand, share)
         if points[0] <= tells <= max(points[-1], given):
