@@ -303,13 +303,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def notebook_cell(stage: str) -> str:
-    """Return the source of a notebook's ``parameters`` cell: ``name: type = value  # help`` for every field."""
-    lines = []
+    """Return the source of a notebook's ``parameters`` cell: ``name: type = value  # help`` for every field, one a line."""
+    lines = ["# fmt: off"]
     for name, field in MODELS[stage].model_fields.items():
-        kind = _annotation(field.annotation)
-        lines.append(
-            f"{name}: {kind} = {json.dumps(field.default, ensure_ascii=False) if kind == 'str' else repr(field.default)}  # {field.description}"
+        value = (
+            json.dumps(field.default, ensure_ascii=False) if isinstance(field.default, str | list | dict) else repr(field.default)
         )
+        lines.append(f"{name}: {_annotation(field.annotation)} = {value}  # {field.description}")
     return "\n".join(lines)
 
 
