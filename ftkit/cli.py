@@ -168,18 +168,12 @@ def _lab(given: argparse.Namespace) -> int:
 
 def _parameterized(file: Path) -> Path:
     """Write copies of the notebooks with a parameter file's values, and return their folder."""
-    import nbformat
-    from papermill.parameterize import parameterize_notebook
-
     from ftkit import params, pipeline, runs
 
     built = params.load(file)
     folder = Path(built["task"].run) / "lab"
-    folder.mkdir(parents=True, exist_ok=True)
     for stage, p in built.items():
-        source = nbformat.read(pipeline.notebook(stage), as_version=4)
-        filled = parameterize_notebook(source, p.model_dump(mode="json"))
-        nbformat.write(filled, folder / f"{runs.stage_name(stage)}.ipynb")
+        pipeline.prepare_notebook(stage, p, folder / f"{runs.stage_name(stage)}.ipynb")
     return folder
 
 

@@ -84,6 +84,18 @@ def _papermill(source: Path, target: Path, p: Parameters) -> None:
     )  # fmt: skip
 
 
+def prepare_notebook(stage: str, p: Parameters, target: Path) -> None:
+    """Write a copy of a stage's notebook with its parameters filled in, as papermill would run it."""
+    with _without_slow_import():
+        import papermill
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    papermill.execute_notebook(
+        str(notebook(stage)), str(target), parameters=p.model_dump(mode="json"), prepare_only=True, kernel_name="python3",
+        language="python", progress_bar=False,
+    )  # fmt: skip
+
+
 @contextmanager
 def _without_slow_import() -> Iterator[None]:
     """Leave out rfc3987_syntax, an optional check of jsonschema's that takes 2 s to import and is not used here."""

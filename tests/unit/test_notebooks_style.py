@@ -1,0 +1,97 @@
+"""Every notebook is the same kind of document: question first, parameters as the model has them, short cells, no outputs."""
+
+import ast
+import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from ftkit import params, runs
+
+ROOT = Path(__file__).parents[2]
+BOOKS = {stage: ROOT / "notebooks" / f"{runs.stage_name(stage)}.ipynb" for stage in runs.STAGES}
+MOST_CELLS, MOST_LINES = 14, 16
+EXTRA_KEYS = "metadata.papermill cell.metadata.papermill"
+
+
+@pytest.fixture(params=runs.STAGES)
+def stage(request):
+    return request.param
+
+
+def read(stage):
+    return nbformat.read(BOOKS[stage], as_version=4)
+
+
+def code_cells(stage):
+    return [c for c in read(stage).cells if c.cell_type == "code"]
+
+
+def test_there_is_one_notebook_per_stage_and_no_other():
+    assert sorted((ROOT / "notebooks").glob("*.ipynb")) == sorted(BOOKS.values())
+
+
+def test_the_parameters_cell_is_what_the_model_says(stage):
+    tagged = [c for c in code_cells(stage) if "parameters" in c.metadata.get("tags", [])]
+    assert len(tagged) == 1 and "parameters" in code_cells(stage)[0].metadata.get("tags", [])
+    assert tagged[0].source == params.notebook_cell(stage)
+
+
+def test_papermill_lists_every_parameter(stage):
+    from papermill.inspection import inspect_notebook
+
+    assert set(inspect_notebook(str(BOOKS[stage]))) == set(params.MODELS[stage].model_fields)
+
+
+def test_the_first_cell_asks_the_question_and_says_what_it_takes(stage):
+    first = read(stage).cells[0]
+    assert first.cell_type == "markdown" and first.source.startswith("# ")
+    assert first.source.splitlines()[0].rstrip().endswith("?"), "the title is a question"
+    for word in ("Reads", "Writes", "Hardware", "Time"):
+        assert re.search(rf"\*\*{word}\*\*", first.source), f"{word} is not told"
+
+
+def test_the_second_code_cell_opens_the_stage_and_the_last_one_closes_it(stage):
+    cells = code_cells(stage)
+    assert f'stages.begin("{stage}", globals())' in cells[1].source
+    assert "stage.done(" in cells[-1].source and "theme.summary(" in cells[-1].source
+
+
+def test_cells_are_short_and_define_nothing(stage):
+    cells = code_cells(stage)
+    assert len(cells) <= MOST_CELLS, f"{len(cells)} code cells"
+    for cell in cells[1:]:
+        assert len(cell.source.splitlines()) <= MOST_LINES, cell.source
+        kinds = {type(node) for node in ast.walk(ast.parse(cell.source))}
+        assert not kinds & {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}, cell.source
+        assert not re.search(r"^\s*[!%]|pip install", cell.source, re.M), cell.source
+
+
+def test_code_and_words_take_turns(stage):
+    cells = read(stage).cells
+    for before, after in itertools.pairwise(cells[2:]):
+        both = before.cell_type == after.cell_type == "code"
+        assert not both, f"no sentence between:\n{before.source}\n---\n{after.source}"
+
+
+def test_links_between_notebooks_lead_somewhere(stage):
+    text = "\n".join(c.source for c in read(stage).cells)
+    for name in re.findall(r"\b\d\d_[a-z]+\.ipynb", text):
+        assert (ROOT / "notebooks" / name).exists(), name
+
+
+def test_notebooks_name_their_kernel_and_hold_no_outputs(stage):
+    book = read(stage)
+    nbformat.validate(book)
+    assert book.metadata.kernelspec.name == "python3"
+    assert all(not c.outputs and c.execution_count is None for c in book.cells if c.cell_type == "code")
+
+
+def test_nothing_of_a_run_is_left_in_the_notebooks():
+    command = [sys.executable, "-m", "nbstripout", "--verify", "--keep-id", "--extra-keys", EXTRA_KEYS, *map(str, BOOKS.values())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,199 @@
+"""The walk: everything checked first, only what changed is run, errors told as they are, no kernel left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+
+from ftkit import params, pipeline, runs
+from ftkit.errors import BadInput, Busy, NotReady, RunFailed
+from ftkit.pipeline import kernel
+
+WORK = (
+    "import os\nfrom ftkit import runs, stages\np, stage = stages.begin('task', globals())\n"
+    "runs.write_text(stage.path('out.txt'), f'{p.name} {os.environ.get(\"HF_HUB_OFFLINE\")} {__import__(\"sys\").executable}')\n"
+)
+DONE = "stage.done(['out.txt'], seed=p.seed)"
+
+
+def write_notebook(folder: Path, *cells: str) -> None:
+    head = nbformat.v4.new_code_cell(params.notebook_cell("task"), metadata={"tags": ["parameters"]})
+    book = nbformat.v4.new_notebook(cells=[head, *(nbformat.v4.new_code_cell(c) for c in cells)])
+    nbformat.write(book, folder / "01_task.ipynb")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose only notebook is a tiny one; returns the parameter file."""
+    monkeypatch.setattr(kernel, "notebooks_folder", lambda: tmp_path)
+    write_notebook(tmp_path, WORK, DONE)
+    file = tmp_path / "small.yaml"
+    file.write_text(f"run: {tmp_path / 'run'}\ntask: {{name: Fellmoor}}\n")
+    return file
+
+
+TASK = pipeline.Selection(["task"])
+
+
+def test_a_stage_runs_in_this_python_offline_with_its_parameters_and_a_rerun_starts_no_kernel(project, monkeypatch):
+    said = []
+    done = pipeline.run(project, selection=TASK, say=said.append)
+    run = project.parent / "run"
+    assert (run / "task" / "out.txt").read_text() == f"Fellmoor 1 {sys.executable}"
+    assert done.executed == ["task"] and done.report and done.report.exists()
+    executed = nbformat.read(run / "notebooks" / "01_task.ipynb", as_version=4)
+    assert any("injected-parameters" in c.metadata.get("tags", []) for c in executed.cells)
+    assert params.load(run / "params.yaml")["task"] == params.load(project)["task"], "the run's own copy makes the same run"
+
+    monkeypatch.setattr(pipeline.walk, "execute_notebook", lambda *_: pytest.fail("a kernel was started"))
+    again = pipeline.run(project, selection=TASK, say=said.append)
+    assert again.skipped == ["task"] and not again.executed
+    assert any("unchanged" in line for line in said)
+
+
+def test_an_error_of_ours_is_told_as_it_is_and_any_other_with_cell_and_place(project):
+    write_notebook(
+        project.parent, "from ftkit.errors import BadInput\nraise BadInput('row 7 is empty', where='a.csv', todo='fill it')"
+    )
+    with pytest.raises(BadInput) as caught:
+        pipeline.run(project, selection=TASK, say=lambda _: None)
+    assert str(caught.value) == "01_task: a.csv: row 7 is empty\n  What to do: fill it"
+    write_notebook(project.parent, WORK, "1 / 0")
+    with pytest.raises(RunFailed, match="cell 4 failed: ZeroDivisionError") as failed:
+        pipeline.run(project, selection=TASK, say=lambda _: None)
+    assert "notebooks/01_task.ipynb" in str(failed.value) and "\x1b" not in str(failed.value)
+    assert not (project.parent / "run" / "task" / "manifest.json").exists()
+
+
+def test_a_notebook_that_ends_without_its_manifest_is_a_failure(project):
+    write_notebook(project.parent, WORK)
+    with pytest.raises(RunFailed, match="without finishing its stage"):
+        pipeline.run(project, selection=TASK, say=lambda _: None)
+
+
+def test_faults_before_a_kernel_are_told_together(tmp_path):
+    file = tmp_path / "p.yaml"
+    (tmp_path / "empty").mkdir()
+    file.write_text(
+        f"run: {tmp_path / 'run'}\ndata: {{data: {tmp_path}/none.csv}}\nretrieval: {{handbook: {tmp_path}/empty}}\n"
+        f"training: {{base_model: {tmp_path}/empty}}\n"
+    )
+    with pytest.raises(BadInput) as caught:
+        pipeline.run(file, say=lambda _: None)
+    told = str(caught.value)
+    assert all(part in told for part in ("none.csv", "holds no articles", "base_model differs", "config.json"))
+    assert not (tmp_path / "run").exists(), "nothing is written before the checks"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"message,answer\na,b\n", "20"),
+        (("message,answer\n" + "a,caf\xe9\n" * 30).encode("latin-1"), "UTF-8"),
+        (b"", "empty"),
+        (b"text,answer\n" + b"a,b\n" * 30, "message"),
+        (b"message,answer\n" + b"".join(b"m%d,same\n" % k for k in range(30)), "same"),
+    ],
+)  # fmt: skip
+def test_a_bad_data_file_is_told_before_a_kernel_starts(tmp_path, content, message):
+    (tmp_path / "d.csv").write_bytes(content)
+    file = tmp_path / "p.yaml"
+    file.write_text(f"run: {tmp_path / 'run'}\ndata: {{data: {tmp_path}/d.csv}}\n")
+    with pytest.raises(BadInput, match=message):
+        pipeline.run(file, say=lambda _: None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_demos_parts_must_belong_together(tmp_path):
+    file = tmp_path / "p.yaml"
+    file.write_text(f"run: {tmp_path / 'run'}\ndata: {{seed: 8}}\n")
+    with pytest.raises(BadInput, match=r"data\.seed is 8, retrieval\.seed is 7"):
+        pipeline.run(file, say=lambda _: None)
+
+
+def test_a_full_disk_is_told_before_and_while_a_notebook_runs(project, monkeypatch):
+    write_notebook(project.parent, "raise OSError(28, 'No space left on device')")
+    with pytest.raises(Exception, match="the disk is full"):
+        pipeline.run(project, selection=TASK, say=lambda _: None)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("U", (), {"free": 1 << 20})())
+    with pytest.raises(Exception, match="disk is full: 1 MiB"):
+        pipeline.run(project, selection=TASK, say=lambda _: None)
+
+
+def test_a_selection_before_its_inputs_says_which_stages_to_run(project):
+    with pytest.raises(NotReady, match="evaluation reads what task, data"):
+        pipeline.run(project, selection=pipeline.Selection(["evaluation"]), say=lambda _: None)
+    with pytest.raises(BadInput, match="did you mean 'evaluation'"):
+        pipeline.run(project, selection=pipeline.Selection(["evalution"]), say=lambda _: None)
+    with pytest.raises(BadInput, match="no stage is selected"):
+        pipeline.Selection(first="decision", last="task").stages()
+
+
+def test_a_dry_run_says_what_would_run_and_writes_nothing(project):
+    said = []
+    done = pipeline.run(project, dry=True, say=said.append)
+    assert done.executed == runs.STAGES and "not run yet" in said[0]
+    assert not (project.parent / "run").exists()
+
+
+def test_two_runs_of_one_project_at_once_are_refused(project):
+    with runs.locked(project.parent / "run"), pytest.raises(Busy, match="another ftkit run"):
+        pipeline.run(project, selection=TASK, say=lambda _: None)
+
+
+DRIVER = (
+    "import sys; from pathlib import Path; from ftkit.pipeline import kernel; "
+    "kernel.notebooks_folder = lambda: Path(sys.argv[1]); from ftkit.cli import main; sys.exit(main(sys.argv[2:]))"
+)
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_stopped_run_leaves_no_kernel_and_the_same_command_goes_on(project, sent, code):
+    started = project.parent / "started"
+    wait = f"import pathlib, time\nif not pathlib.Path({str(started)!r}).exists():\n    pathlib.Path({str(started)!r}).touch(); time.sleep(90)"
+    write_notebook(project.parent, WORK, wait, DONE)
+    command = [sys.executable, "-c", DRIVER, str(project.parent), "run", str(project), "--only", "task"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    until(started.exists, 60)
+    kernels = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(sent)
+    process.communicate(timeout=20)
+    assert process.returncode == code
+    until(lambda: all(not k.is_running() or k.status() == psutil.STATUS_ZOMBIE for k in kernels), 10)
+    assert kernels and not (project.parent / "run" / "task" / "manifest.json").exists()
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert (project.parent / "run" / "task" / "manifest.json").exists()
+
+
+def until(true, seconds):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.1)
+
+
+def test_another_kernel_by_the_name_of_python3_is_not_taken(project, monkeypatch, tmp_path):
+    spec = tmp_path / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    (spec / "kernel.json").write_text(json.dumps({"argv": ["/bin/false"], "display_name": "x", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    assert pipeline.run(project, selection=TASK, say=lambda _: None).executed == ["task"]
+
+
+def test_progress_is_shown_as_lines_where_there_is_no_terminal(tmp_path, monkeypatch):
+    from ftkit.pipeline import watch
+
+    monkeypatch.setattr(watch, "PLAIN_EVERY_S", 0.0)
+    said = []
+    with watch.following(tmp_path, "05_training", said.append):
+        (tmp_path / ".progress.json").write_text(json.dumps({"line": "steps: 3/9, 4 s left"}))
+        until(lambda: bool(said), 5)
+    assert said == ["    steps: 3/9, 4 s left"]
+    assert os.listdir(tmp_path) == [".progress.json"]
