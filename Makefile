@@ -1,25 +1,33 @@
 # make demo: set up, run the walk on the embedded default, end with the report's path.  make test: set up, run every test.
-PYTHON ?= python3.11
+# make lab: open JupyterLab on the notebooks.  All need only Python 3.11 and make; what is set up lies in .venv.
+FIND := for p in python3.11 python3 python; do if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then echo "$$p"; break; fi; done
+PYTHON ?= $(shell $(FIND))
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+STRIPPED := $(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
 
 .PHONY: setup demo test lab lint clean
 setup: .venv/.ready
 
-.venv/.ready: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+.venv/.ready: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 was not found: install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 2; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "No virtual environment could be made: on Debian and Ubuntu install python3.11-venv"; exit 2; }
+	@echo "Setting up .venv; the first time takes a few minutes"
+	@# torch first and by itself: left to the resolver, other builds of several GB may come
+	@$(PIP) torch==2.13.0
+	@$(PIP) -e '.[dev]'
+	@touch $@
 
 demo: setup
-	$(BIN)/ftkit run params/demo.yaml
+	@$(BIN)/ftkit run params/demo.yaml
 
 lab: setup
-	$(BIN)/ftkit lab
+	@$(BIN)/ftkit lab
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(STRIPPED)
 	$(BIN)/pyright
 
 test: lint

@@ -53,7 +53,24 @@ def test_every_parameter_explains_itself():
 def test_conda_and_pip_agree():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    plain = [d for d in environment["dependencies"] if isinstance(d, str)]
     pins = next(d for d in environment["dependencies"] if isinstance(d, dict))["pip"]
     torch = next(d for d in project["dependencies"] if d.startswith("torch"))
-    assert torch in pins and "-e .[dev]" in pins
-    assert f"python={project['requires-python'].removeprefix('>=')}" in environment["dependencies"]
+    assert pins == ["-c constraints.txt", torch, "-e .[dev]"], "all else comes from pyproject.toml"
+    assert plain == [f"python={project['requires-python'].removeprefix('>=')}", "pip"]
+    assert torch in (ROOT / "Makefile").read_text()
+
+
+def test_every_dependency_is_pinned_within_its_range():
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    pins = {_canonical(name): version for name, version in (line.split("==") for line in lines)}
+    wanted = [Requirement(d) for d in [*project["dependencies"], *project["optional-dependencies"]["dev"]]]
+    wrong = [f"{r}: {pins.get(_canonical(r.name))}" for r in wanted if pins.get(_canonical(r.name)) not in r.specifier]
+    assert not wrong
+
+
+def _canonical(name):
+    return name.lower().replace("_", "-")
