@@ -2,6 +2,6 @@
 
 from ftkit.prompting.candidates import candidates, with_hash
 from ftkit.prompting.choose import choose, trial
-from ftkit.prompting.render import neutral, render
+from ftkit.prompting.render import check_template, markers, neutral, render
 
-__all__ = ["candidates", "choose", "neutral", "render", "trial", "with_hash"]
+__all__ = ["candidates", "check_template", "choose", "markers", "neutral", "render", "trial", "with_hash"]

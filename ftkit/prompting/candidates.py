@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftkit.checks import parse
+from ftkit.prompting.render import check_template
 from ftkit.records import Prompt, TaskCard
 
 ABSTENTION = "we will check"
@@ -54,27 +55,39 @@ def candidates(
         own_prompt: The user's own system prompt, as one more candidate.
         retrieval: Whether passages may come, so that the format tells how to use them.
     """
-    form = format_lines(card, retrieval)
-    plain = "\n".join([card.instruction, *form])
-    variants = {
-        "plain": plain,
-        "format first": "\n".join([*form, card.instruction]) if card.kind != "label" else "",
-        "role and rules": "\n".join(
-            ["You answer exactly as the rules say and add nothing.", card.instruction, *_rules(card), *form]
-        ),
-        "your own": own_prompt.strip(),
-    }
-    prompts = [with_hash(name, system) for name, system in variants.items() if system]
-    for k in dict.fromkeys(k for k in shots if k > 0):
-        chosen = pick(card, train, k, seed)
-        prompts.append(with_hash(f"{len(chosen)} examples", plain, chosen))
+    check_template(own_prompt, "prompting.own_prompt")
+    systems = {name: text for name, text in _variants(card, retrieval, own_prompt.strip()).items() if text}
+    prompts = [with_hash(name, system) for name, system in systems.items()]
+    picked = {len(chosen): chosen for k in shots if k > 0 and (chosen := pick(card, train, k, seed))}
+    for k, chosen in picked.items():
+        prompts.append(with_hash(f"{k} example{'s' * (k > 1)}", systems["plain"], chosen))
+        if "your own" in systems:
+            prompts.append(with_hash(f"your own, {k} example{'s' * (k > 1)}", systems["your own"], chosen))
     return prompts
 
 
+def _variants(card: TaskCard, retrieval: bool, own_prompt: str) -> dict[str, str]:
+    """Return system texts by name; an empty one is no candidate."""
+    form = format_lines(card, retrieval)
+    role = "You answer exactly as the rules say and add nothing."
+    return {
+        "plain": "\n".join([card.instruction, *form]),
+        "format first": "\n".join([*form, card.instruction]) if form and card.kind != "label" else "",
+        "role and rules": "\n".join([role, card.instruction, *_rules(card), *form]),
+        "your own": own_prompt,
+    }
+
+
 def _rules(card: TaskCard) -> list[str]:
-    rules = [f"Tone: {card.tone}."] if card.tone else []
+    """Return the task card's rules in words: tone, length, and that nothing stands around the answer."""
+    rules = [f"Tone: {card.tone}."] if card.tone and card.kind != "label" else []
     limit = next((c.value for c in card.checks if c.kind == "max_words" and not c.field), 0)
-    return rules + ([f"At most {limit} words."] if limit and card.kind != "text" else [])
+    rules += [f"At most {limit} words."] if limit and card.kind == "fields" else []
+    only = {
+        "label": "Write one label exactly as it stands in the list, and nothing else.",
+        "fields": "Write no words around the JSON.",
+    }
+    return rules + ([only[card.kind]] if card.kind in only else [])
 
 
 def pick(card: TaskCard, train: Any, k: int, seed: int) -> list[str]:
