@@ -188,7 +188,11 @@ class RetrievalCard(Record):
     chosen: str = Field(default="", description="search mode chosen on validation: vector, bm25 or hybrid")
     questions: int = Field(default=0, description="validation questions that the choice rests on")
     prompt: str = Field(default="", description="name of the prompt that did best with passages on validation")
+    shot_passages: bool = Field(default=False, description="whether the few-shot examples are shown with their own passages")
     prompt_trials: list[PromptTrial] = Field(default_factory=list, description="prompts with passages, on validation")
+    gold_trial: PromptTrial | None = Field(
+        default=None, description="the chosen prompt with the right article put before the model, on the same examples"
+    )
     labelled_by: str = Field(default="", description="how relevance was decided")
     chunks_sha256: str = ""
 
@@ -238,6 +242,7 @@ class StrategySpec(Record):
     prompt: str = Field(description="name of the prompt in the prompt book")
     retriever: bool
     adapter: str = Field(default="", description="adapter folder relative to the run folder, for model=tuned")
+    shot_passages: bool = Field(default=False, description="whether few-shot examples are shown with their own passages")
 
 
 class Confusion(Record):
