@@ -17,8 +17,10 @@ Row = dict[str, Any]
 def split(rows: list[Row], card: TaskCard, seed: int, validation_share: float, test_share: float) -> None:
     """Give every row an ``id`` and a ``split``, in place.
 
-    Units (rows joined by cluster or group) are taken in an order drawn from the seed and their content, so that the
-    order of rows in the file changes nothing. Each goes where its stratum is furthest below its share.
+    Units (rows joined by cluster or group) are taken from large to small, within a size class in an order drawn from the
+    seed and their content, so that the order of rows in the file changes nothing. Large first, or small ones would fill the
+    small splits, and customers with many rows would be in train only. Each goes where it brings the sizes, of its stratum and in all, closest to
+    the shares.
 
     Args:
         rows: Rows with input, output, group and cluster; rows that already have a split (a given test file) keep it.
@@ -31,20 +33,26 @@ def split(rows: list[Row], card: TaskCard, seed: int, validation_share: float, t
         row["id"] = row_id(row)
     _tell_apart(rows)
     free = [row for row in rows if not row.get("split")]
-    shares = {"test": test_share, "validation": validation_share, "train": 1 - test_share - validation_share}
+    shares = {"train": 1 - test_share - validation_share, "validation": validation_share, "test": test_share}
     wanted = Counter(stratum(card, row["output"]) for row in free)
     taken: dict[str, Counter[str]] = {name: Counter() for name in shares}
-    for unit in sorted(units(free), key=lambda unit: _draw(seed, min(row["id"] for row in unit))):
+    for unit in sorted(units(free), key=lambda unit: (-len(unit).bit_length(), _draw(seed, min(row["id"] for row in unit)))):
         kind = Counter(stratum(card, row["output"]) for row in unit).most_common(1)[0][0]
-        name = max(
-            shares,
-            key=lambda s: (
-                (shares[s] * wanted[kind] - taken[s][kind] - len(unit) / 2) / max(shares[s], 1e-9) if shares[s] else -1e18
-            ),
-        )
+        costs = {
+            name: _cost(taken[name][kind], share * wanted[kind], len(unit))
+            + _cost(taken[name].total(), share * len(free), len(unit))
+            for name, share in shares.items()
+            if share
+        }
+        name = min(costs, key=costs.__getitem__)
         taken[name][kind] += len(unit)
         for row in unit:
             row["split"] = name
+
+
+def _cost(taken: int, wanted: float, more: int) -> float:
+    """Return the growth of the chi-square distance to the wanted size when ``more`` rows are taken in."""
+    return more * (2 * (taken - wanted) + more) / wanted
 
 
 def row_id(row: Row) -> str:

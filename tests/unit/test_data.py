@@ -167,6 +167,22 @@ def test_the_shares_hold_for_every_label(tmp_path):
         assert abs(counts["test"] - 60) <= 1 and abs(counts["validation"] - 30) <= 1
 
 
+def test_large_groups_are_dealt_to_all_splits_alike(tmp_path):
+    sizes = [8] * 30 + [3] * 60 + [1] * 180
+    groups = [f"g{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    rows = [(*row, group) for row, group in zip(distinct(len(groups)), groups, strict=True)]
+    done, card = curated(tmp_path, rows, columns=("text", "label", "who"), group_column="who")
+    large = Counter(r["split"] for r in done.rows if int(r["group"][1:]) < 30)
+    shares = {name: large[name] / card.splits[name] for name in card.splits}
+    assert all(abs(share - 0.4) < 0.06 for share in shares.values()), shares
+
+
+@pytest.mark.parametrize("n", [30, 60, 120])
+def test_the_shares_hold_for_few_rows_with_many_labels(tmp_path, n):
+    _, card = curated(tmp_path, distinct(n, labels=("a", "b", "c", "d", "e")))
+    assert abs(card.splits["validation"] - 0.1 * n) <= 1 and abs(card.splits["test"] - 0.2 * n) <= 1
+
+
 def test_a_leak_counts_the_held_out_rows_and_not_the_pairs():
     rows = [{"input": "the same words here", "group": "", "split": s} for s in ("train", "train", "test", "test", "validation")]
     assert data.leaks(rows, 0.8) == {"exact": 3, "near": 0, "group": 0}
