@@ -38,8 +38,9 @@ def _retrieval(folder: Path) -> str:
     c = runs.read_record(folder / "retrieval.json", RetrievalCard)
     if not c.enabled:
         return f"off: {c.reason}"
-    rate = f", right passage found for {c.hit_rate[c.chosen].value:.0%}" if c.chosen in c.hit_rate else ""
-    return f"{c.documents} articles, {c.chosen} search, top {c.top_k}{rate}"
+    found = c.hit_rate.get(f"{c.chosen}@{c.top_k}")
+    rate = f": the right one among them for {found.value:.0%}" if found else ""
+    return f"{c.documents} articles, {c.chosen} search, {c.top_k} passages{rate}"
 
 
 def _training(folder: Path) -> str:

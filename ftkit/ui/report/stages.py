@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftkit.records import DataCard, Estimate, PromptTrial, TrainingCard
+from ftkit.records import DataCard, Estimate, PromptTrial, RetrievalCard, TrainingCard
 from ftkit.ui import theme
 from ftkit.ui.report.blocks import Bar, Block, Section, chart, code, data_text, more, table, text
 from ftkit.ui.report.found import Found, skill_card
@@ -17,8 +17,10 @@ def training(found: Found) -> Section:
     if card is None:
         section.missing = found.missing["training"]
         return section
+    from ftkit.ui.figures import training as figures
+
     section.blocks = [
-        text(f"Verdict: {card.verdict}. {card.advice}"), *_curve(card), *table([_training(card)], "What it took"),
+        text(f"Verdict: {card.verdict}. {card.advice}"), *chart(figures.curve(card)), *table([_training(card)], "What it took"),
         *more("Which part of an example the model learns from", [Block("tokens", [(data_text(t), on) for t, on in card.loss_sample])]),
     ]  # fmt: skip
     return section
@@ -34,10 +36,6 @@ def _training(card: TrainingCard) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _curve(card: TrainingCard) -> list[Block]:
-    return []
-
-
 def retrieval(found: Found) -> Section:
     """Whether the right passage is found."""
     section = Section("retrieval", "Finding passages", "Can we find the right passage?")
@@ -45,19 +43,37 @@ def retrieval(found: Found) -> Section:
     if card is None or not card.enabled:
         section.missing = found.missing["retrieval"] if card is None else f"Nothing is looked up: {card.reason}."
         return section
-    rates = [
-        {"search": mode, f"right passage among the first {card.top_k}": Bar(e, theme.color("RAG"))}
-        for mode, e in card.hit_rate.items()
-    ]
+    from ftkit.ui.figures import retrieval as figures
+
     section.blocks = [
         text(
-            f"{card.documents:,} articles in {card.chunks:,} passages; {card.chosen} search was chosen on {card.questions} validation "
-            f"questions, and {card.top_k} passages are put before the model. {card.labelled_by}"
+            f"{card.documents:,} articles in {card.chunks:,} passages. Search “{card.chosen}” was chosen on {card.questions} validation "
+            f"questions, and the first {card.top_k} passages are put before the model. What counts as right: {card.labelled_by or 'not told'}."
         ),
-        *table(rates, "Which search finds the right passage"),
-        *table(_trials(card.prompt_trials), "Prompts with passages, on validation"),
+        *chart(figures.hit_rates(card)),
+        *more("Every search and number of passages", table(_rates(card.hit_rate))),
+        *table(_trials(card.prompt_trials), "Prompts with passages, on validation"), *_gold(card),
     ]  # fmt: skip
     return section
+
+
+def _rates(rates: dict[str, Estimate]) -> list[dict[str, Any]]:
+    named = [(*name.partition("@")[::2], e) for name, e in rates.items()]
+    return [
+        {"search": mode, "passages": k or "–", "right passage among them": Bar(e, theme.color("RAG"))} for mode, k, e in named
+    ]
+
+
+def _gold(card: RetrievalCard) -> list[Block]:
+    """Tell what a perfect search would bring: what is missing then is reading, not finding."""
+    if card.gold_trial is None:
+        return []
+    e = card.gold_trial.accuracy
+    return [
+        text(
+            f"With the right article always put before the model, {theme.interval(e)} of these examples are right: more than that no better search can bring."
+        )
+    ]
 
 
 def _trials(trials: list[PromptTrial]) -> list[dict[str, Any]]:
