@@ -11,7 +11,7 @@ from typing import Any
 
 from ftkit import __version__, runs
 from ftkit.ui.report import measured, origin, stages
-from ftkit.ui.report.blocks import Section, number
+from ftkit.ui.report.blocks import HIDDEN, Section, number
 from ftkit.ui.report.charts import Charts, library
 from ftkit.ui.report.first import first, head
 from ftkit.ui.report.found import Found, load
@@ -51,13 +51,11 @@ def render(found: Found, reproduce: str = "") -> str:
     environment.tests["bar"] = lambda cell: hasattr(cell, "estimate")
     environment.tests["dot"] = lambda cell: type(cell).__name__ == "Dot"
     environment.filters["number"] = number
-    page = environment.get_template("page.html")
-    body = sections(found, reproduce)
-    text = page.render(
-        head=head(found), first=first(found), sections=body, charts=charts, version=__version__, nonce=nonce(found),
+    page = environment.get_template("page.html").render(
+        head=head(found), first=first(found), sections=sections(found, reproduce), charts=charts, version=__version__, nonce=nonce(found),
         css=_file("report.css"), js=_file("report.js"), library=library(),
     )  # fmt: skip
-    return text
+    return HIDDEN.sub("\u2423", page)  # once over the whole page, so that no path from data to page is left out
 
 
 def sections(found: Found, reproduce: str = "") -> list[Section]:

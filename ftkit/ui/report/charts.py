@@ -77,6 +77,9 @@ def values(figure: Any) -> dict[str, Any]:
     for trace in figure.data:
         if getattr(trace, "hoverinfo", None) != "skip":
             rows += _grid(trace) if getattr(trace, "z", None) is not None else _points(trace)
+    if not rows:
+        told = [[plain(a.text)] for a in reversed(figure.layout.annotations) if a.text]
+        return {"names": ["shown"], "numeric": [], "rows": told, "left": 0}
     across, down = (plain(getattr(figure.layout, axis).title.text or axis[0]) for axis in ("xaxis", "yaxis"))
     named = any(r[0] for r in rows)
     names = [*(["series"] if named else []), *(across, down)]

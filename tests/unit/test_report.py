@@ -1,0 +1,143 @@
+"""The report: decision first, nothing from the network, nothing from the data taken for markup, gaps told."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+from made_run import make_run
+
+from ftkit import runs
+from ftkit.errors import BadInput
+from ftkit.records import Decision, Manifest
+from ftkit.ui import report
+from ftkit.ui.report.blocks import data_text
+
+HOSTILE = (
+    "</script></style><script>alert(1)</script><img src=x onerror=alert(1)> <a href='javascript:alert(1)'>\u202egnp.exe {{7*7}}"
+)
+
+
+class Page(HTMLParser):
+    """Counts elements and keeps what could load or run."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.loads, self.handlers, self.words = {}, [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements[tag] = self.elements.get(tag, 0) + 1
+        self.loads += [value for name, value in attrs if name in ("src", "href", "action", "data") and value]
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+
+    def handle_data(self, data):
+        if self.lasttag not in ("script", "style"):
+            self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("run") / "desk", n=60)
+
+
+@pytest.fixture(scope="module")
+def text(run):
+    return report.write(run, "params/desk.yaml").read_text()
+
+
+@pytest.fixture
+def copy(run, tmp_path):
+    return shutil.copytree(run, tmp_path / "desk")
+
+
+def test_the_verdict_comes_first_with_costs_flips_and_next_steps(run, text):
+    decision = runs.read_record(run / "decision" / "decision.json", Decision)
+    words = " ".join(Page(text).words)
+    order = [decision.sentence, decision.reasons[0], decision.flips[0], decision.next_steps[0]]
+    places = [words.index(part) for part in order] + [words.rindex("How to make it again")]
+    assert places == sorted(places), "verdict, why, what would change it, what to do, and only then the rest"
+    assert "USD" in words[: places[2]] and "ftkit run params/desk.yaml" in words
+
+
+def test_every_strategy_stands_in_the_table_with_its_interval(text):
+    rows = dict(
+        re.findall(
+            r'<tr><td><span class="dot"[^>]*>([\w-]+)</span></td><td data-sort="[\d.]+"><span class="bar">.*?<small>([\d–]+)</small>',
+            text,
+        )
+    )
+    assert set(rows) == {"prompting", "few-shot", "RAG", "fine-tuned", "hybrid"}
+
+
+def test_nothing_is_loaded_from_anywhere_and_the_policy_says_so(text):
+    page = Page(text)
+    assert all(load.startswith(("#", "data:")) for load in page.loads)
+    assert not page.handlers and not {"iframe", "object", "embed", "form", "base"} & set(page.elements)
+    assert not re.search(r"@import|url\(", re.search(r"<style>(.*?)</style>", text, re.S).group(1))
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text).group(1)
+    assert policy.startswith("default-src 'none'") and "unsafe-eval" not in policy
+    assert len(text.encode()) <= 3_000_000 and text.count('id="library"') == 1
+
+
+def test_hostile_data_stay_text(tmp_path, text):
+    made = report.write(make_run(tmp_path / "x", n=60, hostile=HOSTILE)).read_text()
+    page, calm = Page(made), Page(text)
+    assert page.elements["script"] == calm.elements["script"] and "img" not in page.elements
+    assert not page.handlers and all(load.startswith(("#", "data:")) for load in page.loads)
+    assert "\u202e" not in made and "{{7*7}}" in made, "marks that turn text are shown, templates are not filled"
+
+
+def test_personal_data_are_masked_and_long_cells_cut(text):
+    assert "@example.org" not in text and "&lt;e-mail&gt;" in text
+    assert len(data_text("x" * 100_000)) < 700 and "100,000 characters" in data_text("x" * 100_000)
+
+
+def test_every_chart_has_its_figures_as_a_table(text):
+    drawn, tables = text.count('data-chart="'), text.count('<details class="values">')
+    assert drawn >= 12 and tables == drawn
+    figures = re.findall(r'<script type="application/json" id="chart-\d+">(.*?)</script>', text, re.S)
+    assert len(figures) == drawn and all(json.loads(f)["data"] for f in figures)
+
+
+def test_the_same_run_gives_the_same_file(run, text):
+    assert report.write(run, "params/desk.yaml").read_text() == text
+
+
+def test_stages_that_are_missing_are_told_and_the_rest_is_shown(tmp_path):
+    words = " ".join(Page(report.write(make_run(tmp_path / "half", until="retrieval")).read_text()).words)
+    for name in ("05_training", "07_evaluation", "08_decision"):
+        assert f"{name} has not been run" in words
+    assert "No decision yet" in words and "80 articles" in words
+
+
+def test_a_record_that_cannot_be_read_is_told(copy):
+    (copy / "training" / "training.json").write_text("{")
+    assert "is not a readable TrainingCard" in report.write(copy).read_text()
+
+
+def test_a_decision_that_rests_on_an_older_evaluation_is_told(copy):
+    path = copy / "evaluation" / "manifest.json"
+    manifest = runs.read_record(path, Manifest)
+    changed = manifest.outputs | {"evaluation.json": "0" * 64}
+    runs.write_record(path, manifest.model_copy(update={"outputs": changed}))
+    words = " ".join(Page(report.write(copy).read_text()).words)
+    assert "08_decision rests on an older result of 07_evaluation" in words
+
+
+def test_a_verdict_that_cannot_tell_says_what_would_settle_it(tmp_path):
+    close = {"prompting": 0.50, "few-shot": 0.52, "RAG": 0.55, "fine-tuned": 0.56, "hybrid": 0.60}
+    run = make_run(tmp_path / "close", close, n=60)
+    decision = runs.read_record(run / "decision" / "decision.json", Decision)
+    made = report.write(run).read_text()
+    assert decision.verdict == "can't tell yet" and 'class="verdict open"' in made
+
+
+def test_no_run_no_report(tmp_path):
+    with pytest.raises(BadInput, match="no such run folder"):
+        report.write(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="no finished stage"):
+        report.write(tmp_path / "empty")
+    assert not list((tmp_path / "empty").iterdir())
