@@ -186,12 +186,15 @@ class RetrievalCard(Record):
     top_k: int = 0
     hit_rate: dict[str, Estimate] = Field(default_factory=dict, description="share of questions with the answer in top k")
     chosen: str = Field(default="", description="search mode chosen on validation: vector, bm25 or hybrid")
-    questions: int = Field(default=0, description="validation questions that the choice rests on")
+    questions: int = Field(default=0, description="questions, none from the test, that the choice rests on")
     prompt: str = Field(default="", description="name of the prompt that did best with passages on validation")
     shot_passages: bool = Field(default=False, description="whether the few-shot examples are shown with their own passages")
     prompt_trials: list[PromptTrial] = Field(default_factory=list, description="prompts with passages, on validation")
     gold_trial: PromptTrial | None = Field(
         default=None, description="the chosen prompt with the right article put before the model, on the same examples"
+    )
+    causes: dict[str, int] = Field(
+        default_factory=dict, description="validation answers by cause: right, knowledge, search, behaviour, harm"
     )
     labelled_by: str = Field(default="", description="how relevance was decided")
     chunks_sha256: str = ""

@@ -5,28 +5,37 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ftkit import runs
+from ftkit.errors import BadInput
 from ftkit.evaluation import score
 from ftkit.models.chat import ChatModel, Messages
-from ftkit.prompting import render, trial
+from ftkit.prompting import neutral, render, trial
 from ftkit.records import (
     ANSWER_COLUMNS,
     Passage,
     Prompt,
     PromptBook,
-    PromptTrial,
     RetrievalCard,
     StrategySpec,
     TaskCard,
     TrainingCard,
 )
+from ftkit.retrieval.quality import causes, with_right_article
 
 if TYPE_CHECKING:
     from ftkit.retrieval import Searcher
 
 Progress = Callable[[int, int], None]
+
+
+class Finder(Protocol):
+    """What gives a strategy its passages: a searcher, or passages set by hand."""
+
+    def search(self, texts: Sequence[str], progress: Progress | None = None) -> list[list[Passage]]:
+        """Return passages per text, best first."""
+        ...
 
 
 def grid(book: PromptBook, retrieval: RetrievalCard, training: TrainingCard | None, endpoint: bool = False) -> list[StrategySpec]:
@@ -39,9 +48,7 @@ def grid(book: PromptBook, retrieval: RetrievalCard, training: TrainingCard | No
     if book.few_shot != book.zero_shot:
         specs.append(StrategySpec(name="few-shot", family="few-shot", model="base", prompt=book.few_shot, retriever=False))
     if retrieval.enabled:
-        specs.append(
-            StrategySpec(name="RAG", family="RAG", model="base", prompt=retrieval.prompt or book.zero_shot, retriever=True)
-        )
+        specs.append(rag(book, retrieval))
     if training is not None:
         tuned = {"model": "tuned", "prompt": training.prompt or book.zero_shot, "adapter": training.adapter}
         specs.append(StrategySpec.model_validate({"name": "fine-tuned", "family": "fine-tuned", "retriever": False, **tuned}))
@@ -50,11 +57,38 @@ def grid(book: PromptBook, retrieval: RetrievalCard, training: TrainingCard | No
     if endpoint:
         specs.append(StrategySpec(name="endpoint", family="endpoint", model="endpoint", prompt=book.few_shot, retriever=False))
         if retrieval.enabled:
-            prompt = retrieval.prompt or book.zero_shot
             specs.append(
-                StrategySpec(name="endpoint RAG", family="endpoint RAG", model="endpoint", prompt=prompt, retriever=True)
+                rag(book, retrieval).model_copy(update={"name": "endpoint RAG", "family": "endpoint RAG", "model": "endpoint"})
             )
     return specs
+
+
+def rag(book: PromptBook, retrieval: RetrievalCard) -> StrategySpec:
+    """Return the base model with the prompt that 04 found best with passages."""
+    return StrategySpec(
+        name="RAG", family="RAG", model="base", prompt=retrieval.prompt or book.zero_shot, retriever=True,
+        shot_passages=retrieval.shot_passages,
+    )  # fmt: skip
+
+
+def rag_candidates(book: PromptBook, zero_shot: int = 2) -> list[StrategySpec]:
+    """Return the strategies that 04 compares: the best zero-shot prompts of 03, and the best few-shot one.
+
+    Its examples come without passages and with their own.
+
+    Args:
+        book: The prompts of 03.
+        zero_shot: How many zero-shot prompts to compare.
+    """
+    few, plain = book.get(book.few_shot), [t for t in book.trials if not t.prompt.shots]
+    plain.sort(key=lambda t: (t.prompt.name == book.zero_shot, t.accuracy.value, t.partial, t.format_ok), reverse=True)
+    tried = [(t.prompt.name, t.prompt.name, False) for t in plain[:zero_shot]]
+    if few.shots:
+        tried += [(few.name, few.name, False), (f"{few.name}, with their passages", few.name, True)]
+    return [
+        StrategySpec(name=name, family="RAG", model="base", prompt=prompt, retriever=True, shot_passages=shown)
+        for name, prompt, shown in tried
+    ]
 
 
 def shots_of(prompt: Prompt, examples: Any) -> list[tuple[str, str]]:
@@ -72,17 +106,29 @@ def shots_of(prompt: Prompt, examples: Any) -> list[tuple[str, str]]:
 
 
 def conversations(
-    prompt: Prompt, texts: Sequence[str], examples: Any, passages: Sequence[list[Passage]] | None = None
+    prompt: Prompt,
+    texts: Sequence[str],
+    examples: Any,
+    passages: Sequence[list[Passage]] | None = None,
+    shot_passages: Sequence[list[Passage]] | None = None,
 ) -> list[Messages]:
-    """Return the messages of every text."""
+    """Return the messages of every text.
+
+    Args:
+        prompt: The prompt.
+        texts: What the model is given.
+        examples: Training examples, for the few-shot texts.
+        passages: Passages per text; None without a retriever.
+        shot_passages: Passages per few-shot example, if they are shown with theirs.
+    """
     shots = shots_of(prompt, examples)
     found: Sequence[list[Passage] | None] = passages if passages is not None else [None] * len(texts)
-    return [render(prompt, text, given, shots) for text, given in zip(texts, found, strict=True)]
+    return [render(prompt, text, given, shots, shot_passages) for text, given in zip(texts, found, strict=True)]
 
 
 def answer(
     spec: StrategySpec, model: ChatModel, items: Any, *, book: PromptBook, examples: Any,
-    searcher: Searcher | None = None, progress: Progress | None = None,
+    searcher: Finder | None = None, progress: Progress | None = None,
 ) -> Any:  # fmt: skip
     """Let one strategy answer every item.
 
@@ -97,22 +143,29 @@ def answer(
 
     Returns:
         A table with ``records.ANSWER_COLUMNS``, one row per item in the order of ``items``.
+
+    Raises:
+        BadInput: The strategy needs a retriever and there is none.
     """
-    return answer_with(spec.name, book.get(spec.prompt), model, items, examples, searcher if spec.retriever else None, progress)
+    if spec.retriever and searcher is None:
+        raise BadInput("needs a retriever, and retrieval is off", where=spec.name, todo="run 04_retrieval with a handbook")
+    prompt, found = book.get(spec.prompt), searcher if spec.retriever else None
+    return answer_with(spec.name, prompt, model, items, examples, found, progress, shot_passages=spec.shot_passages)
 
 
 def answer_with(
     name: str, prompt: Prompt, model: ChatModel, items: Any, examples: Any,
-    searcher: Searcher | None = None, progress: Progress | None = None,
+    searcher: Finder | None = None, progress: Progress | None = None, *, shot_passages: bool = False,
 ) -> Any:  # fmt: skip
     """Let one prompt answer every item under a name; see ``answer``."""
     import pandas as pd
 
     texts = items["input"].tolist()
     passages = searcher.search(texts) if searcher else None
-    replies = model.answer(conversations(prompt, texts, examples, passages), progress)
+    shown = [given for given, _ in shots_of(prompt, examples)] if searcher and shot_passages else []
+    asked = conversations(prompt, texts, examples, passages, searcher.search(shown) if searcher and shown else None)
     rows = []
-    for index, (item, reply) in enumerate(zip(items["id"], replies, strict=True)):
+    for index, (item, reply) in enumerate(zip(items["id"], model.answer(asked, progress), strict=True)):
         found = passages[index] if passages else []
         rows.append((
             item, name, reply.text, reply.prompt_tokens, reply.completion_tokens, reply.seconds,
@@ -148,11 +201,12 @@ def open_searcher(stage: runs.Stage) -> Searcher | None:
 
     index = Index(stage.of("retrieval", "index"))
     index.check_model(card.embedding_model)
+    index.check_passages(card.chunks_sha256)
     return Searcher(index, card.chosen, card.top_k)  # pyright: ignore[reportArgumentType]
 
 
 def training_conversations(
-    examples: Any, prompt: Prompt, searcher: Searcher | None, share: float, seed: int
+    examples: Any, prompt: Prompt, searcher: Finder | None, share: float, seed: int, progress: Progress | None = None
 ) -> list[tuple[Messages, str, str]]:  # fmt: skip
     """Return messages, right answer and id of every training example.
 
@@ -162,13 +216,14 @@ def training_conversations(
         searcher: The retriever; None: no example is shown with passages.
         share: Share of examples shown with their retrieved passages, as the hybrid will see them, 0..1.
         seed: Seed of which ones.
+        progress: Called with texts searched for and in all.
     """
     texts = examples["input"].tolist()
     with_passages = [searcher is not None and _draw(seed, row_id) < share for row_id in examples["id"]]
     wanted = [text for text, yes in zip(texts, with_passages, strict=True) if yes]
-    found = iter(searcher.search(wanted) if searcher and wanted else [])
+    found = iter(searcher.search(wanted, progress) if searcher and wanted else [])
     return [
-        (render(prompt, text, next(found) if yes else None), output, row_id)
+        (render(prompt, text, next(found) if yes else None), neutral(output), row_id)
         for text, yes, output, row_id in zip(texts, with_passages, examples["output"], examples["id"], strict=True)
     ]
 
@@ -183,20 +238,33 @@ def base_spec(book: PromptBook) -> StrategySpec:
     return StrategySpec(name="prompting", family="prompting", model="base", prompt=book.zero_shot, retriever=False)
 
 
-def try_prompt(
-    prompt: Prompt,
-    model: ChatModel | None,
-    card: TaskCard,
-    items: Any,
-    examples: Any,
-    searcher: Searcher | None,
-    progress: Progress | None = None,
-) -> PromptTrial:
-    """Let one prompt answer validation examples, with passages if a retriever is given, and score it."""
-    if model is None:
-        raise ValueError("a prompt is tried on a model")
-    answers = answer_with(prompt.name, prompt, model, items, examples, searcher, progress)
-    return trial(prompt, answers, score(card, items, answers))
+def look_for_causes(
+    result: RetrievalCard, model: ChatModel, card: TaskCard, items: Any, *, book: PromptBook, examples: Any,
+    searcher: Searcher, citation_field: str, before: Any, found: Any, progress: Progress | None = None,
+) -> RetrievalCard:  # fmt: skip
+    """Ask the RAG strategy once more with the right article in front, and tell each answer's cause.
+
+    Args:
+        result: The retrieval card with its prompt chosen.
+        model: The base model.
+        card: The task.
+        items: Validation examples.
+        book: All prompts.
+        examples: Training examples, for the few-shot texts.
+        searcher: The search in use.
+        citation_field: Field of the right answer that names the article.
+        before: Answers of 03 without passages (several prompts; at least these items).
+        found: Answers of the chosen strategy with the passages that were found.
+        progress: Called with answers done and in all.
+    """
+    spec = rag(book, result)
+    right_article = with_right_article(searcher, card, items, citation_field)
+    given = answer(spec, model, items, book=book, examples=examples, searcher=right_article, progress=progress)
+    plain = before[before["strategy"] == spec.prompt].set_index("item_id").loc[items["id"]].reset_index()
+    graded = [score(card, items, table) for table in (plain, found, given)]
+    counts = causes(*(table["correct"].tolist() for table in graded))
+    gold = trial(book.get(spec.prompt), given, graded[2])
+    return result.model_copy(update={"gold_trial": gold, "causes": counts})
 
 
 def side_by_side(
@@ -212,7 +280,7 @@ def side_by_side(
     """Let every strategy answer one message.
 
     Returns:
-        Per strategy: its name, its answer, and the passages it was given.
+        Per strategy: its name, its answer, the passages it was given, and its seconds.
     """
     import pandas as pd
 
@@ -221,7 +289,8 @@ def side_by_side(
         if spec.model not in models:
             models[spec.model] = load_model(spec, p, run)
         found = answer(spec, models[spec.model], item, book=book, examples=examples, searcher=searcher).iloc[0]
-        rows.append(
-            {"strategy": spec.name, "answer": found["text"] or "(no answer)", "passages": "\n".join(found["passages"]) or "–"}
-        )
+        rows.append({
+            "strategy": spec.name, "answer": found["text"] or "(no answer)",
+            "passages that it was given": "\n".join(found["passages"]) or "–", "seconds": round(float(found["latency_s"]), 2),
+        })  # fmt: skip
     return rows

@@ -2,9 +2,22 @@
 
 from ftkit.retrieval.handbook import Article, chunks, open_handbook, read_handbook
 from ftkit.retrieval.index import MODES, Index, Searcher
-from ftkit.retrieval.quality import best_mode, found_rows, hit_rates, learned, measure, questions, relevant, with_prompts
+from ftkit.retrieval.quality import (
+    CAUSES,
+    answer_rows,
+    best_mode,
+    causes,
+    found_rows,
+    hit_rates,
+    learned,
+    measure,
+    questions,
+    relevant,
+    with_prompts,
+    with_right_article,
+)
 
 __all__ = [
-    "MODES", "Article", "Index", "Searcher", "best_mode", "chunks", "found_rows", "hit_rates", "learned", "measure",
-    "open_handbook", "questions", "read_handbook", "relevant", "with_prompts",
+    "CAUSES", "MODES", "Article", "Index", "Searcher", "answer_rows", "best_mode", "causes", "chunks", "found_rows", "hit_rates", "learned",
+    "measure", "open_handbook", "questions", "read_handbook", "relevant", "with_prompts", "with_right_article",
 ]  # fmt: skip

@@ -141,6 +141,15 @@ class Index:
                 where="retrieval/index", todo="run 04_retrieval again",
             )  # fmt: skip
 
+    def check_passages(self, chunks_sha256: str) -> None:
+        """Refuse an index of other passages than those that were measured.
+
+        Raises:
+            BadInput: The handbook was indexed anew without its record.
+        """
+        if self.about["chunks_sha256"] != chunks_sha256:
+            raise BadInput("holds other passages than retrieval.json", where="retrieval/index", todo="run 04_retrieval again")
+
     def search(
         self, texts: Sequence[str], k: int, mode: Mode = "hybrid", progress: Progress | None = None
     ) -> list[list[Passage]]:

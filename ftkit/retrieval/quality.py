@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ftkit.checks import parse, supported
 from ftkit.params import RetrievalParameters
-from ftkit.records import Estimate, Passage, PromptTrial, RetrievalCard, TaskCard
-from ftkit.retrieval.index import MODES, Index
+from ftkit.records import Estimate, Passage, PromptTrial, RetrievalCard, StrategySpec, TaskCard
+from ftkit.retrieval.index import MODES, Index, Searcher
 from ftkit.statistics import wilson
 
 KS = (1, 2, 3, 5)
@@ -91,12 +92,87 @@ def found_rows(asked: Sequence[str], gold: Sequence[set[str]], found: Sequence[S
     return sorted(rows, key=lambda row: row["among them"])
 
 
-def with_prompts(card: RetrievalCard, trials: Sequence[PromptTrial]) -> RetrievalCard:
-    """Return the card with the prompts that were tried with passages, and the best of them chosen."""
+def with_prompts(card: RetrievalCard, specs: Sequence[StrategySpec], trials: Sequence[PromptTrial]) -> RetrievalCard:
+    """Return the card with the prompts that were tried with passages, and the best of them chosen.
+
+    Args:
+        card: The retrieval card.
+        specs: The strategies tried: prompt, and whether examples come with passages.
+        trials: Their figures, in the same order.
+    """
     if not trials:
         return card
-    best = max(trials, key=lambda t: (t.accuracy.value, t.partial, t.format_ok, -t.prompt_tokens_mean))
-    return card.model_copy(update={"prompt": best.prompt.name, "prompt_trials": list(trials)})
+    best = max(range(len(trials)), key=lambda i: _rank(trials[i]))
+    chosen = {"prompt": specs[best].prompt, "shot_passages": specs[best].shot_passages}
+    return card.model_copy(update={**chosen, "prompt_trials": list(trials)})
+
+
+def _rank(t: PromptTrial) -> tuple[float, ...]:
+    return (t.accuracy.value, t.partial, t.format_ok, -t.prompt_tokens_mean)
+
+
+@dataclass
+class Given:
+    """Passages set by hand instead of searched for, by text."""
+
+    by_text: dict[str, list[Passage]]
+
+    def search(self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> list[list[Passage]]:
+        """Return the passages of each text."""
+        return [self.by_text[text] for text in texts]
+
+
+def with_right_article(searcher: Searcher, card: TaskCard, items: Any, citation_field: str) -> Given:
+    """Return for every item what a perfect search would give: the right article first, then the next best ones.
+
+    Items that need no article, or whose right one is not known, keep what the search finds.
+    """
+    passages, texts, given = searcher.index.passages, items["input"].tolist(), {}
+    for text, output, found in zip(texts, items["output"], searcher.search(texts), strict=True):
+        right, _ = relevant(card, output, passages, citation_field)
+        held = [p for p in passages if p.source in right]
+        value = parse(card, output).fields.get(card.knowledge_field, "") if card.kind == "fields" else output
+        held.sort(key=lambda p: not supported(value, [p.text]))
+        rest = [p for p in found if p.source not in right]
+        given[text] = [*held[: max(1, searcher.top_k - 1)], *rest][: searcher.top_k]
+    return Given(given)
+
+
+CAUSES = {
+    "right": "right without passages",
+    "knowledge": "right once passages are there",
+    "search": "right only with the right article in front",
+    "behaviour": "wrong even with the right article",
+    "harm": "right without passages, wrong with them",
+}
+
+
+def causes(without: Sequence[bool], found: Sequence[bool], given: Sequence[bool]) -> dict[str, int]:
+    """Return how many answers fall to which cause, by three prompts on the same items.
+
+    Args:
+        without: Whether each answer was right without passages.
+        found: The same with the passages that were found.
+        given: The same with the right article put in front.
+    """
+    counts = dict.fromkeys(CAUSES, 0)
+    for a, b, c in zip(without, found, given, strict=True):
+        counts["right" if a and b else "harm" if a else "knowledge" if b else "search" if c else "behaviour"] += 1
+    return counts
+
+
+def answer_rows(items: Any, answers: Any, scores: Any, limit: int = 6) -> list[dict[str, str]]:
+    """Return questions with the passages they came with, the answer and the right one; wrong answers first."""
+    rows = [
+        {
+            "message": text, "passages": "\n".join(passages), "answer": said or "(no answer)", "right answer": output,
+            "right": "yes" if right else "no",
+        }
+        for text, output, said, passages, right in zip(
+            items["input"], items["output"], answers["text"], answers["passages"], scores["correct"], strict=True
+        )
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: row["right"])[:limit]
 
 
 def learned(card: RetrievalCard) -> tuple[str, list[str]]:
@@ -111,8 +187,14 @@ def learned(card: RetrievalCard) -> tuple[str, list[str]]:
     title = f"The right article is found for {rate.value:.0%} of the questions" if rate else "The search could not be measured"
     points = [f"{card.documents} articles, {card.chunks} chunks; search: {card.chosen}, {card.top_k} passages."]
     if card.prompt_trials:
-        best = max(card.prompt_trials, key=lambda t: t.accuracy.value)
+        best = max(card.prompt_trials, key=_rank)
         points.append(
             f"With passages the base model gets {best.accuracy.value:.0%} of {best.accuracy.n} validation examples right ('{best.prompt.name}')."
+        )
+    if card.causes:
+        wrong = sum(card.causes.values()) - card.causes["right"] - card.causes["knowledge"]
+        points.append(
+            f"Of {wrong} wrong answers {card.causes['search']} are right once the right article is in front (the search's fault), "
+            f"{card.causes['behaviour']} are not (reading or behaviour), {card.causes['harm']} were right without passages."
         )
     return title, [*points, "Next: does training teach the behaviour that prompts did not?"]

@@ -1,12 +1,15 @@
 """The grid: which strategies there are, that every one answers every item in order, and what tuning is shown."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
 from ftkit import strategies
+from ftkit.errors import BadInput
 from ftkit.models.chat import Reply
 from ftkit.prompting import with_hash
-from ftkit.records import ANSWER_COLUMNS, Estimate, Passage, PromptBook, PromptTrial, RetrievalCard, TrainingCard
+from ftkit.records import ANSWER_COLUMNS, Estimate, Passage, PromptBook, PromptTrial, RetrievalCard, TaskCard, TrainingCard
 
 EXAMPLES = pd.DataFrame({"id": ["e1", "e2"], "input": ["in one", "in two"], "output": ["out one", "out two"]})
 ITEMS = pd.DataFrame({"id": [f"t{i}" for i in range(5)], "input": [f"question {i}" for i in range(5)], "output": ["secret"] * 5})
@@ -43,7 +46,7 @@ class Echo:
 class Finder:
     """A retriever that finds one passage that names the text."""
 
-    def search(self, texts):
+    def search(self, texts, progress=None):
         return [[Passage(id="H#0", source="H", title="T", text=f"about {t}")] for t in texts]
 
 
@@ -102,6 +105,65 @@ def test_only_strategies_with_a_retriever_see_passages():
         assert all((len(ids) == 1) == spec.retriever for ids in answers["passage_ids"])
 
 
+def test_examples_are_shown_with_their_own_passages_where_04_found_that_better():
+    card = RetrievalCard(enabled=True, prompt="few", shot_passages=True)
+    spec, model = strategies.rag(book(), card), Echo()
+    strategies.answer(spec, model, ITEMS.head(1), book=book(), examples=EXAMPLES, searcher=Finder())
+    turns = [m["content"] for m in model.asked[0]]
+    assert turns[1] == "Passages:\n[H] T. about in two\n\nMessage: in two"
+    assert turns[-1] == "Passages:\n[H] T. about question 0\n\nMessage: question 0"
+
+
+def test_rag_is_compared_over_the_best_zero_shot_prompts_and_both_ways_of_few_shot():
+    tried = [(s.prompt, s.shot_passages) for s in strategies.rag_candidates(book())]
+    assert tried == [("zero", False), ("few", False), ("few", True)]
+
+
+def test_a_strategy_that_needs_a_retriever_says_so():
+    with pytest.raises(BadInput, match="RAG: needs a retriever"):
+        strategies.answer(strategies.rag(book(), ON), Echo(), ITEMS, book=book(), examples=EXAMPLES)
+
+
+def test_a_control_token_in_a_right_answer_is_not_taught():
+    rows = EXAMPLES.assign(output=["a <|end|> b", "c"])
+    assert "<|end|>" not in str(strategies.training_conversations(rows, with_hash("z", "s"), None, 0, 1))
+
+
+class Reader:
+    """A model that copies the citation of the first passage, and knows one answer by heart."""
+
+    name = "reader"
+
+    def answer(self, conversations, progress=None):
+        texts = [c[-1]["content"] for c in conversations]
+        return [Reply("H-9" if "by heart" in t else t.split("]")[0][-3:] if "[" in t else "?", 1, 1, 0.1) for t in texts]
+
+
+def test_failures_fall_to_their_planted_causes():
+    items = pd.DataFrame({
+        "id": ["a", "b", "c", "d"], "input": ["by heart", "fact one", "fact two", "puzzle"], "group": ["", "", "", ""],
+        "output": ["H-9", "H-1", "H-2", "x"], "cluster": ["a", "b", "c", "d"],
+    })  # fmt: skip
+    passages = [Passage(id=f"H-{i}#0", source=f"H-{i}", text=f"H-{i}") for i in (1, 2, 3)]
+
+    class Search:
+        top_k, index = 1, SimpleNamespace(passages=passages)
+
+        def search(self, texts, progress=None):
+            return [[passages[0] if "one" in t else passages[2]] for t in texts]
+
+    task = TaskCard(name="t", instruction="Say which.", kind="text")
+    card = RetrievalCard(enabled=True, prompt="zero", top_k=1)
+    spec, parts = strategies.rag(book(), card), {"book": book(), "examples": EXAMPLES}
+    before = strategies.answer_with("zero", with_hash("zero", "s"), Reader(), items.iloc[::-1], EXAMPLES)
+    found = strategies.answer(spec, Reader(), items, **parts, searcher=Search())
+    told = strategies.look_for_causes(
+        card, Reader(), task, items, **parts, searcher=Search(), citation_field="", before=before, found=found
+    )
+    assert told.causes == {"right": 1, "knowledge": 1, "search": 1, "behaviour": 1, "harm": 0}
+    assert told.gold_trial.accuracy.value == 0.75
+
+
 def test_a_seeded_share_of_training_examples_is_shown_with_passages():
     many = pd.DataFrame({"id": [f"i{k}" for k in range(400)], "input": ["q"] * 400, "output": ["a"] * 400})
     prompt = with_hash("zero", "Answer.")
@@ -120,4 +182,4 @@ def test_a_real_checkpoint_answers_through_the_grid(tiny_checkpoint, tmp_path):
         "hello", strategies.grid(book(), ON, None), p, tmp_path, book=book(), examples=EXAMPLES, searcher=Finder()
     )
     assert [r["strategy"] for r in rows] == ["prompting", "few-shot", "RAG"]
-    assert rows[2]["passages"].startswith("[H] T. about hello")
+    assert rows[2]["passages that it was given"].startswith("[H] T. about hello")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ftkit.records import RetrievalCard
+from ftkit.statistics import wilson
 from ftkit.ui import theme
 
 MODE_COLORS = {"vector": "#0072B2", "bm25": "#D55E00", "hybrid": "#009E73"}
@@ -35,4 +36,47 @@ def hit_rates(card: RetrievalCard) -> Any:
     figure.update_xaxes(title="passages looked at", tickvals=[1, 2, 3, 5])
     figure.update_yaxes(title="right article among them, %", range=[0, 104])
     title = f"Search {MODE_NAMES[card.chosen]} finds the right article for {theme.interval(found)} with {card.top_k} passages"
-    return theme.style(figure, title, f"{card.questions} validation questions, 95% intervals", height=330)
+    return theme.style(figure, title, f"{card.questions} questions, none from the test; 95% intervals", height=330)
+
+
+CAUSES = {
+    "right": ("right without passages", "prompting"),
+    "knowledge": ("right once passages<br>are there", "RAG"),
+    "search": ("right only with the right<br>article in front", "endpoint"),
+    "behaviour": ("wrong even with the<br>right article", "fine-tuned"),
+    "harm": ("right without passages,<br>wrong with them", "none"),
+}
+
+
+def causes(card: RetrievalCard) -> Any:
+    """Return how many validation answers fall to which cause; None where that was not looked at."""
+    n = sum(card.causes.values())
+    if not n:
+        return None
+    import plotly.graph_objects as go
+
+    shown = [(*CAUSES[name], wilson(card.causes.get(name, 0), n), card.causes.get(name, 0)) for name in reversed(CAUSES)]
+    figure = go.Figure(
+        go.Bar(
+            x=[100 * e.value for _, _, e, _ in shown], y=[label for label, *_ in shown], orientation="h",
+            marker={"color": [theme.color(family) for _, family, *_ in shown]},
+            error_x={
+                "type": "data", "symmetric": False, "array": [100 * (e.high - e.value) for _, _, e, _ in shown],
+                "arrayminus": [100 * (e.value - e.low) for _, _, e, _ in shown], "thickness": 1.5, "width": 4,
+                "color": theme.MUTED,
+            },
+            hovertemplate="%{x:.0f}% of the answers<extra></extra>",
+        )
+    )  # fmt: skip
+    for label, family, e, count in shown:
+        figure.add_annotation(
+            x=100 * e.high, y=label, text=f"<b>{count}</b>", showarrow=False, xanchor="left", xshift=6,
+            font={"color": theme.color(family)},
+        )  # fmt: skip
+    figure.update_xaxes(title=f"% of {n} validation answers", range=[0, 108])
+    wrong = {name: card.causes[name] for name in ("search", "behaviour", "harm")}
+    faults = {"search": "the search", "behaviour": "reading or behaviour, not knowledge", "harm": "passages that mislead"}
+    title = (
+        f"What is wrong is mostly {faults[max(wrong, key=lambda name: wrong[name])]}" if any(wrong.values()) else "All are right"
+    )
+    return theme.style(figure, title, "the same prompt without, with found, and with right passages; 95% intervals", height=300)
