@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -105,31 +108,42 @@ def train(
 
     set_seed(plan.seed)
     total = sum(p.numel() for p in model.parameters())
-    model = wrap_lora(model, plan.lora_r, plan.lora_alpha) if plan.method == "lora" else model
-    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     began, before = time.monotonic(), _seconds_before(plan.folder)
-    trainer = make_trainer(model, tokenizer, train_set, validation_set, plan, progress, before)
-    first = _first_loss(trainer, plan.folder)
-    _run(trainer, plan.folder)
-    seconds = before + time.monotonic() - began
-    log = points(trainer.state.log_history)
-    verdict, advice = judge(log, first)
-    _save(trainer, tokenizer, plan.folder, base, base_folder)
+    with quiet():
+        model = wrap_lora(model, plan.lora_r, plan.lora_alpha) if plan.method == "lora" else model
+        trainer = make_trainer(model, tokenizer, train_set, validation_set, plan, progress, before)
+        first = _first_loss(trainer, plan.folder)
+        _run(trainer, plan)
+        _save(trainer, tokenizer, plan.folder, base, base_folder)
     card = TrainingCard(
-        method=plan.method, base=base, base_sha256=base_sha256, adapter="training/adapter", prompt=plan.prompt, parameters=total,
-        trainable_parameters=trainable, examples=len(train_set), general_examples=general_examples,
-        epochs=round(float(trainer.state.epoch or 0), 2), steps=trainer.state.global_step,
-        tokens=int(trainer.state.num_input_tokens_seen or 0), duration_s=round(seconds, 1), peak_memory_gib=_peak_gib(),
-        log=[TrainPoint(step=0, epoch=0.0, validation_loss=first), *log],
-        best_validation_loss=min((p.validation_loss for p in log if p.validation_loss is not None), default=first),
-        stopped_early=trainer.state.global_step < trainer.state.max_steps, verdict=verdict, advice=advice,
-        loss_sample=loss_sample(tokenizer, train_set[0]),
+        method=plan.method, base=base, base_sha256=base_sha256, adapter="training/adapter", prompt=plan.prompt,
+        parameters=total, trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        examples=len(train_set), general_examples=general_examples,
+        duration_s=round(before + time.monotonic() - began, 1), peak_memory_gib=_peak_gib(),
+        loss_sample=loss_sample(tokenizer, train_set[0]), **_curve(trainer.state, first),
     )  # fmt: skip
     write_record(plan.folder / "finished.json", card)
     shutil.rmtree(plan.folder / "checkpoints", ignore_errors=True)
     del trainer
     gc.collect()
     return card
+
+
+def _curve(state: Any, first: float) -> dict[str, Any]:
+    """Return what the trainer's log says: steps, losses, and the verdict on them."""
+    log = points(state.log_history)
+    verdict, advice = judge(log, first)
+    scored = [p.validation_loss for p in log if p.validation_loss is not None]
+    return {
+        "log": [TrainPoint(step=0, epoch=0.0, validation_loss=first), *log],
+        "verdict": verdict,
+        "advice": advice,
+        "best_validation_loss": min(scored, default=first),
+        "epochs": round(float(state.epoch or 0), 2),
+        "steps": state.global_step,
+        "tokens": int(state.num_input_tokens_seen or 0),
+        "stopped_early": state.global_step < state.max_steps,
+    }
 
 
 def key_of(plan: TrainingPlan, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], base_sha256: str) -> str:
@@ -160,21 +174,42 @@ def _open(
     return None
 
 
-def _run(trainer: Any, folder: Path) -> None:
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' own warnings and bars out of the notebook; errors still come through."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
-        trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _run(trainer: Any, plan: TrainingPlan) -> None:
+    from transformers import set_seed
+
+    set_seed(plan.seed)  # the same draws whether or not the untrained model was measured just before
+    try:
+        trainer.train(resume_from_checkpoint=_last_checkpoint(plan.folder))
     except (MemoryError, RuntimeError) as error:
-        if (
-            "out of memory" in str(error).lower()
-            or "can't allocate memory" in str(error).lower()
-            or isinstance(error, MemoryError)
-        ):
-            raise FtkitError(
-                "out of memory",
-                where="training",
-                todo="lower per_device_train_batch_size or max_length; the same command goes on from the last checkpoint",
-            ) from error
+        said = str(error).lower()
+        if isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said:
+            todo = "lower training.per_device_train_batch_size or max_length; the same command goes on from the last checkpoint"
+            raise FtkitError("out of memory", where="training", todo=todo) from error
+        if "no space left" in said or "write error" in said:
+            raise FtkitError("the disk is full", where=str(plan.folder), todo="free some space, then run it again") from error
         raise
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise FtkitError("the disk is full", where=str(plan.folder), todo="free some space, then run it again") from error
 
 
 def _first_loss(trainer: Any, folder: Path) -> float:
@@ -196,9 +231,12 @@ def _seconds_before(folder: Path) -> float:
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """Return the newest complete checkpoint; the trainer writes trainer_state.json last."""
-    found = [p for p in (folder / "checkpoints").glob("checkpoint-*") if (p / "trainer_state.json").exists()]
-    return str(max(found, key=lambda p: int(p.name.split("-")[1]))) if found else None
+    """Return the newest whole checkpoint: the trainer writes trainer_state.json last, so it must be there and readable."""
+    for path in sorted((folder / "checkpoints").glob("checkpoint-*"), key=lambda p: -int(p.name.split("-")[1])):
+        with contextlib.suppress(OSError, ValueError):
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            return str(path)
+    return None
 
 
 def _save(trainer: Any, tokenizer: Any, folder: Path, base: str, base_folder: Path) -> None:

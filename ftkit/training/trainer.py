@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer, set up for examples that are already encoded, with logits only where the loss needs them."""
+"""TRL's SFTTrainer, set up for examples that are already encoded, with a lean loss."""
 
 from __future__ import annotations
 
@@ -11,57 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ftkit.errors import FtkitError
 from ftkit.records import TrainPoint
-from ftkit.training.encode import IGNORED, Encoded
+from ftkit.training.batch import answer_loss, collate
+from ftkit.training.encode import Encoded
 
 if TYPE_CHECKING:
     from ftkit.training.sft import TrainingPlan
 
 Progress = Callable[[TrainPoint, int], None]
-SMALL_WIDTH = 1024
-
-
-def collate(examples: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
-    """Pad a batch at the left, so that all answers end in the last column.
-
-    Returns:
-        ``input_ids``, ``attention_mask``, ``position_ids`` and ``labels``, each of shape ``[batch, longest]``.
-    """
-    import torch
-
-    width = max(len(e["input_ids"]) for e in examples)
-    rows: dict[str, list[list[int]]] = {"input_ids": [], "attention_mask": [], "position_ids": [], "labels": []}
-    for example in examples:
-        gap, n = width - len(example["input_ids"]), len(example["input_ids"])
-        rows["input_ids"].append([pad] * gap + list(example["input_ids"]))
-        rows["attention_mask"].append([0] * gap + [1] * n)
-        rows["position_ids"].append([0] * gap + list(range(n)))
-        rows["labels"].append([IGNORED] * gap + list(example["labels"]))
-    return {name: torch.tensor(values) for name, values in rows.items()}
-
-
-def answer_loss(model: Any, inputs: dict[str, Any], items: Any = None) -> tuple[Any, Any]:
-    """Return the loss on the answers and the model's output.
-
-    Logits are computed from the first answer token of the batch on only: with 6,000 tokens of vocabulary and answers
-    of 30 tokens after prompts of 200, all logits cost more than the rest of the nano model.
-
-    Args:
-        model: A causal model, with or without an adapter.
-        inputs: A batch of ``collate``.
-        items: Number of answer tokens to divide by; the batch's own if None.
-    """
-    import torch
-
-    labels = inputs["labels"]
-    columns = (labels != IGNORED).any(dim=0).nonzero()
-    keep = labels.shape[1] - int(columns[0]) if len(columns) else 1
-    output = model(**{k: v for k, v in inputs.items() if k != "labels"}, logits_to_keep=keep + 1, use_cache=False)
-    logits, targets = output.logits[:, :-1].float(), labels[:, -keep:]
-    loss = torch.nn.functional.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=IGNORED, reduction="sum"
-    )
-    count = items if items is not None else (targets != IGNORED).sum().clamp(min=1)
-    return loss / count, output
+SMALL_WIDTH = 1024  # gradient checkpointing costs a small model time and saves nothing worth having
 
 
 def make_trainer(
@@ -81,15 +38,19 @@ def make_trainer(
 
     class AnswerTrainer(SFTTrainer):
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
-            loss, output = answer_loss(model, inputs, num_items_in_batch)
-            return (loss, output) if return_outputs else loss
+            loss = answer_loss(model, inputs, num_items_in_batch)
+            if not on_gpu and not math.isfinite(float(loss)):  # on a GPU the question would hold up every step; its log asks
+                _not_finite(
+                    "loss", self.state.global_step + 1, [ids[i] for i in inputs["row"].tolist()] if model.training else []
+                )
+            return (loss, {"loss": loss}) if return_outputs else loss
 
-    on_gpu = torch.cuda.is_available()
+    on_gpu, ids = torch.cuda.is_available(), [e.id for e in train_set]
     config = SFTConfig(
         output_dir=str(plan.folder / "checkpoints"), num_train_epochs=plan.num_train_epochs, learning_rate=plan.learning_rate,
         per_device_train_batch_size=plan.per_device_train_batch_size, per_device_eval_batch_size=plan.per_device_train_batch_size,
         lr_scheduler_type="cosine", warmup_steps=0.05, weight_decay=0.0, seed=plan.seed, data_seed=plan.seed,
-        eval_strategy="epoch", save_strategy="epoch", save_total_limit=2, logging_steps=5, report_to=[], disable_tqdm=True,
+        eval_strategy="epoch", save_strategy="epoch", save_total_limit=2, logging_steps=5, report_to=[], disable_tqdm=True, logging_nan_inf_filter=False,
         load_best_model_at_end=True, metric_for_best_model="eval_loss", greater_is_better=False, prediction_loss_only=True,
         use_cpu=not on_gpu, bf16=on_gpu, gradient_checkpointing=on_gpu and model.config.hidden_size > SMALL_WIDTH,
         include_num_input_tokens_seen="non_padding", dataset_kwargs={"skip_prepare_dataset": True}, max_length=None,
@@ -97,7 +58,9 @@ def make_trainer(
         restore_callback_states_from_checkpoint=True, average_tokens_across_devices=False,
     )  # fmt: skip
     rows = [
-        Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels, "length": len(e.input_ids)} for e in part])
+        Dataset.from_list(
+            [{"input_ids": e.input_ids, "labels": e.labels, "length": len(e.input_ids), "row": i} for i, e in enumerate(part)]
+        )
         for part in (train_set, validation_set)
     ]
     callbacks: list[Any] = [EarlyStoppingCallback(plan.early_stopping_patience), _watch(progress, before)]
@@ -141,10 +104,15 @@ def _watch(progress: Progress | None, before: float) -> Any:
 def _check_finite(point: TrainPoint) -> None:
     for name, value in (("loss", point.loss), ("validation loss", point.validation_loss)):
         if value is not None and not math.isfinite(value):
-            raise FtkitError(
-                f"the {name} is not finite at step {point.step}", where="training",
-                todo="lower training.learning_rate to a third and run again",
-            )  # fmt: skip
+            _not_finite(name, point.step, [])
+
+
+def _not_finite(name: str, step: int, ids: Sequence[str]) -> None:
+    examples = f" (examples {', '.join(ids[:8])}{', ...' if len(ids) > 8 else ''})" if ids else ""
+    raise FtkitError(
+        f"the {name} is not a number any more at step {step}{examples}", where="training",
+        todo="lower training.learning_rate to a third, look at these examples, and run again",
+    )  # fmt: skip
 
 
 def points(history: list[dict[str, Any]]) -> list[TrainPoint]:

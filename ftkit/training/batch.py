@@ -1,0 +1,100 @@
+"""A batch and its loss, without work that the loss does not need: no logits of the prompt, no system turn read twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from ftkit.training.encode import IGNORED
+
+Row = tuple[list[int], list[int], int]
+SHORTEST_PREFIX = 16  # below, a second pass through the model costs more than it saves
+
+
+def collate(examples: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
+    """Pad a batch at the right, rows that begin alike first.
+
+    Returns:
+        ``input_ids``, ``attention_mask`` and ``labels`` of shape ``[batch, longest]``; ``row``: place of each
+        example in its dataset; ``alike``: how many of the first rows begin with the same ``prefix`` tokens, both 0 where
+        too few do.
+    """
+    import torch
+
+    rows, alike, prefix = _by_prefix([(list(e["input_ids"]), list(e["labels"]), int(e["row"])) for e in examples])
+    width = max(len(ids) for ids, _, _ in rows)
+    return {
+        "input_ids": torch.tensor([ids + [pad] * (width - len(ids)) for ids, _, _ in rows]),
+        "attention_mask": torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _, _ in rows]),
+        "labels": torch.tensor([labels + [IGNORED] * (width - len(labels)) for _, labels, _ in rows]),
+        "row": torch.tensor([row for _, _, row in rows]),
+        "alike": torch.tensor(alike),
+        "prefix": torch.tensor(prefix),
+    }
+
+
+def _by_prefix(rows: list[Row]) -> tuple[list[Row], int, int]:
+    start, count = Counter(tuple(ids[:SHORTEST_PREFIX]) for ids, _, _ in rows).most_common(1)[0]
+    if count < 2:
+        return rows, 0, 0
+    same = [row for row in rows if tuple(row[0][:SHORTEST_PREFIX]) == start]
+    # The position before the first answer token must stay outside: its logits are in the loss.
+    longest = min(next((i for i, label in enumerate(labels) if label != IGNORED), len(labels)) for _, labels, _ in same) - 1
+    first = same[0][0]
+    prefix = next((i for i in range(longest) if any(ids[i] != first[i] for ids, _, _ in same)), longest)
+    if prefix < SHORTEST_PREFIX:
+        return rows, 0, 0
+    return same + [row for row in rows if tuple(row[0][:SHORTEST_PREFIX]) != start], count, prefix
+
+
+def answer_loss(model: Any, batch: dict[str, Any], items: Any = None) -> Any:
+    """Return the loss on the answers of a batch of ``collate``.
+
+    Rows that begin alike (the same system turn) go through the model with that beginning read once. Right padding needs
+    no mask: no token that counts can see what comes after it.
+
+    Args:
+        model: A causal model, with or without an adapter.
+        batch: A batch of ``collate``.
+        items: Number of answer tokens to divide by; the batch's own if None.
+
+    Returns:
+        The mean negative log-likelihood per answer token, in nats.
+    """
+    labels, count, prefix = batch["labels"], int(batch["alike"]), int(batch["prefix"])
+    if not shares_prefix(model, labels.shape[1]):
+        count, prefix = 0, 0
+    lengths = batch["attention_mask"].sum(dim=1)
+    parts = [(slice(0, count), prefix), (slice(count, len(labels)), 0)]
+    total: Any = 0.0
+    for rows, start in parts:
+        if len(labels[rows]):
+            width = int(lengths[rows].max())
+            total = total + _sum_loss(model, batch["input_ids"][rows, :width], labels[rows, :width], start)
+    return total / (items if items is not None else (labels[:, 1:] != IGNORED).sum().clamp(min=1))
+
+
+def shares_prefix(model: Any, width: int) -> bool:
+    """Return whether a beginning can be read once: not with recomputed activations, nor with a window below the width."""
+    window = getattr(model.config, "sliding_window", None) or width
+    return window >= width and not getattr(model, "is_gradient_checkpointing", False)
+
+
+def _sum_loss(model: Any, ids: Any, labels: Any, prefix: int) -> Any:
+    """Return the summed loss of right-padded rows whose first ``prefix`` tokens are the same."""
+    import torch
+
+    options: dict[str, Any] = {"use_cache": False}
+    if prefix:
+        head = model(input_ids=ids[:1, :prefix], use_cache=True, logits_to_keep=1)
+        name = "cache" if hasattr(head, "cache") else "past_key_values"  # renamed in transformers 5.24
+        getattr(head, name).batch_repeat_interleave(len(ids))
+        options = {name: getattr(head, name), "use_cache": True}
+        ids, labels = ids[:, prefix:], labels[:, prefix:]
+    columns = (labels[:, 1:] != IGNORED).any(dim=0).nonzero()[:, 0]
+    logits = model(input_ids=ids, logits_to_keep=columns, **options).logits.float()
+    targets = labels[:, columns + 1]
+    return torch.nn.functional.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=IGNORED, reduction="sum"
+    )

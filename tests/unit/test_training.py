@@ -1,0 +1,265 @@
+"""Training on tiny checkpoints of real architectures: what is learnt, what is kept, and what a kill leaves."""
+
+import json
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from ftkit.errors import BadInput, FtkitError
+from ftkit.models.local import LocalModel, load_model, load_tokenizer
+from ftkit.params import TrainingParameters
+from ftkit.training import TrainingPlan, encode_all, encode_conversation, general_mix, lora_parameters, loss_sample, train
+from ftkit.training.batch import answer_loss, collate
+from ftkit.training.sft import wrap_lora
+
+FAMILIES = ["llama", "mistral", "qwen3", "phi3"]
+SYSTEM = "Answer with one of these labels:\ndelivery\nreturns\nbilling"
+WORDS = {"parcel": "delivery", "refund": "returns", "invoice": "billing"}
+
+
+def lesson(i, answer=None):
+    word = list(WORDS)[i % 3]
+    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"about my {word} {'x' * (i % 5)}"}]
+    return messages, answer or WORDS[word], f"e{i}"
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def parts(tiny_checkpoint):
+    folder = tiny_checkpoint("llama")
+    tokenizer = load_tokenizer(str(folder))
+    encoded = encode_all(tokenizer, [lesson(i) for i in range(60)], 128)
+    return SimpleNamespace(folder=folder, tokenizer=tokenizer, train=encoded[:48], held=encoded[48:])
+
+
+def run(parts, folder, *, held=None, progress=None, rows=None, **options):
+    plan = TrainingPlan(folder, **{"num_train_epochs": 2, "learning_rate": 5e-3, "per_device_train_batch_size": 8, **options})
+    return train(
+        load_model(str(parts.folder)), parts.tokenizer, rows or parts.train, held or parts.held, plan,
+        base="tiny", base_folder=parts.folder, progress=progress,
+    )  # fmt: skip
+
+
+def batch_of(encoded):
+    return collate([{"input_ids": e.input_ids, "labels": e.labels, "row": i} for i, e in enumerate(encoded)], 0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_exactly_the_answer_and_its_end_token_are_in_the_loss(tiny_checkpoint, family):
+    tokenizer = load_tokenizer(str(tiny_checkpoint(family)))
+    messages, answer, _ = lesson(4)
+    encoded = encode_conversation(tokenizer, messages, answer, 256)
+    learnt = [i for i, label in enumerate(encoded.labels) if label != -100]
+    assert learnt == list(range(learnt[0], len(encoded.input_ids)))  # one run, to the very end
+    assert tokenizer.decode([encoded.labels[i] for i in learnt]) == answer + tokenizer.eos_token
+    assert all(encoded.labels[i] == encoded.input_ids[i] for i in learnt)
+    assert encoded.input_ids[: learnt[0]] == LocalModel(str(tiny_checkpoint(family)), max_new_tokens=8).prompt_ids(messages)[0]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_lean_loss_and_its_gradient_are_those_of_every_row_alone(tiny_checkpoint, family):
+    import torch
+
+    folder = str(tiny_checkpoint(family))
+    tokenizer, model = load_tokenizer(folder), wrap_lora(load_model(folder), 4, 8)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    other = ([{"role": "user", "content": "quite another beginning"}], "delivery", "g")
+    encoded = encode_all(tokenizer, [*(lesson(i) for i in range(5)), other], 256)
+    batch = batch_of(encoded)
+    assert int(batch["alike"]) == 5 and int(batch["prefix"]) > 16  # the system turn is read once
+
+    def gradient(loss):
+        model.zero_grad()
+        loss.backward()
+        return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+    total, count = 0.0, 0
+    for e in encoded:
+        logits = model(input_ids=torch.tensor([e.input_ids])).logits[0].log_softmax(-1)
+        for place, label in enumerate(e.labels):
+            if label != -100:
+                total, count = total - logits[place - 1, label], count + 1
+    wanted, lean = gradient(total / count), answer_loss(model, batch)
+    assert float(lean) == pytest.approx(float(total / count), rel=1e-5)
+    assert torch.allclose(gradient(lean), wanted, rtol=1e-3, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def taught(tiny_checkpoint, tmp_path_factory):
+    """The tiny llama after full tuning on the right labels: its folder and card."""
+    folder, target = tiny_checkpoint("llama"), tmp_path_factory.mktemp("taught")
+    tokenizer = load_tokenizer(str(folder))
+    encoded = encode_all(tokenizer, [lesson(i) for i in range(60)], 128)
+    parts = SimpleNamespace(folder=folder, tokenizer=tokenizer, train=encoded[:48], held=encoded[48:])
+    return target / "adapter", run(parts, target, method="full", num_train_epochs=10, learning_rate=5e-3)
+
+
+def test_full_tuning_learns_and_writes_a_whole_checkpoint_that_answers(taught):
+    folder, card = taught
+    assert card.trainable_parameters == card.parameters
+    assert card.best_validation_loss < 0.1 * card.log[0].validation_loss
+    replies = LocalModel("embedded", adapter=folder, max_new_tokens=24).answer([lesson(i)[0] for i in range(3)])
+    assert [r.text for r in replies] == ["delivery", "returns", "billing"]
+
+
+def test_an_adapter_changes_the_answers_of_its_base_and_tells_how_it_went(taught, tmp_path):
+    folder, told, turned = taught[0], [], {"delivery": "billing", "billing": "returns", "returns": "delivery"}
+    tokenizer = load_tokenizer(str(folder))
+    rows = [(m, turned[a], i) for m, a, i in (lesson(i) for i in range(60))]
+    encoded = encode_all(tokenizer, rows, 128)
+    parts = SimpleNamespace(folder=folder, tokenizer=tokenizer, train=encoded[:48], held=encoded[48:])
+    card = run(parts, tmp_path, num_train_epochs=8, progress=lambda point, steps: told.append((point, steps)))
+    assert card.trainable_parameters < card.parameters and card.steps == 48 and told[-1][1] == 48
+    assert any(point.tokens_per_s for point, _ in told) and card.tokens == 8 * sum(len(e.input_ids) for e in parts.train)
+    replies = LocalModel(str(folder), adapter=tmp_path / "adapter", max_new_tokens=24).answer([lesson(i)[0] for i in range(3)])
+    assert [r.text for r in replies] == ["billing", "delivery", "returns"]
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_the_checkpoint_with_the_best_validation_loss_is_kept_and_training_stops_early(parts, tmp_path):
+    wrong = encode_all(parts.tokenizer, [lesson(i, list(WORDS.values())[(i + 1) % 3]) for i in range(12)], 128)
+    card = run(parts, tmp_path, held=wrong, num_train_epochs=12, early_stopping_patience=2)
+    assert card.stopped_early and card.epochs < 12
+    kept = load_model(str(parts.folder), tmp_path / "adapter")
+    losses = [(float(answer_loss(kept, batch_of(wrong[i : i + 8]))), n) for i, n in ((0, 8), (8, 4))]
+    tokens = [sum(label != -100 for e in wrong[i : i + n] for label in e.labels) for i, n in ((0, 8), (8, 4))]
+    mean = sum(loss * t for (loss, _), t in zip(losses, tokens, strict=True)) / sum(tokens)
+    assert mean == pytest.approx(card.best_validation_loss, rel=0.02)
+
+
+@pytest.mark.parametrize("at_step", [3, 8, 13])
+def test_after_kill_9_the_same_call_gives_the_same_weights_bit_for_bit(parts, tmp_path, at_step):
+    def killed(point, steps):
+        if point.step >= at_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    options = {"num_train_epochs": 3}
+    whole = run(parts, tmp_path / "whole", **options)
+    child = os.fork()
+    if child == 0:
+        try:
+            run(parts, tmp_path / "cut", progress=killed, **options)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert not (tmp_path / "cut" / "adapter").exists()
+    again = run(parts, tmp_path / "cut", **options)
+    weights = [(tmp_path / name / "adapter" / "adapter_model.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert weights[0] == weights[1]
+    assert [p.validation_loss for p in again.log] == [p.validation_loss for p in whole.log]
+
+
+def test_a_finished_run_is_not_trained_again_and_another_plan_is(parts, tmp_path, monkeypatch):
+    first = run(parts, tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr("ftkit.training.sft.make_trainer", lambda *a, **k: pytest.fail("trained again"))
+        assert run(parts, tmp_path) == first
+    assert run(parts, tmp_path, learning_rate=1e-3).best_validation_loss != first.best_validation_loss
+
+
+def test_a_half_written_checkpoint_is_passed_over(parts, tmp_path):
+    from ftkit.training.sft import _last_checkpoint
+
+    for step, state in ((6, "{}"), (12, '{"epo'), (18, None)):
+        folder = tmp_path / "checkpoints" / f"checkpoint-{step}"
+        folder.mkdir(parents=True)
+        if state:
+            (folder / "trainer_state.json").write_text(state)
+    assert str(_last_checkpoint(tmp_path)).endswith("checkpoint-6")
+
+
+def test_a_loss_that_is_no_number_is_told_with_step_and_examples(parts, tmp_path):
+    model = load_model(str(parts.folder))
+    model.model.embed_tokens.weight.data[parts.train[0].input_ids[-2]] = float("nan")
+    plan = TrainingPlan(tmp_path, per_device_train_batch_size=8)
+    with pytest.raises(FtkitError, match="not a number"):
+        train(model, parts.tokenizer, parts.train, parts.held, plan, base="tiny", base_folder=parts.folder)
+
+
+def test_running_out_of_memory_is_told(parts, tmp_path, monkeypatch):
+    def full(self, *args, **kwargs):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("transformers.Trainer.training_step", full)
+    with pytest.raises(FtkitError, match="out of memory"):
+        run(parts, tmp_path)
+
+
+def test_a_rank_above_the_width_is_refused(parts, tmp_path):
+    with pytest.raises(BadInput, match="rank 65 is above the model's width 64"):
+        run(parts, tmp_path, lora_r=65)
+
+
+def test_answers_that_do_not_fit_are_named(parts):
+    rows = [lesson(0), lesson(1, "word " * 50), lesson(2, "word " * 60)]
+    with pytest.raises(BadInput, match=r"2 answers .*e1 \(\d+ tokens\), e2"):
+        encode_all(parts.tokenizer, rows, 40)
+
+
+def test_a_long_prompt_keeps_its_system_turn_and_its_whole_answer(parts):
+    messages, answer, _ = lesson(0)
+    messages[1]["content"] = "front " * 100 + "the end"
+    whole = encode_conversation(parts.tokenizer, messages, answer, 4096)
+    cut = encode_conversation(parts.tokenizer, messages, answer, 128)
+    assert cut.cut == len(whole.input_ids) - 128 and len(cut.input_ids) == 128
+    text = parts.tokenizer.decode(cut.input_ids)
+    assert SYSTEM in text and "the end" in text and text.endswith(answer + parts.tokenizer.eos_token)
+
+
+def test_a_longer_example_than_the_context_is_refused(parts):
+    with pytest.raises(BadInput, match="context of 512"):
+        encode_all(parts.tokenizer, [lesson(0)], 1024, 512)
+
+
+def test_no_examples_are_told(parts, tmp_path):
+    plan = TrainingPlan(tmp_path)
+    with pytest.raises(BadInput, match="no training or validation"):
+        train(load_model(str(parts.folder)), parts.tokenizer, [], [], plan, base="tiny", base_folder=parts.folder)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_trainable_weights_that_are_announced_are_those_that_train(tiny_checkpoint, family):
+    model = load_model(str(tiny_checkpoint(family)))
+    told = lora_parameters(model, 4)
+    assert told == sum(w.numel() for w in wrap_lora(model, 4, 8).parameters() if w.requires_grad)
+
+
+def test_the_shown_tokens_say_which_are_learnt(parts):
+    sample = loss_sample(parts.tokenizer, parts.train[0])
+    assert "".join(text for text, counts in sample if counts) == "delivery" + parts.tokenizer.eos_token
+
+
+def general_file(tmp_path, lines):
+    path = tmp_path / "general.jsonl"
+    path.write_text("\n".join(lines))
+    return str(path)
+
+
+def test_general_data_makes_up_its_share_of_the_mix(tmp_path):
+    lines = [json.dumps({"prompt": f"p{i}", "response": f"r{i}"}) for i in range(300)]
+    p = TrainingParameters(base_model="other", general_share=0.1, general_data=general_file(tmp_path, lines))
+    found, note = general_mix(p, 900)
+    assert len(found) == 100 and found == general_mix(p, 900)[0] and "100 general instructions" in note
+    assert {answer.replace("r", "p") for _, answer, _ in found} == {m[0]["content"] for m, _, _ in found}
+
+
+def test_without_general_data_another_base_is_told_so():
+    found, note = general_mix(TrainingParameters(base_model="other"), 100)
+    assert found == [] and "general_data" in note
+
+
+@pytest.mark.parametrize("line", ["no json", "[1]", '{"prompt": "a"}', '{"prompt": "a", "response": " "}'])
+def test_a_bad_line_of_general_data_is_named(tmp_path, line):
+    path = general_file(tmp_path, [json.dumps({"prompt": "a", "response": "b"}), line])
+    with pytest.raises(BadInput, match="line 2"):
+        general_mix(TrainingParameters(general_data=path), 100)
