@@ -147,6 +147,10 @@ class RetrievalParameters(ModelParameters):
 class TrainingParameters(ModelParameters):
     """05_training: does it learn?"""
 
+    prompt: str = Field(
+        default="",
+        description="name of the prompt of 03 that the tuned model is taught and asked with; empty: the best zero-shot one",
+    )
     method: Literal["lora", "full"] = Field(default="lora", description="lora (adapter) or full (all weights)")
     num_train_epochs: float = Field(default=8.0, gt=0, description="passes over the training examples, at most")
     learning_rate: float = Field(default=2.0e-3, gt=0, lt=1, description="peak learning rate")

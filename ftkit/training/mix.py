@@ -1,4 +1,4 @@
-"""General instruction data in the mix, so that tuning does not cost general skills (guide: 10-15%)."""
+"""What goes into the training: the prompt it is taught with, and general instructions so that other skills stay (guide: 10-15%)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,24 @@ from random import Random
 from ftkit.errors import BadInput
 from ftkit.models.chat import Messages
 from ftkit.params import TrainingParameters
+from ftkit.records import Prompt, PromptBook
 
 Lesson = tuple[Messages, str, str]
 ANSWER_NAMES = ("response", "completion", "output")
+
+
+def chosen_prompt(book: PromptBook, name: str = "") -> Prompt:
+    """Return the prompt that the tuned model is taught and asked with: the named one, or the best zero-shot one.
+
+    Raises:
+        BadInput: The book has no prompt of that name.
+    """
+    known = [trial.prompt.name for trial in book.trials]
+    if name and name not in known:
+        raise BadInput(
+            f"there is no prompt '{name}' among those of 03", where="training.prompt", todo=f"use one of: {', '.join(known)}"
+        )
+    return book.get(name or book.zero_shot)
 
 
 def general_mix(p: TrainingParameters, examples: int) -> tuple[list[Lesson], str]:
