@@ -27,6 +27,9 @@ from ftkit.task import build_card, suitability
 
 RIGHT = {"prompting": 0.21, "few-shot": 0.34, "RAG": 0.45, "fine-tuned": 0.55, "hybrid": 0.86}
 MODEL = {"prompting": ("base", False), "few-shot": ("base", False), "RAG": ("base", True), "fine-tuned": ("tuned", False), "hybrid": ("tuned", True)}  # fmt: skip
+HOSTILE = (
+    "</script></style><script>alert(1)</script><img src=x onerror=alert(1)> <a href='javascript:alert(1)'>\u202egnp.exe {{7*7}}"
+)
 TRUTH = {"category": "delivery", "urgency": "high", "reply": "34 days", "source": "H-012"}
 
 

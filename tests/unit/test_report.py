@@ -6,17 +6,13 @@ import shutil
 from html.parser import HTMLParser
 
 import pytest
-from made_run import make_run
+from made_run import HOSTILE, make_run
 
 from ftkit import runs
 from ftkit.errors import BadInput
 from ftkit.records import Decision, Manifest
 from ftkit.ui import report
 from ftkit.ui.report.blocks import data_text
-
-HOSTILE = (
-    "</script></style><script>alert(1)</script><img src=x onerror=alert(1)> <a href='javascript:alert(1)'>\u202egnp.exe {{7*7}}"
-)
 
 
 class Page(HTMLParser):

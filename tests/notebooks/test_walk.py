@@ -1,0 +1,160 @@
+"""The whole walk on the demo in a small size: headless, again, killed in the middle, alone with papermill, by hand."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from ftkit import runs
+from ftkit.records import Decision, Evaluation, Manifest
+
+ROOT = Path(__file__).parents[2]
+# One thread, so that a busy machine does not change how sums are rounded.
+SMALL = """run: {run}
+task: {{name: Fellmoor, instruction: Answer the customer message in the house format.}}
+data: {{demo_examples: 160}}
+prompting: {{validation_items: 6, shots: [2], threads: 1}}
+training: {{num_train_epochs: 2.0, lora_r: 8, lora_alpha: 16, threads: 1}}
+evaluation: {{n_resamples: 300, probe_items: 8, threads: 1}}
+"""
+
+
+def ftkit(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "ftkit.cli", *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+
+
+def papermill(stage, target, run, *more):
+    book = ROOT / "notebooks" / f"{runs.stage_name(stage)}.ipynb"
+    command = [sys.executable, "-m", "papermill", str(book), str(target), "-p", "run", str(run), *more, "--no-progress-bar"]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory):
+    """One finished walk: its parameter file, run folder and what the terminal showed."""
+    folder = tmp_path_factory.mktemp("walk")
+    file = folder / "small.yaml"
+    file.write_text(SMALL.format(run=folder / "run"))
+    done = ftkit("run", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return file, folder / "run", done.stdout
+
+
+def outcome(run):
+    """Return what must be equal between two walks: verdict, shares, and every answer."""
+    decision = runs.read_record(run / "decision" / "decision.json", Decision)
+    evaluation = runs.read_record(run / "evaluation" / "evaluation.json", Evaluation)
+    answers = runs.read_table(run / "evaluation" / "answers.parquet")[["item_id", "strategy", "text"]]
+    shares = {r.spec.name: r.accuracy.value for r in evaluation.results}
+    return decision.verdict, decision.strategy, shares, answers.sort_values(["strategy", "item_id"]).to_dict("records")
+
+
+def test_the_walk_ends_with_a_report_and_every_stage_has_its_manifest(walk):
+    _, run, told = walk
+    assert told.strip().splitlines()[-1] == f"Report: {run.resolve() / 'report.html'}"
+    manifests = {s: runs.read_record(run / s / "manifest.json", Manifest) for s in runs.STAGES}
+    for stage, manifest in manifests.items():
+        assert all((run / stage / name).exists() for name in manifest.outputs), stage
+        assert manifest.versions["torch"] and manifest.code_sha256
+    evaluation = runs.read_record(run / "evaluation" / "evaluation.json", Evaluation)
+    assert {r.spec.name for r in evaluation.results} >= {"prompting", "RAG", "fine-tuned", "hybrid"}
+    assert len(evaluation.openings) == 1 and evaluation.test_items >= 20
+    text = (run / "report.html").read_text()
+    assert "has not been run" not in text and len(text) < 3_000_000
+
+
+def test_the_executed_notebooks_hold_outputs_and_no_error(walk):
+    for stage in runs.STAGES:
+        book = nbformat.read(walk[1] / "notebooks" / f"{runs.stage_name(stage)}.ipynb", as_version=4)
+        outputs = [o for c in book.cells if c.cell_type == "code" for o in c.outputs]
+        assert outputs and not any(o.output_type == "error" for o in outputs)
+        assert not any("Traceback" in o.get("text", "") for o in outputs)
+
+
+def test_an_unchanged_rerun_starts_no_kernel_and_is_quick(walk):
+    file, run, _ = walk
+    before = {s: (run / s / "manifest.json").stat().st_mtime_ns for s in runs.STAGES}
+    began = time.monotonic()
+    done = ftkit("run", file)
+    assert done.returncode == 0 and f"0 stages run, {len(runs.STAGES)} unchanged" in done.stdout
+    assert time.monotonic() - began < 30, "10 s on a free machine"
+    assert before == {s: (run / s / "manifest.json").stat().st_mtime_ns for s in runs.STAGES}
+
+
+def test_a_changed_limit_redoes_the_decision_only(walk, tmp_path):
+    file, run, _ = walk
+    copy = shutil.copytree(run, tmp_path / "run")
+    done = ftkit("run", file, "--set", f"run={copy}", "--set", "decision.margin_points=7")
+    assert done.returncode == 0 and "1 stages run, 6 unchanged" in done.stdout, done.stdout + done.stderr
+    assert "parameters changed: margin_points" in done.stdout
+
+
+def test_killed_in_training_the_same_command_ends_with_the_same_decision(walk, tmp_path):
+    file, run, _ = walk
+    copy = shutil.copytree(run, tmp_path / "run")
+    for stage in ("training", "evaluation", "decision"):
+        shutil.rmtree(copy / stage)
+    command = [sys.executable, "-u", "-m", "ftkit.cli", "run", str(file), "--set", f"run={copy}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+    until(lambda: training_step(copy) >= 2, 120)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (copy / "training" / "manifest.json").exists()
+    done = ftkit("run", file, "--set", f"run={copy}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert outcome(copy) == outcome(run)
+
+
+def training_step(run):
+    """Return the step that the progress file of a running training tells, 0 before."""
+    try:
+        state = json.loads((run / ".progress.json").read_text())
+    except (OSError, ValueError):
+        return 0
+    return int(state["done"]) if re.search("train|step", state["label"]) else 0
+
+
+def until(true, seconds):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("stage", ["task", "data", "decision"])
+def test_a_notebook_alone_with_papermill_writes_the_same_records(walk, tmp_path, stage):
+    file, run, _ = walk
+    copy = shutil.copytree(run, tmp_path / "run")
+    (copy / stage / "manifest.json").unlink()
+    more = {"task": ["-p", "name", "Fellmoor"], "data": ["-p", "demo_examples", "160"], "decision": []}[stage]
+    done = papermill(stage, tmp_path / "out.ipynb", copy, *more)
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, second = (runs.read_record(r / stage / "manifest.json", Manifest) for r in (run, copy))
+    assert first.parameters == second.parameters
+    records = {"task": "task.json", "data": "examples.parquet", "decision": "decision.json"}
+    assert first.outputs[records[stage]] == second.outputs[records[stage]]
+
+
+def test_a_notebook_before_its_inputs_says_which_one_to_run(tmp_path):
+    done = papermill("decision", tmp_path / "out.ipynb", tmp_path / "run")
+    assert done.returncode != 0 and "01_task" in done.stderr and "NotReady" in done.stderr
+
+
+def test_bad_input_on_the_command_line_is_exit_code_2_and_leaves_nothing(tmp_path):
+    (tmp_path / "d.csv").write_text("message,answer\n" + "".join(f"m{k},same\n" for k in range(30)))
+    file = tmp_path / "p.yaml"
+    file.write_text(
+        f"run: {tmp_path / 'run'}\ntask: {{kind: label}}\ndata: {{data: {tmp_path}/d.csv}}\nretrieval: {{handbook: ''}}\n"
+    )
+    done = ftkit("run", file)
+    assert done.returncode == 2 and "d.csv" in done.stderr and "same" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
