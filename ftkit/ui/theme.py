@@ -19,7 +19,8 @@ BOX_CSS = (
     f"border-radius:3px;font-family:{FONT};line-height:1.45;max-width:860px"
 )
 CELL_CSS = (
-    "padding:.3em .8em;border-bottom:1px solid rgba(127,127,127,.3);vertical-align:top;text-align:{align};white-space:pre-wrap"
+    "padding:.3em .8em;border-bottom:1px solid rgba(127,127,127,.3);vertical-align:top;text-align:{align};white-space:pre-wrap;"
+    "min-width:2.5em;max-width:26em;overflow-wrap:anywhere"
 )
 
 
