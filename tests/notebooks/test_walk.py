@@ -132,7 +132,7 @@ def until(true, seconds):
 
 @pytest.mark.parametrize("stage", ["task", "data", "decision"])
 def test_a_notebook_alone_with_papermill_writes_the_same_records(walk, tmp_path, stage):
-    file, run, _ = walk
+    run = walk[1]
     copy = shutil.copytree(run, tmp_path / "run")
     (copy / stage / "manifest.json").unlink()
     more = {"task": ["-p", "name", "Fellmoor"], "data": ["-p", "demo_examples", "160"], "decision": []}[stage]

@@ -1,0 +1,82 @@
+"""JupyterLab opens the first notebook of a project and runs it by hand to the same files as headless."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from ftkit import runs
+from ftkit.records import Manifest
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "of-a-test"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project folder with the notebooks and one parameter file."""
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    (tmp_path / "params").mkdir()
+    (tmp_path / "params" / "desk.yaml").write_text("task: {name: Fellmoor by hand}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def lab(project):
+    """JupyterLab on the project's own parameters; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "JUPYTER_TOKEN": TOKEN,
+        "JUPYTER_CONFIG_DIR": str(project / "config"),
+        "JUPYTER_DATA_DIR": str(project / "data"),
+    }
+    command = [sys.executable, "-m", "ftkit.cli", "lab", "params/desk.yaml", "--no-browser", "--port", str(port)]
+    server = subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    wait_for(f"{address}/api?token={TOKEN}", server)
+    yield address
+    server.send_signal(signal.SIGINT)
+    server.send_signal(signal.SIGTERM)
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+
+
+def wait_for(url, server):
+    for _ in range(240):
+        assert server.poll() is None, "JupyterLab ended at once"
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.5)
+    raise AssertionError("JupyterLab did not answer within two minutes")
+
+
+def test_the_first_notebook_runs_by_hand_and_writes_its_stage(chromium, lab, project, tmp_path):
+    page = chromium.new_context(viewport={"width": 1280, "height": 1000}).new_page()
+    page.goto(f"{lab}/lab/tree/outputs/desk/lab/01_task.ipynb?token={TOKEN}")
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+    page.wait_for_selector(".jp-NotebookPanel-toolbar", timeout=60_000)
+    page.keyboard.press("Escape")
+    page.click("text=Run >> nth=0")
+    page.click("text=Run All Cells")
+    manifest = project / "outputs" / "desk" / "task" / "manifest.json"
+    for _ in range(240):
+        if manifest.exists():
+            break
+        page.wait_for_timeout(500)
+    assert runs.read_record(manifest, Manifest).parameters["name"] == "Fellmoor by hand"
+    assert page.locator(".jp-OutputArea-output .jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    page.screenshot(path=tmp_path / "lab.png")
