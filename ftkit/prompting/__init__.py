@@ -1,7 +1,9 @@
 """03_prompting: prompt candidates from the task card, how they are put before a model, and the choice on validation."""
 
 from ftkit.prompting.candidates import candidates, with_hash
-from ftkit.prompting.choose import choose, trial
+from ftkit.prompting.choose import answer_rows, choose, learned, ranked, trial
 from ftkit.prompting.render import check_template, markers, neutral, render
 
-__all__ = ["candidates", "check_template", "choose", "markers", "neutral", "render", "trial", "with_hash"]
+__all__ = [
+    "answer_rows", "candidates", "check_template", "choose", "learned", "markers", "neutral", "ranked", "render", "trial", "with_hash",
+]  # fmt: skip

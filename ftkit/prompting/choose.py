@@ -30,24 +30,66 @@ def trial(prompt: Prompt, answers: Any, scores: Any, n_resamples: int = 2000) ->
     )
 
 
-def choose(trials: Sequence[PromptTrial], validation_items: int) -> PromptBook:
-    """Return the book of prompts with the best zero-shot and the best few-shot one.
+def ranked(trials: Sequence[PromptTrial]) -> list[PromptTrial]:
+    """Return trials, best first: most right answers; then most fields right, best format, the shorter prompt."""
+    return sorted(trials, key=lambda t: (-t.accuracy.value, -t.partial, -t.format_ok, t.prompt_tokens_mean))
 
-    Best: most right answers; then most fields right, then best format, then the shorter prompt. The winner's interval
-    is of one prompt measured alone: the best of several looks better than it is, so 07 measures it again on the test.
+
+def choose(trials: Sequence[PromptTrial], validation_items: int) -> PromptBook:
+    """Return the book of prompts with the best zero-shot and the best few-shot one, by :func:`ranked`.
+
+    The winner's interval is of one prompt measured alone: the best of several looks better than it is, so 07 measures
+    it again on the test.
 
     Raises:
         BadInput: No zero-shot prompt was tried.
     """
-
-    def rank(t: PromptTrial) -> tuple[float, ...]:
-        return (t.accuracy.value, t.partial, t.format_ok, -t.prompt_tokens_mean)
-
     zero, few = [t for t in trials if not t.prompt.shots], [t for t in trials if t.prompt.shots]
     if not zero:
         raise BadInput("no zero-shot prompt was tried", where="prompting", todo="keep at least one")
-    best_zero = max(zero, key=rank)
-    best_few = max(few, key=rank) if few else best_zero
     return PromptBook(
-        trials=list(trials), zero_shot=best_zero.prompt.name, few_shot=best_few.prompt.name, validation_items=validation_items
-    )
+        trials=list(trials), zero_shot=ranked(zero)[0].prompt.name, few_shot=ranked(few or zero)[0].prompt.name,
+        validation_items=validation_items,
+    )  # fmt: skip
+
+
+def answer_rows(items: Any, best: Any, worst: Any, scores: Any, limit: int = 8) -> list[dict[str, str]]:
+    """Return messages with the answers of two prompts beside the right one; those that the best gets wrong first.
+
+    Args:
+        items: Validation examples.
+        best: Answers of the best prompt, in the order of ``items``.
+        worst: Answers of the worst one.
+        scores: Scores of the best one.
+        limit: Most rows.
+    """
+    rows = [
+        {"message": text, "right answer": output, "best prompt": a or "(no answer)", "right": "yes" if right else "no",
+         "worst prompt": b or "(no answer)"}
+        for text, output, a, b, right in zip(
+            items["input"], items["output"], best["text"], worst["text"], scores["correct"], strict=True
+        )
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: row["right"])[:limit]
+
+
+def learned(book: PromptBook) -> tuple[str, list[str]]:
+    """Return what 03 found, as a title and points."""
+    zero, few = (next(t for t in book.trials if t.prompt.name == name) for name in (book.zero_shot, book.few_shot))
+    best = ranked([zero, few])[0]
+    told = f"Prompting alone gets {_interval(best)} of the validation examples right"
+    points = [f"Best without examples: '{zero.prompt.name}', {_interval(zero)}, {zero.format_ok:.0%} in a usable format."]
+    if few.prompt.shots:
+        cost = few.prompt_tokens_mean / max(1.0, zero.prompt_tokens_mean)
+        points.append(f"Best with examples: '{few.prompt.name}', {_interval(few)}; its prompt is {cost:.1f} times as long.")
+    first = book.trials[0]
+    if best.prompt.name != first.prompt.name:
+        points.append(f"The first prompt, '{first.prompt.name}', would have got {_interval(first)}.")
+    cut = [t.prompt.name for t in book.trials if t.cut_share > 0]
+    if cut:
+        points.append(f"Too long for the model's context in part, so cut: {', '.join(cut)}.")
+    return told, [*points, "Next: can the facts that are missing be found in the handbook?"]
+
+
+def _interval(t: PromptTrial) -> str:
+    return f"{t.accuracy.value:.0%} ({t.accuracy.low:.0%} to {t.accuracy.high:.0%})"

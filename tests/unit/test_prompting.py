@@ -121,6 +121,13 @@ def test_the_same_seed_picks_the_same_examples_whatever_the_order_of_rows():
     assert prompting.candidates(LABELS, rows, [3], 5)[-1].shots == prompting.candidates(LABELS, shuffled, [3], 5)[-1].shots
 
 
+def test_many_labels_give_a_candidate_without_their_list_for_the_tuned_model():
+    many = TaskCard(name="t", instruction="Classify.", kind="label", labels=[f"label {i}" for i in range(77)])
+    systems = {c.name: c.system for c in prompting.candidates(many, train(), [], 1)}
+    assert systems["task only"] == "Classify." and "label 76" in systems["plain"]
+    assert "task only" not in [c.name for c in prompting.candidates(LABELS, train(), [], 1)]
+
+
 def test_your_own_prompt_is_a_candidate():
     names = [c.name for c in prompting.candidates(LABELS, train(), [2], 1, own_prompt="Do it well.")]
     assert "your own" in names
@@ -149,3 +156,17 @@ def test_without_a_few_shot_prompt_the_zero_shot_one_stands_for_both():
 def test_no_zero_shot_prompt_is_told():
     with pytest.raises(BadInput, match="zero-shot"):
         prompting.choose([trial("few", 0.3, ["i1"])], 40)
+
+
+def test_the_summary_tells_gain_price_and_what_was_cut():
+    tried = [trial("plain", 0.2), trial("rules", 0.4), trial("4 examples", 0.5, ["i1"], tokens=150)]
+    tried[2].cut_share = 0.1
+    title, points = prompting.learned(prompting.choose(tried, 40))
+    assert "50%" in title
+    told = " ".join(points)
+    assert (
+        "'rules', 40%" in told
+        and "3.0 times as long" in told
+        and "'plain', would have got 20%" in told
+        and "cut: 4 examples" in told
+    )

@@ -27,20 +27,19 @@ def _trials(trials: list[PromptTrial], what: str, finding: str) -> Any:
     figure = go.Figure()
     for t in rows:
         color = theme.color("few-shot" if t.prompt.shots else "prompting")
+        name = t.prompt.name.replace(", ", ",<br>")
         value, low, high = (100 * x for x in (t.accuracy.value, t.accuracy.low, t.accuracy.high))
+        figure.add_scatter(x=[low, high], y=[name] * 2, mode="lines", line={"color": color, "width": 3}, hoverinfo="skip")
         figure.add_scatter(
-            x=[low, high], y=[t.prompt.name] * 2, mode="lines", line={"color": color, "width": 3}, hoverinfo="skip"
-        )
-        figure.add_scatter(
-            x=[value], y=[t.prompt.name], mode="markers", marker={"color": color, "size": 11},
+            x=[value], y=[name], mode="markers", marker={"color": color, "size": 11},
             hovertemplate=f"{value:.0f}% ({low:.0f} to {high:.0f}), {t.prompt_tokens_mean:.0f} prompt tokens<extra></extra>",
         )  # fmt: skip
         figure.add_scatter(
-            x=[high], y=[t.prompt.name], mode="text", text=[f"  {value:.0f}%"], textposition="middle right", hoverinfo="skip",
-            textfont={"color": color}, cliponaxis=False,
+            x=[high], y=[name], mode="text", text=[f"  {value:.0f}%"], textposition="middle right", hoverinfo="skip",
+            cliponaxis=False,
         )  # fmt: skip
     figure.update_layout(showlegend=False)
-    figure.update_xaxes(title="right answers, % of the validation examples", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
+    figure.update_xaxes(title="right answers, %", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
     figure.update_yaxes(showgrid=False)
     best = rows[-1]
     title = f"'{best.prompt.name}' {finding}: {theme.interval(best.accuracy)}"

@@ -36,7 +36,8 @@ def hit_rates(card: RetrievalCard) -> Any:
     figure.update_xaxes(title="passages looked at", tickvals=[1, 2, 3, 5])
     figure.update_yaxes(title="right article among them, %", range=[0, 104])
     title = f"Search {MODE_NAMES[card.chosen]} finds the right article for {theme.interval(found)} with {card.top_k} passages"
-    return theme.style(figure, title, f"{card.questions} questions, none from the test; 95% intervals", height=330)
+    theme.style(figure, title, f"{card.questions} questions, none from the test; 95% intervals", height=350)
+    return figure.update_layout(legend={"y": -0.22, "yanchor": "top"})  # below: it wraps in a narrow window
 
 
 CAUSES = {
