@@ -144,7 +144,13 @@ class Prompt(Record):
     name: str
     system: str
     shots: list[str] = Field(default_factory=list, description="ids of few-shot examples, from train only")
+    similar: int = Field(default=0, description="few-shot examples looked up per question: the most similar ones of train")
     sha256: str = ""
+
+    @property
+    def few_shot(self) -> bool:
+        """Whether examples are shown, fixed or looked up."""
+        return bool(self.shots or self.similar)
 
 
 class PromptTrial(Record):

@@ -11,7 +11,7 @@ from ftkit import runs
 from ftkit.errors import BadInput
 from ftkit.evaluation import score
 from ftkit.models.chat import ChatModel, Messages
-from ftkit.prompting import neutral, render, trial
+from ftkit.prompting import neutral, render, similar, trial
 from ftkit.records import (
     ANSWER_COLUMNS,
     Passage,
@@ -80,11 +80,13 @@ def rag_candidates(book: PromptBook, zero_shot: int = 2) -> list[StrategySpec]:
         book: The prompts of 03.
         zero_shot: How many zero-shot prompts to compare.
     """
-    few, plain = book.get(book.few_shot), [t for t in book.trials if not t.prompt.shots]
+    few, plain = book.get(book.few_shot), [t for t in book.trials if not t.prompt.few_shot]
     plain.sort(key=lambda t: (t.prompt.name == book.zero_shot, t.accuracy.value, t.partial, t.format_ok), reverse=True)
     tried = [(t.prompt.name, t.prompt.name, False) for t in plain[:zero_shot]]
+    if few.few_shot:
+        tried += [(few.name, few.name, False)]
     if few.shots:
-        tried += [(few.name, few.name, False), (f"{few.name}, with their passages", few.name, True)]
+        tried += [(f"{few.name}, with their passages", few.name, True)]
     return [
         StrategySpec(name=name, family="RAG", model="base", prompt=prompt, retriever=True, shot_passages=shown)
         for name, prompt, shown in tried
@@ -121,9 +123,10 @@ def conversations(
         passages: Passages per text; None without a retriever.
         shot_passages: Passages per few-shot example, if they are shown with theirs.
     """
-    shots = shots_of(prompt, examples)
+    fixed = shots_of(prompt, examples)
+    shots = similar(texts, examples, prompt.similar) if prompt.similar else [fixed] * len(texts)
     found: Sequence[list[Passage] | None] = passages if passages is not None else [None] * len(texts)
-    return [render(prompt, text, given, shots, shot_passages) for text, given in zip(texts, found, strict=True)]
+    return [render(prompt, text, given, shown, shot_passages) for text, given, shown in zip(texts, found, shots, strict=True)]
 
 
 def answer(

@@ -3,7 +3,8 @@
 from ftkit.prompting.candidates import candidates, with_hash
 from ftkit.prompting.choose import answer_rows, choose, learned, ranked, trial
 from ftkit.prompting.render import check_template, markers, neutral, render
+from ftkit.prompting.similar import similar
 
 __all__ = [
-    "answer_rows", "candidates", "check_template", "choose", "learned", "markers", "neutral", "ranked", "render", "trial", "with_hash",
+    "answer_rows", "candidates", "check_template", "choose", "learned", "markers", "neutral", "ranked", "render", "similar", "trial", "with_hash",
 ]  # fmt: skip

@@ -16,10 +16,12 @@ ABSTENTION = "we will check"
 MANY_LABELS = 10  # from here on the list of labels is most of the prompt; a tuned model can do without it
 
 
-def with_hash(name: str, system: str, shots: Sequence[str] = ()) -> Prompt:
+def with_hash(name: str, system: str, shots: Sequence[str] = (), similar: int = 0) -> Prompt:
     """Return a prompt with the hash of its content."""
-    content = json.dumps([system, list(shots)], ensure_ascii=False)
-    return Prompt(name=name, system=system, shots=list(shots), sha256=hashlib.sha256(content.encode()).hexdigest())
+    content = json.dumps([system, list(shots), *([similar] if similar else [])], ensure_ascii=False)
+    return Prompt(
+        name=name, system=system, shots=list(shots), similar=similar, sha256=hashlib.sha256(content.encode()).hexdigest()
+    )
 
 
 def format_lines(card: TaskCard, retrieval: bool) -> list[str]:
@@ -64,6 +66,9 @@ def candidates(
         prompts.append(with_hash(f"{k} example{'s' * (k > 1)}", systems["plain"], chosen))
         if "your own" in systems:
             prompts.append(with_hash(f"your own, {k} example{'s' * (k > 1)}", systems["your own"], chosen))
+    if picked:
+        k = max(picked)
+        prompts.append(with_hash(f"{k} similar example{'s' * (k > 1)}", systems["plain"], similar=k))
     return prompts
 
 

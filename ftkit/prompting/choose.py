@@ -44,7 +44,7 @@ def choose(trials: Sequence[PromptTrial], validation_items: int) -> PromptBook:
     Raises:
         BadInput: No zero-shot prompt was tried.
     """
-    zero, few = [t for t in trials if not t.prompt.shots], [t for t in trials if t.prompt.shots]
+    zero, few = [t for t in trials if not t.prompt.few_shot], [t for t in trials if t.prompt.few_shot]
     if not zero:
         raise BadInput("no zero-shot prompt was tried", where="prompting", todo="keep at least one")
     return PromptBook(
@@ -79,7 +79,7 @@ def learned(book: PromptBook) -> tuple[str, list[str]]:
     best = ranked([zero, few])[0]
     told = f"Prompting alone gets {_interval(best)} of the validation examples right"
     points = [f"Best without examples: '{zero.prompt.name}', {_interval(zero)}, {zero.format_ok:.0%} in a usable format."]
-    if few.prompt.shots:
+    if few.prompt.few_shot:
         cost = few.prompt_tokens_mean / max(1.0, zero.prompt_tokens_mean)
         points.append(f"Best with examples: '{few.prompt.name}', {_interval(few)}; its prompt is {cost:.1f} times as long.")
     first = book.trials[0]

@@ -119,6 +119,15 @@ def test_rag_is_compared_over_the_best_zero_shot_prompts_and_both_ways_of_few_sh
     assert tried == [("zero", False), ("few", False), ("few", True)]
 
 
+def test_similar_examples_come_from_the_examples_given_and_differ_by_question():
+    model, rows = Echo(), EXAMPLES.assign(input=["blue lamp", "red tent"])
+    items = ITEMS.head(2).assign(input=["my tent", "a lamp"])
+    strategies.answer_with("s", with_hash("s", "Answer.", similar=1), model, items, rows)
+    assert [[m["content"] for m in c[1:]] for c in model.asked] == [
+        ["red tent", "out two", "my tent"], ["blue lamp", "out one", "a lamp"],
+    ]  # fmt: skip
+
+
 def test_a_strategy_that_needs_a_retriever_says_so():
     with pytest.raises(BadInput, match="RAG: needs a retriever"):
         strategies.answer(strategies.rag(book(), ON), Echo(), ITEMS, book=book(), examples=EXAMPLES)

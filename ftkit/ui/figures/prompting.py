@@ -26,7 +26,7 @@ def _trials(trials: list[PromptTrial], what: str, finding: str) -> Any:
     rows = sorted(trials, key=lambda t: (t.accuracy.value, t.partial))
     figure = go.Figure()
     for t in rows:
-        color = theme.color("few-shot" if t.prompt.shots else "prompting")
+        color = theme.color("few-shot" if t.prompt.few_shot else "prompting")
         name = t.prompt.name.replace(", ", ",<br>")
         value, low, high = (100 * x for x in (t.accuracy.value, t.accuracy.low, t.accuracy.high))
         figure.add_scatter(x=[low, high], y=[name] * 2, mode="lines", line={"color": color, "width": 3}, hoverinfo="skip")
