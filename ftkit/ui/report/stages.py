@@ -79,7 +79,7 @@ def _gold(card: RetrievalCard) -> list[Block]:
 def _trials(trials: list[PromptTrial]) -> list[dict[str, Any]]:
     return [
         {
-            "prompt": t.prompt.name, "examples": len(t.prompt.shots), "right answers": Bar(t.accuracy, theme.color("prompting")),
+            "prompt": t.prompt.name, "examples": t.prompt.similar or len(t.prompt.shots), "right answers": Bar(t.accuracy, theme.color("prompting")),
             "usable format": theme.percent(t.format_ok), "prompt tokens": round(t.prompt_tokens_mean), "cut": theme.percent(t.cut_share),
         }
         for t in trials
