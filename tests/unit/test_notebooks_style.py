@@ -78,6 +78,15 @@ def test_code_and_words_take_turns(stage):
         assert not both, f"no sentence between:\n{before.source}\n---\n{after.source}"
 
 
+@pytest.mark.parametrize("light", ["task", "data", "decision"])
+def test_a_notebook_without_a_model_imports_none(light):
+    nodes = [n for c in code_cells(light) for n in ast.parse(c.source).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    code = "\n".join(ast.unparse(n) for n in nodes)
+    check = "import sys; heavy = {'torch', 'transformers', 'sentence_transformers', 'lancedb'} & set(sys.modules); assert not heavy, heavy"
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{check}"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_links_between_notebooks_lead_somewhere(stage):
     text = "\n".join(c.source for c in read(stage).cells)
     for name in re.findall(r"\b\d\d_[a-z]+\.ipynb", text):
