@@ -64,10 +64,10 @@ def candidates(
     picked = {len(chosen): chosen for k in shots if k > 0 and (chosen := pick(card, train, k, seed))}
     for k, chosen in picked.items():
         prompts.append(with_hash(f"{k} example{'s' * (k > 1)}", systems["plain"], chosen))
-        if "your own" in systems:
-            prompts.append(with_hash(f"your own, {k} example{'s' * (k > 1)}", systems["your own"], chosen))
     if picked:
         k = max(picked)
+        if "your own" in systems:
+            prompts.append(with_hash(f"your own, {k} example{'s' * (k > 1)}", systems["your own"], picked[k]))
         prompts.append(with_hash(f"{k} similar example{'s' * (k > 1)}", systems["plain"], similar=k))
     return prompts
 
