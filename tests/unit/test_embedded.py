@@ -47,7 +47,10 @@ def test_any_text_survives_the_round_trip(tokenizer, text):
 def test_random_unicode_survives_the_round_trip(tokenizer):
     rng = random.Random(5)
     for _ in range(200):
-        text = "".join(chr(rng.choice([rng.randrange(32, 127), rng.randrange(160, 0xD7FF), rng.randrange(0x10000, 0x1FFFF)])) for _ in range(40))
+        text = "".join(
+            chr(rng.choice([rng.randrange(32, 127), rng.randrange(160, 0xD7FF), rng.randrange(0x10000, 0x1FFFF)]))
+            for _ in range(40)
+        )
         assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
 
 
@@ -68,7 +71,9 @@ def test_lessons_are_coded_as_the_chat_template_writes_them(tokenizer):
     rng, words = random.Random(3), lexicon.read(FOLDER)
     for made in [curriculum.lesson(rng, words) for _ in range(40)]:
         ids, marks = batches.encode(tokenizer, [made])[0]
-        assert ids == tokenizer(tokenizer.apply_chat_template(made.messages, tokenize=False), add_special_tokens=False)["input_ids"]
+        assert (
+            ids == tokenizer(tokenizer.apply_chat_template(made.messages, tokenize=False), add_special_tokens=False)["input_ids"]
+        )
         scored = "".join(made.messages[i]["content"] + "<|end|>" for i in made.scored)
         assert tokenizer.decode([t for t, m in zip(ids, marks, strict=True) if m]) == scored
 
@@ -147,7 +152,18 @@ def test_every_skill_is_taught_and_every_answer_is_scored_last():
     for made in [curriculum.lesson(rng, words) for _ in range(400)]:
         seen.add(made.skill)
         assert made.messages[-1]["role"] == "assistant" and made.scored[-1] == len(made.messages) - 1
-    assert seen >= {"copying", "label choice", "pattern", "passage answer", "not there", "json record", "extraction", "length", "tone", "recall"}
+    assert seen >= {
+        "copying",
+        "label choice",
+        "pattern",
+        "passage answer",
+        "not there",
+        "json record",
+        "extraction",
+        "length",
+        "tone",
+        "recall",
+    }
 
 
 def test_measured_labels_are_words_that_were_never_labels_in_training():

@@ -160,12 +160,12 @@ def json_copy(d: Draw) -> Lesson:
 
 # Shares at the start and at the end of training: lookup is the hardest skill and comes last, so its share grows.
 SKILLS: dict[str, tuple[Callable[[Draw], Lesson], float, float]] = {
-    "copying": (copying, 0.14, 0.06),
-    "recall": (recall, 0.18, 0.06),
-    "label choice": (label_choice, 0.16, 0.16),
-    "pattern": (pattern, 0.14, 0.14),
-    "passage answer": (passage_answer, 0.2, 0.26),
-    "json record": (json_record, 0.1, 0.2),
+    "copying": (copying, 0.10, 0.05),
+    "recall": (recall, 0.14, 0.05),
+    "label choice": (label_choice, 0.24, 0.22),
+    "pattern": (pattern, 0.13, 0.12),
+    "passage answer": (passage_answer, 0.2, 0.28),
+    "json record": (json_record, 0.06, 0.16),
     "json copy": (json_copy, 0.03, 0.02),
     "extraction": (extraction, 0.04, 0.04),
     "length": (length, 0.04, 0.04),

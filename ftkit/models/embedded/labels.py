@@ -55,7 +55,7 @@ def label_prompt(d: Draw, labels: list[str]) -> str:
         return f"{instruction(d)}\nAnswer with one of these labels:\n{lines}".strip()
     told = d.pick(
         f"Labels: {listed}", f"Choose one label: {listed}", f"Classify the message. Labels: {listed}.", f"Which of these fits: {listed}?",
-        f"Answer with one of these labels: {listed}", f"Topics:\n- " + "\n- ".join(labels), f"Pick the category of the text.\n{lines}",
+        f"Answer with one of these labels: {listed}", "Topics:\n- " + "\n- ".join(labels), f"Pick the category of the text.\n{lines}",
         f"category is one of {json.dumps(labels, separators=(',', ':'))[1:-1]}.", f"The text is about one of: {listed}. Say which one.",
         f"Possible intents: {'; '.join(labels)}", f"Is it {', '.join(labels[:-1])} or {labels[-1]}?",
     )  # fmt: skip

@@ -35,7 +35,7 @@ from ftkit.models.embedded import (
 from ftkit.models.embedded.forward import hidden_states, rotary
 
 CONFIGS: dict[str, dict[str, int]] = {
-    "cpu": {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 256, "batch_tokens": 4096},
+    "cpu": {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 256, "batch_tokens": 2048},
     "gpu": {
         "hidden_size": 384,
         "num_hidden_layers": 8,
@@ -45,8 +45,8 @@ CONFIGS: dict[str, dict[str, int]] = {
     },
 }
 VOCABULARY, NEGATIVES, POOL = 8704, 1024, 192
-COPYING_S = 300  # seconds after which the mixture begins even if copying does not stand yet
-STOPPED_RISING = 0.55  # share of the time after which difficulty no longer rises
+COPYING_S = 180  # seconds after which the mixture begins even if copying does not stand yet
+STOPPED_RISING = 1.4  # share of the time after which difficulty no longer rises
 DECAY = 0.6  # share of the time after which the learning rate falls
 
 
@@ -162,7 +162,7 @@ class Run:
             made = (
                 batches.pool(pool_rng, self.tok, self.words, level, POOL, budget)
                 if state["copying_done"]
-                else batches.copies(pool_rng, len(self.tok), budget // 2, 40)
+                else batches.copies(pool_rng, len(self.tok), budget, 40)
             )
             for batch in made:
                 self._step(batch)
