@@ -4,6 +4,7 @@ import json
 import random
 import string
 from collections import Counter
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from ftkit import data, demo
 from ftkit.data.near import clusters_of, jaccard, rows_per_band, shingles
 from ftkit.errors import BadInput
-from ftkit.params import DataParameters, TaskParameters
+from ftkit.params import DataParameters, TaskParameters, load
 from ftkit.records import EXAMPLE_COLUMNS, DataCard
 from ftkit.task import build_card
 
@@ -361,3 +362,10 @@ def test_banking77_keeps_its_public_test_and_loses_its_known_copies(tmp_path, sh
     assert card.rows_read == 13_083 and len(card.labels) == 77 and accounted(done, card)
     assert card.splits["test"] >= 3079 and defect(card, "copies of test examples").removed >= 6
     assert defect(card, "exact copies").count >= 4 and sum(card.leakage_after.values()) == 0
+
+
+def test_the_shipped_banking77_file_is_valid_and_names_source_and_licence():
+    path = Path(__file__).parents[2] / "params" / "banking77.yaml"
+    built = load(path)
+    assert build_card(built["task"]).kind == "label" and built["data"].test_data.endswith("banking77/test.csv")
+    assert all(name in path.read_text() for name in ("PolyAI", "CC BY 4.0", "Casanueva"))

@@ -78,6 +78,16 @@ def test_more_rows_get_fewer_passes_and_capped_held_out_sets(tmp_path):
     assert many["data"]["max_test"] == 1000 and "max_test" not in few["data"]
 
 
+def test_many_labels_are_taught_with_the_prompt_that_03_offers_for_them(tmp_path):
+    from ftkit.prompting import candidates
+    from ftkit.records import TaskCard
+
+    guess = propose(frame(tmp_path, {"text": text, "label": lambda i: f"l{i % 25}"}))
+    card = TaskCard(name="t", instruction="Choose.", kind="label", labels=guess.labels)
+    assert guess.sections["training"]["prompt"] in [p.name for p in candidates(card, None, [], 7)]
+    assert "prompt" not in propose(frame(tmp_path, {"text": text, "label": lambda i: f"l{i % 5}"})).sections["training"]
+
+
 def test_other_possible_columns_are_named(tmp_path):
     columns = {"dialogue": text, "section": lambda i: f"s{i % 5}", "note": lambda i: "note: " + text(i + 3)}
     doubts = [s for s in propose(frame(tmp_path, columns)).sentences if s.startswith("Not sure")]
