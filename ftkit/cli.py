@@ -146,24 +146,22 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _lab(given: argparse.Namespace) -> int:
-    import subprocess
-
+def _lab(given: argparse.Namespace) -> None:
     from ftkit import pipeline, runs
     from ftkit.stages import to_project_root
 
     folder = pipeline.notebooks_folder()
     if given.file:
         folder = _parameterized(_project(given.file))
-    root = to_project_root()
+    root = to_project_root().resolve()
     command = [sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={root}", f"--port={given.port}"]
     command += ["--no-browser"] if given.no_browser else []
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     first = (folder / f"{runs.stage_name('task')}.ipynb").resolve()
-    command += (
-        [f"--LabApp.default_url=/lab/tree/{first.relative_to(root.resolve())}"] if first.is_relative_to(root.resolve()) else []
-    )
-    return subprocess.run(command, check=False).returncode
+    command += [f"--LabApp.default_url=/lab/tree/{first.relative_to(root)}"] if first.is_relative_to(root) else []
+    sys.stdout.flush()
+    # This process becomes JupyterLab, so that stopping it stops JupyterLab; its kernels are of this Python.
+    os.execve(sys.executable, command, {**pipeline.QUIET, "JUPYTER_PREFER_ENV_PATH": "1", **os.environ})
 
 
 def _parameterized(file: Path) -> Path:

@@ -45,7 +45,6 @@ def lab(project):
     address = f"http://127.0.0.1:{port}"
     wait_for(f"{address}/api?token={TOKEN}", server)
     yield address
-    server.send_signal(signal.SIGINT)
     server.send_signal(signal.SIGTERM)
     try:
         server.wait(20)
