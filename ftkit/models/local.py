@@ -94,13 +94,28 @@ def _with_adapter(model: Any, folder: Path, adapter: Path) -> Any:
 
     check_weights(adapter)
     check_base(adapter, folder)
+    todo = "give the base that it was trained on, or train it again (05_training)"
     try:
-        return PeftModel.from_pretrained(model, str(adapter))
+        wrapped = PeftModel.from_pretrained(model, str(adapter))
+        strangers = _strangers(wrapped, adapter)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise BadInput(
-            f"the adapter does not fit this base: {first_line(error)}", where=str(adapter),
-            todo="give the base that it was trained on, or train it again (05_training)",
-        ) from error  # fmt: skip
+        raise BadInput(f"the adapter does not fit this base: {first_line(error)}", where=str(adapter), todo=todo) from error
+    if strangers:
+        found = f"the adapter does not fit this base: {len(strangers)} weights have no counterpart, e.g. {strangers[0]}"
+        raise BadInput(found, where=str(adapter), todo=todo)
+    return wrapped
+
+
+def _strangers(wrapped: Any, adapter: Path) -> list[str]:
+    """Return adapter weights that the file or the model has and the other has not; PEFT passes over them in silence."""
+    from peft import get_peft_model_state_dict
+    from safetensors import safe_open
+
+    found: set[str] = set()
+    for path in adapter.glob("*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            found |= set(file.keys())
+    return sorted(found ^ set(get_peft_model_state_dict(wrapped)))
 
 
 def check_fit(model: Any, tokenizer: Any, folder: str) -> None:
