@@ -11,7 +11,7 @@ from ftkit import runs
 from ftkit.errors import BadInput
 from ftkit.evaluation import score
 from ftkit.models.chat import ChatModel, Messages
-from ftkit.prompting import neutral, render, similar, trial
+from ftkit.prompting import TASK_ONLY, neutral, ranked, render, similar, trial
 from ftkit.records import (
     ANSWER_COLUMNS,
     Passage,
@@ -72,21 +72,20 @@ def rag(book: PromptBook, retrieval: RetrievalCard) -> StrategySpec:
 
 
 def rag_candidates(book: PromptBook, zero_shot: int = 2) -> list[StrategySpec]:
-    """Return the strategies that 04 compares: the best zero-shot prompts of 03, and the best few-shot one.
-
-    Its examples come without passages and with their own.
+    """Return the strategies that 04 compares: the best zero-shot prompts of 03, the best few-shot one, and the best one
+    with fixed examples, shown with their own passages.
 
     Args:
         book: The prompts of 03.
         zero_shot: How many zero-shot prompts to compare.
     """
-    few, plain = book.get(book.few_shot), [t for t in book.trials if not t.prompt.few_shot]
+    few, plain = book.get(book.few_shot), [t for t in book.trials if not t.prompt.few_shot and t.prompt.name != TASK_ONLY]
     plain.sort(key=lambda t: (t.prompt.name == book.zero_shot, t.accuracy.value, t.partial, t.format_ok), reverse=True)
     tried = [(t.prompt.name, t.prompt.name, False) for t in plain[:zero_shot]]
     if few.few_shot:
         tried += [(few.name, few.name, False)]
-    if few.shots:
-        tried += [(f"{few.name}, with their passages", few.name, True)]
+    fixed = [t.prompt.name for t in ranked([t for t in book.trials if t.prompt.shots])]
+    tried += [(f"{name}, with their passages", name, True) for name in fixed[:1]]
     return [
         StrategySpec(name=name, family="RAG", model="base", prompt=prompt, retriever=True, shot_passages=shown)
         for name, prompt, shown in tried

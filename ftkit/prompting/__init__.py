@@ -1,10 +1,10 @@
 """03_prompting: prompt candidates from the task card, how they are put before a model, and the choice on validation."""
 
-from ftkit.prompting.candidates import candidates, with_hash
+from ftkit.prompting.candidates import TASK_ONLY, candidates, with_hash
 from ftkit.prompting.choose import answer_rows, choose, learned, ranked, trial
 from ftkit.prompting.render import check_template, markers, neutral, render
 from ftkit.prompting.similar import similar
 
 __all__ = [
-    "answer_rows", "candidates", "check_template", "choose", "learned", "markers", "neutral", "ranked", "render", "similar", "trial", "with_hash",
+    "TASK_ONLY", "answer_rows", "candidates", "check_template", "choose", "learned", "markers", "neutral", "ranked", "render", "similar", "trial", "with_hash",
 ]  # fmt: skip

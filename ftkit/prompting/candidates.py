@@ -13,6 +13,7 @@ from ftkit.prompting.render import check_template
 from ftkit.records import Prompt, TaskCard
 
 ABSTENTION = "we will check"
+TASK_ONLY = "task only"
 MANY_LABELS = 10  # from here on the list of labels is most of the prompt; a tuned model can do without it
 
 
@@ -80,7 +81,7 @@ def _variants(card: TaskCard, retrieval: bool, own_prompt: str) -> dict[str, str
         "plain": "\n".join([card.instruction, *form]),
         "format first": "\n".join([*form, card.instruction]) if form and card.kind != "label" else "",
         "role and rules": "\n".join([role, card.instruction, *_rules(card), *form]),
-        "task only": card.instruction if len(card.labels) > MANY_LABELS else "",
+        TASK_ONLY: card.instruction if len(card.labels) > MANY_LABELS else "",
         "your own": own_prompt,
     }
 

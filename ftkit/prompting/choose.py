@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftkit.errors import BadInput
+from ftkit.prompting.candidates import TASK_ONLY
 from ftkit.records import Prompt, PromptBook, PromptTrial
 from ftkit.statistics import mean_interval
 
@@ -39,12 +40,15 @@ def choose(trials: Sequence[PromptTrial], validation_items: int) -> PromptBook:
     """Return the book of prompts with the best zero-shot and the best few-shot one, by :func:`ranked`.
 
     The winner's interval is of one prompt measured alone: the best of several looks better than it is, so 07 measures
-    it again on the test.
+    it again on the test. The prompt without the list of labels is for a tuned model: the base cannot know them.
 
     Raises:
         BadInput: No zero-shot prompt was tried.
     """
-    zero, few = [t for t in trials if not t.prompt.few_shot], [t for t in trials if t.prompt.few_shot]
+    zero, few = (
+        [t for t in trials if not t.prompt.few_shot and t.prompt.name != TASK_ONLY],
+        [t for t in trials if t.prompt.few_shot],
+    )
     if not zero:
         raise BadInput("no zero-shot prompt was tried", where="prompting", todo="keep at least one")
     return PromptBook(

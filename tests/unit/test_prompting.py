@@ -160,6 +160,11 @@ def test_the_best_prompt_is_chosen_and_the_shorter_of_two_equals():
     assert (book.zero_shot, book.few_shot) == ("short", "few")
 
 
+def test_the_base_is_never_asked_without_the_list_of_labels_by_choice():
+    book = prompting.choose([trial("plain", 0.0, tokens=700), trial(prompting.TASK_ONLY, 0.0, tokens=10)], 40)
+    assert book.zero_shot == "plain" and book.get(prompting.TASK_ONLY)
+
+
 def test_without_a_few_shot_prompt_the_zero_shot_one_stands_for_both():
     book = prompting.choose([trial("only", 0.5)], 40)
     assert book.few_shot == "only"
