@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from ftkit import retrieval
@@ -16,6 +17,7 @@ ARTICLES = {
     "H-003": "# Tent repair\nWe mend torn tents in the workshop within 9 days.",
     "H-004": "# Opening hours\nThe shop in Aldmere opens at 10 am and closes at 6 pm.",
 }
+HELLO = [-0.034477, 0.031023, 0.006735, 0.026109]
 CARD = TaskCard(name="t", instruction="Answer.", kind="fields", fields=["reply", "source"], knowledge_field="reply")
 
 
@@ -85,6 +87,63 @@ def test_an_interrupted_build_leaves_the_old_index(index, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         retrieval.Index.build(tmp_path / "index", index.passages[:2], "minilm", stop)
     assert len(retrieval.Index(tmp_path / "index").passages) == len(index.passages)
+
+
+def test_a_build_killed_between_the_two_renames_loses_nothing(index, tmp_path):
+    folder = tmp_path / "index"
+    retrieval.Index.build(folder, index.passages, "minilm")
+    folder.rename(tmp_path / ".index.old")  # as the kill leaves it
+    (tmp_path / ".index.123.tmp").mkdir()
+    assert len(retrieval.Index(folder).passages) == len(index.passages)
+    retrieval.Index.build(folder, index.passages[:2], "minilm")
+    assert [p.name for p in tmp_path.iterdir()] == ["index"], "nothing is left of killed builds"
+
+
+def test_vectors_in_memory_and_in_the_database_give_the_same_passages(index, monkeypatch):
+    texts = ["how long can I send back a lamp?", "when is the bill due?", "zelt"]
+    quick = index.search(texts, 4, "vector")
+    monkeypatch.setattr("ftkit.retrieval.index.IN_MEMORY_ROWS", 0)
+    slow = index.search(texts, 4, "vector")
+    assert [[p.id for p in x] for x in quick] == [[p.id for p in x] for x in slow]
+    assert quick[0][0].score == pytest.approx(slow[0][0].score, abs=1e-5)
+
+
+def test_packaged_embeddings_equal_those_of_sentence_transformers(index):
+    """Reference values: sentence-transformers 6.2 on the same weights, first 4 of 384 dimensions."""
+    from ftkit.retrieval.embed import embed
+
+    vectors = embed(index._model, ["a long text about lamps " * 100, "hello world", ""])
+    assert vectors.shape == (3, 384)
+    assert (vectors**2).sum(axis=1) == pytest.approx([1, 1, 1], abs=1e-5)
+    assert vectors[1][:4] == pytest.approx(HELLO, abs=2e-5)
+
+
+def test_a_perfect_search_puts_the_right_article_first(index):
+    items = pd.DataFrame({
+        "input": ["lamp?", "hello there"],
+        "output": ['{"reply":"10 am","source":"H-004"}', '{"reply":"we will check","source":""}'],
+    })  # fmt: skip
+    searcher = retrieval.Searcher(index, "vector", 2)
+    given = retrieval.with_right_article(searcher, CARD, items, "source").search(items["input"].tolist())
+    assert given[0][0].source == "H-004" and len(given[0]) == 2
+    assert given[1] == searcher.search(["hello there"])[0], "nothing is known to be right: as found"
+
+
+def test_each_answer_has_one_cause():
+    counts = retrieval.causes(
+        [True, True, False, False, False], [True, False, True, False, False], [True, True, True, True, False]
+    )
+    assert counts == {"right": 1, "harm": 1, "knowledge": 1, "search": 1, "behaviour": 1}
+
+
+def test_an_index_of_other_passages_than_measured_is_refused(index):
+    with pytest.raises(BadInput, match="other passages"):
+        index.check_passages("0" * 64)
+
+
+def test_nothing_to_index_is_told(tmp_path):
+    with pytest.raises(BadInput, match="no passages"):
+        retrieval.Index.build(tmp_path / "index", [], "minilm")
 
 
 def test_an_index_of_another_embedding_model_is_refused(index):
