@@ -67,7 +67,7 @@ def test_the_chat_template_marks_exactly_the_answers(tokenizer):
 
 
 def test_lessons_are_coded_as_the_chat_template_writes_them(tokenizer):
-    batches = pytest.importorskip("ftkit.models.embedded.batches")
+    batches = pytest.importorskip("ftkit.models.embedded.training.batches")
     rng, words = random.Random(3), lexicon.read(FOLDER)
     for made in [curriculum.lesson(rng, words) for _ in range(40)]:
         ids, marks = batches.encode(tokenizer, [made])[0]
@@ -231,3 +231,26 @@ def test_no_name_of_the_demo_occurs_in_the_lessons(demo, lessons):
     ours = set(re.findall(r"\b\w+\b", "\n".join(lessons)))
     assert names, "the demo names products"
     assert not names & ours
+
+
+def test_the_lean_forward_pass_gives_the_numbers_of_the_library():
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from ftkit.models.embedded.training.forward import hidden_states, rotary
+
+    model = AutoModelForCausalLM.from_pretrained(FOLDER)
+    ids = torch.randint(5, 8000, (2, 60), generator=torch.Generator().manual_seed(1))
+    config = model.config
+    with torch.no_grad():
+        ours = hidden_states(model, ids, rotary(2048, config.hidden_size // config.num_attention_heads, 10000.0, "cpu"))
+        theirs = model.model(input_ids=ids, use_cache=False).last_hidden_state
+    assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+def test_generators_and_card_start_without_torch():
+    import subprocess
+    import sys
+
+    code = "import sys, ftkit.models.embedded.curriculum, ftkit.models.embedded.skills; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

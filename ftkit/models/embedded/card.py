@@ -27,7 +27,7 @@ not understood.
   core (`recipe.json`), from lessons that `curriculum.py` generates: skills, not facts; every name, number and label list is drawn anew.
 - **Derived start.** Embeddings and output head start from sentence vectors of all-MiniLM-L6-v2 (Apache-2.0), projected to the model's width, plus a
   random part; the words and their neighbours in `lexicon.json` come from the same model. No other data or weights went in.
-- **Circuit start.** The first two attention layers start as the circuit that copies what followed a token before (`start.py`).
+- **Circuit start.** The first two attention layers start as the circuit that copies what followed a token before (`training/start.py`).
 
 ## Form
 Turns are `<|system|>…<|end|>`, `<|user|>…<|end|>`, `<|assistant|>…<|end|>`; the chat template marks the assistant's turns for the loss

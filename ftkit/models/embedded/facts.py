@@ -9,7 +9,7 @@ from ftkit.models.embedded.draw import Draw
 # Each topic: its name, how an article says it ({v} the value, {n} the thing), how people ask for it. Unseen topics are
 # covered by the open ones, which are any word of the lexicon asked for by itself or by a near word.
 TOPICS: list[tuple[str, list[str], list[str]]] = [
-    ("return period", ["You may bring the {n} back for {v}.", "Returns of the {n} are taken for {v}."], ["how long can I give it back", "until when may I return the {n}", "can I still send the {n} back"]),
+    ("return period", ["You may bring the {n} back for {v}.", "Returns of the {n} are taken for {v}."], ["how long can I give it back", "by which day can I return the {n}", "can I still send the {n} back"]),
     ("guarantee", ["The {n} is covered for {v}.", "Our guarantee on it lasts {v}."], ["how long is the {n} guaranteed", "does a warranty cover the {n}", "it broke, am I still covered"]),
     ("delivery time", ["The {n} gets to you after {v}.", "Shipping takes {v}."], ["when will the {n} arrive", "how long does shipping take", "how fast do you deliver the {n}"]),
     ("delivery cost", ["Sending the {n} costs {v}.", "For shipping we charge {v}."], ["what do I pay for delivery", "how much is the postage", "is shipping of the {n} free"]),

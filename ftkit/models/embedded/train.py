@@ -20,19 +20,9 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from ftkit.models.embedded import (
-    SHIPPED,
-    batches,
-    card,
-    checkpoint_folder,
-    curriculum,
-    file_hashes,
-    lexicon,
-    optimise,
-    start,
-    tokenizer,
-)
-from ftkit.models.embedded.forward import hidden_states, rotary
+from ftkit.models.embedded import SHIPPED, card, checkpoint_folder, curriculum, file_hashes, lexicon, tokenizer
+from ftkit.models.embedded.training import batches, optimise, start
+from ftkit.models.embedded.training.forward import hidden_states, rotary
 
 CONFIGS: dict[str, dict[str, int]] = {
     "cpu": {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 256, "batch_tokens": 2048},
@@ -44,7 +34,7 @@ CONFIGS: dict[str, dict[str, int]] = {
         "batch_tokens": 65536,
     },
 }
-VOCABULARY, NEGATIVES, POOL = 8704, 1024, 192
+VOCABULARY, NEGATIVES, POOL = 8704, 4096, 192
 COPYING_S = 180  # seconds after which the mixture begins even if copying does not stand yet
 STOPPED_RISING = 1.4  # share of the time after which difficulty no longer rises
 DECAY = 0.6  # share of the time after which the learning rate falls
@@ -98,7 +88,7 @@ def rate(state: dict[str, Any], minutes: float) -> float:
 def loss_of(model: Any, ids: torch.Tensor, scored: torch.Tensor, tables: Any, rng: torch.Generator) -> torch.Tensor:
     """Return the loss of each scored token, in order.
 
-    The head is applied at scored positions only, and only to tokens of the batch and 1,024 drawn ones: the full head
+    The head is applied at scored positions only, and only to tokens of the batch and 4,096 drawn ones: the full head
     would cost as much as a layer.
     """
     hidden = hidden_states(model, ids[:, :-1], tables)[scored[:, 1:]]
