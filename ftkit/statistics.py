@@ -87,7 +87,8 @@ def clusters(values: Any, groups: Sequence[Any] | None = None) -> Clusters:
         return Clusters(table, np.ones(len(table)))
     if len(groups) != len(table):
         raise BadInput(f"{len(groups)} groups for {len(table)} items", where="groups", todo="give one group per item")
-    _, index = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    _, first, named = np.unique(np.asarray(groups, dtype=str), return_index=True, return_inverse=True)
+    index = np.argsort(np.argsort(first))[named]  # clusters in their first order, so that their names decide nothing
     sums = np.stack([np.bincount(index, weights=table[:, k]) for k in range(table.shape[1])], axis=1)
     return Clusters(sums, np.bincount(index).astype(float))
 
