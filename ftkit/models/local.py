@@ -78,7 +78,7 @@ def load_model(folder: str, adapter: Path | None = None) -> Any:
     kind = torch.bfloat16 if device() == "cuda" else torch.float32
     todo = "check the folder, or give another model"
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, use_safetensors=True, trust_remote_code=False)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, use_safetensors=True, trust_remote_code=False)
         model = _with_adapter(model, Path(folder), adapter) if adapter is not None else model
         return model.to(device()).eval()
     except (OSError, ValueError, KeyError, SafetensorError) as error:
