@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,24 @@ def device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' own warnings and bars out of the notebook; errors still come through."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def load_tokenizer(folder: str) -> Any:
@@ -78,8 +98,9 @@ def load_model(folder: str, adapter: Path | None = None) -> Any:
     kind = torch.bfloat16 if device() == "cuda" else torch.float32
     todo = "check the folder, or give another model"
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, use_safetensors=True, trust_remote_code=False)
-        model = _with_adapter(model, Path(folder), adapter) if adapter is not None else model
+        with quiet():
+            model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, use_safetensors=True, trust_remote_code=False)
+            model = _with_adapter(model, Path(folder), adapter) if adapter is not None else model
         return model.to(device()).eval()
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise BadInput(f"the model could not be loaded: {first_line(error)}", where=folder, todo=todo) from error

@@ -9,14 +9,13 @@ import hashlib
 import json
 import shutil
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ftkit.errors import BadInput, FtkitError
-from ftkit.models.local import end_tokens
+from ftkit.models.local import end_tokens, quiet
 from ftkit.models.weights import fingerprint, write_base_note
 from ftkit.params import TrainingParameters
 from ftkit.records import TrainingCard, TrainPoint
@@ -172,24 +171,6 @@ def _open(
         (plan.folder / name).unlink(missing_ok=True)
     write_text(mark, key)
     return None
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the libraries' own warnings and bars out of the notebook; errors still come through."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _run(trainer: Any, plan: TrainingPlan) -> None:

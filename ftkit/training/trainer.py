@@ -40,7 +40,7 @@ def make_trainer(
     class AnswerTrainer(SFTTrainer):
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
             loss = answer_loss(model, inputs, num_items_in_batch)
-            if not on_gpu and not math.isfinite(float(loss)):  # on a GPU the question would hold up every step; its log asks
+            if not on_gpu and not math.isfinite(loss.item()):  # on a GPU the question would hold up every step; its log asks
                 _not_finite(
                     "loss", self.state.global_step + 1, [ids[i] for i in inputs["row"].tolist()] if model.training else []
                 )
