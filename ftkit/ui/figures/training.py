@@ -104,7 +104,12 @@ def curve(card: TrainingCard) -> Any:
     title = f"{WORDS[card.verdict]}: validation loss went from {first:.2f} to {card.best_validation_loss:.2g}"
     spent = f"{card.duration_s / 60:.1f} minutes" if card.duration_s >= 90 else f"{card.duration_s:.0f} seconds"
     early = ", stopped early" if card.stopped_early else ""
-    return theme.style(figure, title, f"{card.examples:,} examples, {card.epochs:g} passes in {spent}{early}", height=330)
+    return theme.style(
+        figure,
+        title,
+        f"{card.examples:,} examples, {card.epochs:g} pass{'' if card.epochs == 1 else 'es'} in {spent}{early}",
+        height=330,
+    )
 
 
 def draw_curve(log: Sequence[TrainPoint]) -> Any:
@@ -114,7 +119,15 @@ def draw_curve(log: Sequence[TrainPoint]) -> Any:
     figure = go.Figure()
     train = [(p.epoch, p.loss) for p in log if p.loss is not None and math.isfinite(p.loss)]
     valid = [(p.epoch, p.validation_loss) for p in log if p.validation_loss is not None and math.isfinite(p.validation_loss)]
-    for points, name, color, mode in ((train, "training", TRAIN, "lines"), (valid, "validation", VALIDATION, "lines+markers")):
+    if len(train) > 8:
+        figure.add_scatter(
+            x=[x for x, _ in train], y=[y for _, y in train], mode="lines", showlegend=False, hoverinfo="skip", opacity=0.35,
+            line={"color": TRAIN, "width": 1},
+        )  # fmt: skip
+    for points, name, color, mode in (
+        (smooth(train), "training", TRAIN, "lines"),
+        (valid, "validation", VALIDATION, "lines+markers"),
+    ):
         if not points:
             continue
         figure.add_scatter(
@@ -127,6 +140,16 @@ def draw_curve(log: Sequence[TrainPoint]) -> Any:
     figure.update_xaxes(title="passes over the examples", rangemode="tozero")
     figure.update_yaxes(title="loss per answer token, nats")
     return figure
+
+
+def smooth(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return points with each value averaged over its neighbours, a ninth of all of them: batches differ in difficulty."""
+    reach = len(points) // 18
+    found = []
+    for i, (x, _) in enumerate(points):
+        near = [y for _, y in points[max(0, i - reach) : i + reach + 1]]
+        found.append((x, sum(near) / len(near)))
+    return found
 
 
 def accuracy(found: dict[str, Estimate]) -> Any:
@@ -158,8 +181,10 @@ def accuracy(found: dict[str, Estimate]) -> Any:
     figure.update_yaxes(showgrid=False, autorange="reversed")
     base = max((n for n in names if "tuned" not in n), key=lambda n: found[n].value)
     tuned = max((n for n in names if "tuned" in n), key=lambda n: found[n].value)
-    verb = "raises" if found[tuned].value > found[base].value else "does not raise"
-    title = f"Tuning {verb} right answers: {found[base].value:.0%} before, {found[tuned].value:.0%} after"
+    shares = f"{found[base].value:.0%} right before, {found[tuned].value:.0%} after"
+    sure = found[tuned].low > found[base].high or found[tuned].high < found[base].low
+    verb = "raises" if found[tuned].value > found[base].value else "lowers"
+    title = f"Tuning {verb} the share of right answers: {shares}" if sure else f"{shares}: too few examples to be sure"
     n = found[tuned].n
     return theme.style(
         figure, title, f"{n} validation examples, 95% intervals; 07 measures on the test", height=110 + 44 * len(names)
