@@ -157,7 +157,7 @@ class Run:
             for batch in made:
                 self._step(batch)
             state["pool"] += 1
-            if not state["copying_done"] and (self.smooth < 0.25 or state["seconds"] > COPYING_S):
+            if not state["copying_done"] and ((self.smooth or 9.0) < 0.25 or state["seconds"] > COPYING_S):
                 state["copying_done"], self.smooth = True, None
                 print(f"copying stands after {state['tokens']:,} tokens, {state['seconds']:.0f} s", flush=True)
             if time.monotonic() - self.saved > 240:
