@@ -128,6 +128,24 @@ def conversations(
     return [render(prompt, text, given, shown, shot_passages) for text, given, shown in zip(texts, found, shots, strict=True)]
 
 
+def asked(
+    spec: StrategySpec, texts: Sequence[str], *, book: PromptBook, examples: Any, searcher: Finder | None = None
+) -> list[Messages]:
+    """Return the messages by which a strategy asks its model: what its answers depend on beside the model.
+
+    Args:
+        spec: The strategy.
+        texts: What the model is given.
+        book: All prompts.
+        examples: Training examples, for the few-shot texts.
+        searcher: The retriever, needed where ``spec.retriever`` is set.
+    """
+    prompt, finder = book.get(spec.prompt), searcher if spec.retriever else None
+    shown = [given for given, _ in shots_of(prompt, examples)] if finder and spec.shot_passages else []
+    passages = finder.search(texts) if finder else None
+    return conversations(prompt, texts, examples, passages, finder.search(shown) if finder and shown else None)
+
+
 def answer(
     spec: StrategySpec, model: ChatModel, items: Any, *, book: PromptBook, examples: Any,
     searcher: Finder | None = None, progress: Progress | None = None,
