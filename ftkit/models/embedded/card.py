@@ -13,8 +13,8 @@ pipeline_tag: text-generation
 # ftkit nano base
 
 A Llama-type chat model of {parameters:,} parameters ({num_hidden_layers} layers of width {hidden_size}, context 2,048 tokens, vocabulary
-{vocabulary:,}). It exists so that the workbench runs end to end without a download: on it, prompting, retrieval and fine-tuning each succeed
-or fail for their real reason. It is no assistant.
+{vocabulary:,}). It exists so that the workbench runs end to end without a download. It is no assistant, and a low score on it
+may be the base's weakness rather than the strategy's.
 
 ## What it can do
 `skill_card.json` beside this file has each skill measured on 500 held-out items with 95% intervals: read it before trusting an answer. Going on like
