@@ -119,7 +119,7 @@ def usd(value: float) -> str:
 
 def risks(found: Found) -> list[str]:
     """Return what a reader must know before relying on the verdict."""
-    said = list(found.warnings)
+    said = [*found.warnings, *_tiny(found)]
     gates = found.decision.gates if found.decision else []
     words = {"failed": "fails the limit", "can't tell": "may or may not pass the limit", "not measured": "was not measured"}
     said += [
@@ -132,6 +132,15 @@ def risks(found: Found) -> list[str]:
     said += [f"{len(assumed)} prices and hours are assumed, not yours: see “Measured, given, assumed”."] if assumed else []
     said += [f"Training: {found.training.advice}"] if found.training and found.training.verdict != "learnt" else []
     return list(dict.fromkeys(said))[:7]
+
+
+def _tiny(found: Found) -> list[str]:
+    """Tell that the built-in base stood for a real model."""
+    if all(found.parameters(stage).get("base_model") != "embedded" for stage in found.manifests):
+        return []
+    return [
+        "The model behind these figures is the tiny built-in one: they show the method, not what a model of a useful size would reach."
+    ]
 
 
 def head(found: Found) -> dict[str, Any]:
