@@ -55,8 +55,9 @@ def open_sentence(choice: Choice, test_items: int, more_usd: float | None, p: De
     why = []
     if choice.rivals:
         why.append(f"{test_items} test examples cannot tell it from {_and(choice.rivals)} within {p.margin_points:g} points")
-    for gate in choice.open_gates[:2]:
-        why.append(f"whether {gate.strategy} passes the {gate.gate} gate is open: {gate.detail}")
+    for name in dict.fromkeys(g.strategy for g in choice.open_gates):
+        mine = [g.gate for g in choice.open_gates if g.strategy == name]
+        why.append(f"it is not sure whether {name} passes the {_and(mine)} gate{'s' if len(mine) > 1 else ''}")
     reason = f"Can't tell yet: {ahead}, but {' and '.join(why)}"
     return f"{reason}; {_cure(choice, more_usd)}."
 
@@ -103,6 +104,7 @@ def reasons(
         failed = [g for g in gates if g.strategy == name and g.state == "failed"]
         if failed:
             said.append(f"{name} is out: {'; '.join(f'{g.gate} {g.detail}' for g in failed)}.")
+    said += [f"{g.strategy} may or may not pass the {g.gate} gate: {g.detail}." for g in choice.open_gates]
     if choice.kind == "chosen":
         others = [o for o in results if o != choice.strategy and not any(g.strategy == o and g.state == "failed" for g in gates)]
         for other in others:
