@@ -24,22 +24,36 @@ def accuracy_against_cost(evaluation: Evaluation, decision: Decision) -> Any:
     best = max(r.accuracy.value for r in evaluation.results)
     figure.add_hrect(y0=100 * best - decision.margin_points, y1=100 * best, fillcolor=theme.MUTED, opacity=0.14, line_width=0)
     chosen = decision.strategy or decision.leading
+    heights = _label_heights({r.spec.name: (cost[r.spec.name], 100 * r.accuracy.value) for r in evaluation.results})
     for rank, r in enumerate(sorted(evaluation.results, key=lambda r: cost[r.spec.name])):
         e, color = r.accuracy, theme.color(r.spec.family)
         ring = {"color": "#222", "width": 3 if r.spec.name == chosen else 0}
         figure.add_scatter(
-            x=[cost[r.spec.name]], y=[100 * e.value], mode="markers+text", text=[f"<b>{r.spec.name}</b>"],
-            textposition="middle right" if rank < len(cost) - 1 else "middle left", textfont={"color": color, "size": 13},
+            x=[cost[r.spec.name]], y=[100 * e.value], mode="markers",
             marker={"size": 15, "color": color, "line": ring}, cliponaxis=False,
             error_y={"type": "data", "symmetric": False, "array": [100 * (e.high - e.value)], "arrayminus": [100 * (e.value - e.low)],
                      "color": color, "thickness": 2, "width": 0},
             hovertemplate=f"{r.spec.name}: {theme.interval(e, 1)} right, %{{x:,.0f}} USD in the first year<extra></extra>",
+        )  # fmt: skip
+        figure.add_annotation(
+            x=cost[r.spec.name], y=heights[r.spec.name], text=f"<b>{r.spec.name}</b>", showarrow=False, font={"color": color, "size": 13},
+            xanchor="left" if rank < len(cost) - 1 else "right", xshift=11 if rank < len(cost) - 1 else -11,
         )  # fmt: skip
     figure.update_layout(showlegend=False)
     figure.update_xaxes(title="cost of the first year, USD", rangemode="tozero", tickformat=",.0f")
     figure.update_yaxes(title="right answers, %", range=[0, 104])
     under = f"95% intervals; grey: within {decision.margin_points:g} points of the best; ring: {_ring(decision)}"
     return theme.style(figure, _cost_title(evaluation, decision, cost), under, height=360)
+
+
+def _label_heights(points: dict[str, tuple[float, float]]) -> dict[str, float]:
+    """Return a height for every label, moved up where another label would lie under it."""
+    reach, room = 0.4 * max(1.0, *(x for x, _ in points.values())), 7.0
+    placed: dict[str, float] = {}
+    for name, (x, y) in sorted(points.items(), key=lambda p: p[1][1]):
+        near = [placed[other] + room for other in placed if abs(points[other][0] - x) < reach]
+        placed[name] = max([y, *(h for h in near if h > y)])
+    return placed
 
 
 def _ring(decision: Decision) -> str:
