@@ -68,6 +68,7 @@ def test_the_first_notebook_runs_by_hand_and_writes_its_stage(chromium, lab, pro
     page.goto(f"{lab}/lab/tree/outputs/desk/lab/01_task.ipynb?token={TOKEN}")
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
     page.wait_for_selector(".jp-NotebookPanel-toolbar", timeout=60_000)
+    page.wait_for_selector("text=| Idle", timeout=120_000)  # asked to run before its kernel is there, Lab asks which one
     page.keyboard.press("Escape")
     page.click("text=Run >> nth=0")
     page.click("text=Run All Cells")

@@ -160,7 +160,9 @@ def test_a_stopped_run_leaves_no_kernel_and_the_same_command_goes_on(project, se
     wait = f"import pathlib, time\nif not pathlib.Path({str(started)!r}).exists():\n    pathlib.Path({str(started)!r}).touch(); time.sleep(90)"
     write_notebook(project.parent, WORK, wait, DONE)
     command = [sys.executable, "-c", DRIVER, str(project.parent), "run", str(project), "--only", "task"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # A job started in the background of a shell ignores Ctrl-C, and so would its children: take the default again.
+    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **heed)
     until(started.exists, 60)
     kernels = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(sent)
