@@ -104,6 +104,18 @@ def request(rng: random.Random, sender: Sender, entity: Entity | None = None, in
     return _compose(rng, sender, core, facts, kind.hurts, kind.things == "product", style)
 
 
+def order_note(rng: random.Random, sender: Sender) -> tuple[Message, str]:
+    """Return a note of the phone desk, which ends with the order number, and that number."""
+    intent = rng.choice(sorted(name for name, kind in REQUESTS.items() if kind.things == "product"))
+    kind, thing = REQUESTS[intent], rng.choice(PRODUCTS)
+    happened = phrases.fill(rng.choice(kind.happened), phrases.naming(rng, thing.name, thing.noun))
+    order = phrases.order_number(rng, sender.business)
+    context = f"{rng.choice(phrases.CONTEXTS)} " if rng.random() < 0.25 else ""
+    text = f"{context}{happened.rstrip('.')}, order {order}{rng.choice(['', '.'])}"
+    urgency = house_urgency(kind.category, "", sender.business, kind.hurts)
+    return Message(text, sender.id, "behaviour", intent, kind.category, urgency, None, thing, sender.business, ""), order
+
+
 def _question(
     rng: random.Random, sender: Sender, entity: Entity, topic: str, cause: str, article: Article | None, style: str
 ) -> Message:
@@ -123,7 +135,7 @@ def _compose(
     """Put the wording around the core and derive the answer by the house rules."""
     cause, intent, category, article, entity = facts
     cue = "" if style == "plain" else rng.choices(["high", "low", ""], [0.25, 0.22, 0.53])[0]
-    ordered = style == "order" or (style != "plain" and rng.random() < (0.85 if sender.business else 0.5))
+    ordered = style != "plain" and rng.random() < (0.85 if sender.business else 0.5)
     contexts = phrases.CONTEXTS + (phrases.PRODUCT_CONTEXTS if product else ())
     order, text = phrases.order_number(rng, sender.business) if ordered else "", ""
     while not SHORTEST <= len(text.split()) <= LONGEST:

@@ -49,7 +49,7 @@ def _text(scenario: str, instruction: str, problem: str) -> dict[str, Any]:
     """A task whose answer is one short text."""
     return {
         "name": NAMES[scenario], "instruction": instruction, "kind": "text", "fields": [], "key_fields": [], "knowledge_field": "",
-        "enums": {}, "max_words": 0, "problem": problem, "examples_at_hand": 400,
+        "enums": {}, "tone": "", "max_words": 0, "problem": problem, "examples_at_hand": 400,
     }  # fmt: skip
 
 

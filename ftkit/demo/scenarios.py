@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ftkit.demo.defects import Row, clean_row, plant
 from ftkit.demo.examples import conversations
 from ftkit.demo.handbook import articles
-from ftkit.demo.messages import Sender, ask_fact
+from ftkit.demo.messages import Sender, ask_fact, order_note
 from ftkit.errors import BadInput
 from ftkit.params import nearest
 
-ORDER = re.compile(r"\b[BCFP]-\d{5}\b")
 SMALLEST, LARGEST = 20, 200_000
 
 
@@ -40,11 +38,12 @@ def _desk(rng: random.Random, n: int, seed: int, edition: int) -> list[Row]:
 
 
 def _order_numbers(rng: random.Random, n: int, seed: int, edition: int) -> list[Row]:
-    """Copy the order number out of the message: no house rule, no fact."""
+    """Copy the order number out of a note of the phone desk: no house rule, no fact."""
     rows = []
-    for message in conversations(rng, n, seed, "order"):
-        order = ORDER.findall(message.text)[0]
+    for number, customer in enumerate(rng.sample(range(1000, 1000 + 9 * n + 100), n)):
+        message, order = order_note(rng, Sender(f"K-{customer}", number % 4 == 0))
         rows.append(clean_row(message, (order, order), edition))
+    rng.shuffle(rows)
     return rows
 
 
