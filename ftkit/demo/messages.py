@@ -120,7 +120,9 @@ def _question(
     rng: random.Random, sender: Sender, entity: Entity, topic: str, cause: str, article: Article | None, style: str
 ) -> Message:
     about, said = TOPICS[topic], phrases.naming(rng, entity.name, entity.noun)
-    if rng.random() < 0.5:
+    if style == "plain":
+        text = rng.choice(phrases.FRAMES).replace("{p}", phrases.fill(about.phrases[0], f"the {entity.title}"))
+    elif rng.random() < 0.5:
         text = phrases.fill(rng.choice(about.questions), said)
     else:
         text = rng.choice(phrases.FRAMES).replace("{p}", phrases.fill(rng.choice(about.phrases), said))
@@ -136,10 +138,11 @@ def _compose(
     cause, intent, category, article, entity = facts
     cue = "" if style == "plain" else rng.choices(["high", "low", ""], [0.25, 0.22, 0.53])[0]
     ordered = style != "plain" and rng.random() < (0.85 if sender.business else 0.5)
+    asides = [0, 0, 0, 1] if style == "plain" else [0, 1, 1, 2]
     contexts = phrases.CONTEXTS + (phrases.PRODUCT_CONTEXTS if product else ())
     order, text = phrases.order_number(rng, sender.business) if ordered else "", ""
     while not SHORTEST <= len(text.split()) <= LONGEST:
-        text = _around(rng, core, rng.sample(contexts, rng.choice([0, 1, 1, 2])), cue, order)
+        text = _around(rng, core, rng.sample(contexts, rng.choice(asides)), cue, order)
     text = phrases.chatty(rng, text) if style == "chat" else text
     text = phrases.typo(rng, text) if style != "plain" and rng.random() < 0.1 else text
     business = ordered and sender.business

@@ -60,7 +60,7 @@ def _prompting() -> Sections:
 
 def _rag() -> Sections:
     task = _text("rag", "Answer the question with the value from the passages and nothing else.", "knowledge")
-    return {"task": task, "data": {"group_column": "customer"}, "retrieval": {"citation_field": ""}}
+    return {"task": task, "data": {"group_column": "customer"}, "retrieval": {"citation_field": "", "top_k": 1}}
 
 
 FILES: dict[str, tuple[str, Sections]] = {
