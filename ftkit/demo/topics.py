@@ -58,7 +58,7 @@ TOPICS: dict[str, Topic] = {
     ),
     "warranty": Topic(
         "warranty", "returns", ("months", 12, 72, 2),
-        ("The warranty for {the} is {v}.", "The warranty of {the} lasts {v}."),
+        ("The warranty for {the} is {v}.", "The warranty of {the} is {v}."),
         ("It covers seams, buckles and other parts.", "Keep the receipt as proof.", "Wear from normal use is not covered.",
          "It begins with the day of sale.", "A claim needs two clear photos."),
         ("the warranty for {x}", "the length of the warranty on {x}", "the guarantee period of {x}"),
@@ -77,7 +77,7 @@ TOPICS: dict[str, Topic] = {
     ),
     "weight": Topic(
         "weight", "product", ("grams", 420, 2900, 20),
-        ("The weight of {the} is {v}.", "The weight of {the} is {v} without the bag."),
+        ("The weight of {the} is {v}.", "The weight for {the} is {v}."),
         ("It was taken on our own scale.", "The small bag is extra.", "A lighter model is planned.", "Wet fabric is heavier.",
          "Each piece is checked before sale."),
         ("the weight of {x}", "the exact weight of {x}", "the weight to carry for {x}"),
@@ -169,8 +169,8 @@ TOPICS: dict[str, Topic] = {
     ),
     "rental_price": Topic(
         "rental price", "billing", ("euros", 11, 88, 1),
-        ("The rental price for {the} is {v} a weekend.", "The rental price of {the} is {v} a weekend."),
-        ("Members pay the same.", "It is paid when you pick it up.", "Cleaning is included.", "Late return costs extra.",
+        ("The rental price for {the} is {v}.", "The rental price of {the} is {v}."),
+        ("It holds for a whole weekend.", "It is paid when you pick it up.", "Cleaning is included.", "Late return costs extra.",
          "Please bring a photo card."),
         ("the rental price for {x}", "the price for hiring {x}", "the weekend price to borrow {x}"),
         ("How much is it to rent {x}?", "How much do you take for hiring out {x}?", "What do I pay if I only borrow {x}?",
