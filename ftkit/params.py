@@ -181,6 +181,16 @@ class EvaluationParameters(ModelParameters):
     endpoint_model: str = Field(default="", description="model name at the endpoint")
     n_resamples: int = Field(default=10_000, ge=100, description="bootstrap resamples")
     probe_items: int = Field(default=100, ge=0, description="items of the general probe; embedded base only; 0: none")
+    later_handbook: str = Field(
+        default="", description="a later edition of the handbook, to measure what changed facts do; demo or a folder; empty: none"
+    )
+    later_data: str = Field(
+        default="", description="the test questions with their answers under that edition; demo or a file; empty: none"
+    )
+    message: str = Field(default="", description="a message that all strategies answer side by side; empty: a test question")
+
+    def external(self) -> list[Path]:
+        return super().external() + [Path(p) for p in (self.later_handbook, self.later_data) if p not in ("", "demo")]
 
 
 class DecisionParameters(Parameters):

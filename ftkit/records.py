@@ -304,6 +304,23 @@ class Comparison(Record):
     losses: int
 
 
+class EditionArm(Record):
+    """What a strategy says where a fact has changed; nothing was trained in between."""
+
+    strategy: str
+    family: str
+    before: Estimate = Field(description="share that stated the fact right under the first edition")
+    after: Estimate = Field(description="share that states the later fact after the change")
+    from_the_past: Estimate = Field(description="share that still states the old fact after the change")
+
+
+class Edition(Record):
+    """What a later edition of the handbook does to every strategy."""
+
+    questions: int = Field(description="test questions whose right answer changed")
+    arms: list[EditionArm]
+
+
 class Evaluation(Record):
     """All strategies on the same test items."""
 
@@ -318,6 +335,7 @@ class Evaluation(Record):
     probe_items: int = Field(default=0, description="items of the general probe; 0: not measured")
     probe_note: str = Field(default="", description="why the general probe was not measured, if it was not")
     notes: list[str] = Field(default_factory=list, description="what a reader must know, e.g. missing answers")
+    edition: Edition | None = Field(default=None, description="what a later edition of the handbook does; None: not measured")
 
 
 class Price(Record):

@@ -39,7 +39,15 @@ READS: dict[str, list[str]] = {
     "decision": ["task", "data", "training", "evaluation"],
 }
 SHARED_CODE = ["errors.py", "records.py", "params.py", "runs.py", "stages.py", "checks", "power.py", "statistics.py"]
-MODEL_CODE = ["models", "models/embedded/checkpoint/hashes.json", "strategies.py", "prompting", "retrieval", "evaluation"]
+MODEL_CODE = [
+    "models",
+    "models/embedded/checkpoint/hashes.json",
+    "strategies.py",
+    "editions.py",
+    "prompting",
+    "retrieval",
+    "evaluation",
+]
 CODE: dict[str, list[str]] = {
     "task": ["task"],
     "data": ["data", "demo"],
@@ -154,7 +162,7 @@ def code_sha256(stage: str) -> str:
     package = Path(__file__).parent
     names = SHARED_CODE + CODE[stage]
     files = [
-        f for name in names for f in (sorted((package / name).glob("*.py")) if (package / name).is_dir() else [package / name])
+        f for name in names for f in (sorted((package / name).rglob("*.py")) if (package / name).is_dir() else [package / name])
     ]
     notebook = package.parent / "notebooks" / f"{stage_name(stage)}.ipynb"
     digest = hashlib.sha256()

@@ -288,29 +288,28 @@ def look_for_causes(
 
 
 def side_by_side(
-    message: str,
-    specs: Sequence[StrategySpec],
-    p: Any,
-    run: Path,
-    *,
-    book: PromptBook,
-    examples: Any,
-    searcher: Searcher | None = None,
-) -> list[dict[str, str]]:
+    message: str, specs: Sequence[StrategySpec], load: Callable[[str], ChatModel], *, book: PromptBook, examples: Any, searcher: Finder | None = None
+) -> list[dict[str, str]]:  # fmt: skip
     """Let every strategy answer one message.
+
+    Args:
+        message: What the model is given.
+        specs: The strategies.
+        load: Returns the model that ``spec.model`` stands for.
+        book: All prompts.
+        examples: Training examples, for the few-shot texts.
+        searcher: The retriever, needed where ``spec.retriever`` is set.
 
     Returns:
         Per strategy: its name, its answer, the passages it was given, and its seconds.
     """
     import pandas as pd
 
-    item, models, rows = pd.DataFrame({"id": ["message"], "input": [message]}), {}, []
+    item, rows = pd.DataFrame({"id": ["message"], "input": [message]}), []
     for spec in specs:
-        if spec.model not in models:
-            models[spec.model] = load_model(spec, p, run)
-        found = answer(spec, models[spec.model], item, book=book, examples=examples, searcher=searcher).iloc[0]
+        found = answer(spec, load(spec.model), item, book=book, examples=examples, searcher=searcher).iloc[0]
         rows.append({
             "strategy": spec.name, "answer": found["text"] or "(no answer)",
-            "passages that it was given": "\n".join(found["passages"]) or "–", "seconds": round(float(found["latency_s"]), 2),
+            "passages that it was given": "\n".join(found["passages"]) or "–", "seconds": f"{float(found['latency_s']):.2f}",
         })  # fmt: skip
     return rows

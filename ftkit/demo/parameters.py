@@ -32,6 +32,9 @@ SPELT_OUT = (
 """The prompting arms get their best chance: one candidate spells every house rule out."""
 
 
+LATER = {"later_handbook": "demo", "later_data": "demo"}
+
+
 def _desk(scenario: str) -> Sections:
     """The main desk, whole or with too few rows."""
     return {
@@ -40,7 +43,7 @@ def _desk(scenario: str) -> Sections:
         "prompting": {"own_prompt": SPELT_OUT},
         "retrieval": {},
         # The base is tiny: a fifth of whole records right is a lot for it, and 400 general items bound a loss to about 6 points.
-        "evaluation": {"probe_items": 400},
+        "evaluation": {"probe_items": 400, **(LATER if scenario == "main" else {})},
         "decision": {"min_accuracy": 0.2},
     }
 

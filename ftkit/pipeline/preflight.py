@@ -54,6 +54,8 @@ def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
                     f"the demo's examples and handbook do not belong together: data.{name} is {getattr(data, name)}, "
                     f"retrieval.{name} is {getattr(retrieval, name)}"
                 )  # fmt: skip
+    if bool(evaluation.later_handbook) != bool(evaluation.later_data):
+        yield "evaluation.later_handbook and evaluation.later_data belong together: set both, or none"
     if evaluation.endpoint_url and not evaluation.endpoint_model:
         yield "evaluation.endpoint_url is set, but evaluation.endpoint_model is empty"
 

@@ -187,8 +187,8 @@ def test_a_real_checkpoint_answers_through_the_grid(tiny_checkpoint, tmp_path):
     from ftkit.params import EvaluationParameters
 
     p = EvaluationParameters(base_model=str(tiny_checkpoint("qwen3")), max_new_tokens=4, batch_size=2, threads=1)
-    rows = strategies.side_by_side(
-        "hello", strategies.grid(book(), ON, None), p, tmp_path, book=book(), examples=EXAMPLES, searcher=Finder()
-    )
+    specs = strategies.grid(book(), ON, None)
+    model = strategies.load_model(specs[0], p, tmp_path)
+    rows = strategies.side_by_side("hello", specs, lambda _: model, book=book(), examples=EXAMPLES, searcher=Finder())
     assert [r["strategy"] for r in rows] == ["prompting", "few-shot", "RAG"]
     assert rows[2]["passages that it was given"].startswith("[H] T. about hello")

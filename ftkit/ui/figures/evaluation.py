@@ -6,7 +6,7 @@ import html
 import json
 from typing import Any
 
-from ftkit.records import Comparison, Estimate, Evaluation, StrategyResult
+from ftkit.records import Comparison, Edition, Estimate, Evaluation, StrategyResult
 from ftkit.ui import theme
 
 FORMATS = [("as it is", "#1B7F4B"), ("after a repair", "#E69F00"), ("not usable", "#C1440E")]
@@ -188,6 +188,49 @@ def general(evaluation: Evaluation) -> Any | None:
         f"Tuning changes general skills by {100 * change.value:+.1f} points ({100 * change.low:+.1f} to {100 * change.high:+.1f})"
     )
     return theme.style(figure, title, f"{change.n} general questions, the same for both", height=160)
+
+
+def edition(found: Edition | None) -> Any | None:
+    """Return per strategy how many changed facts it states as they are now, and how many as they were; None without one."""
+    import plotly.graph_objects as go
+
+    if found is None:
+        return None
+    rows, figure = list(reversed(found.arms)), go.Figure()
+    for name, values, color in (
+        ("states the fact as it is now", [a.after for a in rows], theme.GOOD),
+        ("still states the old fact", [a.from_the_past for a in rows], theme.BAD),
+    ):
+        error = {"array": [100 * (v.high - v.value) for v in values], "arrayminus": [100 * (v.value - v.low) for v in values]}
+        figure.add_bar(
+            y=[a.strategy for a in rows], x=[100 * v.value for v in values], orientation="h", name=name, marker_color=color,
+            error_x={"type": "data", "thickness": 1.5, "color": theme.MUTED, **error},
+            hovertemplate=f"%{{y}}: %{{x:.0f}}% {name}<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(barmode="group", bargap=0.3)
+    figure.update_xaxes(title="answers, % of the questions whose fact changed", range=[0, 102])
+    figure.update_yaxes(showgrid=False)
+    under = f"{found.questions} test questions whose answer changed; nothing was trained again; 95% intervals"
+    return _legend_below(theme.style(figure, _edition_title(found), under, height=130 + 56 * len(rows)))
+
+
+def _edition_title(found: Edition) -> str:
+    now, past = max(found.arms, key=lambda a: a.after.value), max(found.arms, key=lambda a: a.from_the_past.value)
+    if now.after.value == 0:
+        return "No strategy states the changed facts"
+    title = f"After the change {now.strategy} states {theme.interval(now.after)} of the facts as they are now"
+    return title + (f"; {past.strategy} lives in the past" if past.from_the_past.low > 0.05 else "")
+
+
+def edition_rows(found: Edition | None) -> list[dict[str, Any]]:
+    """Return what the change of facts did to each strategy for a table."""
+    return [
+        {
+            "strategy": a.strategy, "fact right before": theme.interval(a.before), "fact right after": theme.interval(a.after),
+            "still says the old one": theme.interval(a.from_the_past),
+        }
+        for a in (found.arms if found else [])
+    ]  # fmt: skip
 
 
 def browser_html(table: Any, strategies: list[str], limit: int = 60) -> str:
