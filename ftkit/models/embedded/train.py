@@ -37,7 +37,7 @@ CONFIGS: dict[str, dict[str, int]] = {
 VOCABULARY, NEGATIVES, POOL = 8704, 4096, 192
 COPYING_S = 180  # seconds after which the mixture begins even if copying does not stand yet
 STOPPED_RISING = 0.7  # share of the time after which difficulty is full
-DECAY = 0.6  # share of the time after which the learning rate falls
+DECAY = 0.4  # share of the time after which the learning rate falls
 
 
 def first(config: str, out: Path, seed: int) -> tuple[Any, Any, dict[str, Any]]:
