@@ -346,6 +346,8 @@ class Price(Record):
     unit: str
     origin: Origin
     source: str = ""
+    low: float | None = Field(default=None, description="least value that an assumed figure may have; None: taken as it is")
+    high: float | None = Field(default=None, description="largest value that an assumed figure may have")
 
 
 class StrategyCost(Record):
@@ -356,6 +358,8 @@ class StrategyCost(Record):
     monthly_usd: float
     per_1000_answers_usd: float
     first_year_usd: float
+    first_year_low_usd: float | None = Field(default=None, description="5% of the drawn first-year costs lie below, USD")
+    first_year_high_usd: float | None = Field(default=None, description="5% of the drawn first-year costs lie above, USD")
     break_even_answers_per_month: float | None = Field(
         default=None, description="monthly volume above which it is cheaper over a year than the strategy it replaces"
     )
@@ -390,6 +394,16 @@ class Claim(Record):
     verdict: Literal["holds here", "does not hold here", "can't tell", "not testable here"]
 
 
+class Swing(Record):
+    """What one assumed figure does to the cost of a strategy against another, the rest as it is."""
+
+    price: str
+    low: float = Field(description="its least value")
+    high: float = Field(description="its largest value")
+    at_low_usd: float = Field(description="extra cost of the first year at the least value, USD")
+    at_high_usd: float = Field(description="extra cost of the first year at the largest value, USD")
+
+
 class Decision(Record):
     """The verdict and what it rests on."""
 
@@ -411,6 +425,11 @@ class Decision(Record):
     expected: str = Field(description="what 01 expected before measuring")
     next_steps: list[str] = Field(default_factory=list, description="what to do on Monday, in order")
     claims: list[Claim] = Field(default_factory=list, description="the guide's claims held against this run")
+    price_draws: int = Field(default=0, description="draws of all assumed figures within their ranges")
+    holds_share: float | None = Field(default=None, description="share of the draws in which the verdict stays the same, 0..1")
+    swings: list[Swing] = Field(default_factory=list, description="extra cost per assumed figure, widest first")
+    swings_of: tuple[str, str] | None = Field(default=None, description="strategy, and the one its extra cost is counted against")
+    extra_usd: float | None = Field(default=None, description="extra cost of the first year with all figures as they are, USD")
 
 
 class Manifest(Record):

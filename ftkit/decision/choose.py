@@ -111,7 +111,8 @@ def _open(
     needs = [examples_to_settle(table.difference(other, name), margin, family) for other in unsettled]
     needs += [examples_for_gate(gate, results[gate.strategy]) for gate in unclear if gate.gate != "regression"]
     more = max(needs) if needs else 0
-    return Choice("can't tell", ahead, unsettled, unclear, beaten, more)
+    untold = [o for o in [name, *unsettled] if o != ahead] if unsettled else []
+    return Choice("can't tell", ahead, untold, unclear, beaten, more)
 
 
 def _ahead(table: Table, name: str, rivals: list[str], margin: float) -> str:

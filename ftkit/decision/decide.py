@@ -11,9 +11,10 @@ from ftkit.decision.claims import claims
 from ftkit.decision.flips import Figure, Flip, Outcome, choice_flips, number_flips
 from ftkit.decision.gates import gates
 from ftkit.decision.prices import ASSUMED, SHARES, measured, prices
+from ftkit.decision.uncertainty import Spread, spread, swings
 from ftkit.errors import BadInput
 from ftkit.params import DecisionParameters
-from ftkit.records import DataCard, Decision, Evaluation, StrategyCost, Suitability, TrainingCard
+from ftkit.records import DataCard, Decision, Evaluation, Gate, StrategyCost, Suitability, TrainingCard
 
 VERDICTS = {"endpoint RAG": "endpoint"}
 
@@ -92,15 +93,57 @@ def decide(
     found, costs, choice = gates(evaluation, p), case.costs(p), case.choice(p)
     more, more_usd = _more(choice, case)
     results, flipped = case.results, flips(case)
+    drawn, pair = _spread(case, found, choice), _pair(choice, case, costs)
+    costs = [c.model_copy(update=_interval(drawn, c.strategy)) for c in costs]
     return Decision(
         verdict=_verdict(choice, case), strategy=choice.strategy if choice.kind == "chosen" else None,
         sentence=_sentence(choice, case, costs, more_usd), gates=found, costs=costs,
-        reasons=[*words.reasons(choice, evaluation, results, found, case.table, p), *_expectation(choice, case, suitability)],
+        reasons=[*words.reasons(choice, evaluation, results, found, case.table, p), *_carried(drawn), *_expectation(choice, case, suitability)],
         prices=[*_measured(case), *case.prices], margin_points=p.margin_points, more_test_examples=more, more_test_usd=more_usd,
         leading=choice.strategy if choice.kind == "can't tell" else "", flips=[f.text for f in flipped], flip_factors=[f.closeness for f in flipped],
         expected=suitability.sentence if suitability else "", next_steps=words.next_steps(choice, results, found, more),
-        claims=claims(evaluation, training, case.setting(p), p),
+        claims=claims(evaluation, training, case.setting(p), p), price_draws=drawn.draws, holds_share=drawn.holds if drawn.draws else None,
+        swings=swings(results[pair[0]], results[pair[1]], case.prices, case.setting(p)) if pair else [], swings_of=pair,
+        extra_usd=_extra(pair, costs),
     )  # fmt: skip
+
+
+def _spread(case: Case, found: list[Gate], choice: Choice) -> Spread:
+    def verdict(first_year: dict[str, float]) -> Outcome:
+        e = case.evaluation
+        again = choose(e.results, e.comparisons, found, first_year, case.p.margin_points / 100)
+        return again.kind, again.strategy if again.kind == "chosen" else ""
+
+    return spread(case.evaluation.results, case.prices, case.setting(case.p), verdict, case.p.seed)
+
+
+def _carried(drawn: Spread) -> list[str]:
+    """Return how far the assumed prices carry the verdict."""
+    if not drawn.draws:
+        return []
+    share = "all" if drawn.holds == 1 else "none" if drawn.holds == 0 else f"{drawn.holds:.0%}"
+    return [f"The verdict stays the same in {share} of {drawn.draws:,} draws of the assumed prices within their ranges."]
+
+
+def _interval(drawn: Spread, strategy: str) -> dict[str, float]:
+    ends = drawn.interval(strategy)
+    return {"first_year_low_usd": ends[0], "first_year_high_usd": ends[1]} if ends else {}
+
+
+def _pair(choice: Choice, case: Case, costs: list[StrategyCost]) -> tuple[str, str] | None:
+    """Return the strategy chosen or ahead, and the one that it must pay for itself against: beaten, rival, or cheapest."""
+    if not choice.strategy or len(case.results) < 2:
+        return None
+    others = [*choice.beaten, *choice.rivals]
+    if others:
+        return choice.strategy, max(others, key=lambda o: case.results[o].accuracy.value)
+    year = {c.strategy: c.first_year_usd for c in costs if c.strategy != choice.strategy}
+    return choice.strategy, min(year, key=lambda o: year[o])
+
+
+def _extra(pair: tuple[str, str] | None, costs: list[StrategyCost]) -> float | None:
+    year = {c.strategy: c.first_year_usd for c in costs}
+    return year[pair[0]] - year[pair[1]] if pair else None
 
 
 def _verdict(choice: Choice, case: Case) -> str:

@@ -32,6 +32,14 @@ ASSUMED: dict[str, tuple[float, str, str]] = {
     "endpoint_usd_per_million_output_tokens": (10.0, "USD per million tokens", OWN),
 }
 SHARES = ("machine_use", "relabel_share")
+OWN_FACTOR = 2.0  # an assumed figure may as well be half or twice as large
+RANGES: dict[str, tuple[float, float]] = {
+    "gpu_machine_usd_per_month": (500.0, 5000.0),  # the guide's
+    "gpu_usd_per_hour": (1.25, 20.0),  # 5 to 20 USD for 1 to 4 hours, the guide's
+    "labour_usd_per_hour": (40.0, 120.0),
+    "labelling_minutes_per_example": (1.0, 10.0),
+    "machine_use": (0.2, 0.8),
+}
 
 
 def prices(given: dict[str, float] | None = None) -> list[Price]:
@@ -50,9 +58,18 @@ def prices(given: dict[str, float] | None = None) -> list[Price]:
     return [
         Price(name=name, value=float(given[name]), unit=unit, origin="given", source="parameter decision.prices")
         if name in given
-        else Price(name=name, value=value, unit=unit, origin="assumed", source=source)
+        else Price(
+            name=name, value=value, unit=unit, origin="assumed", source=source, low=range_of(name)[0], high=range_of(name)[1]
+        )
         for name, (value, unit, source) in ASSUMED.items()
     ]
+
+
+def range_of(name: str) -> tuple[float, float]:
+    """Return between which values an assumed figure may lie: the guide's range where it gives one, else half to twice."""
+    value = ASSUMED[name][0]
+    low, high = RANGES.get(name, (value / OWN_FACTOR, value * OWN_FACTOR))
+    return low, min(1.0, high) if name in SHARES else high
 
 
 def _fault(name: str, value: float) -> str:

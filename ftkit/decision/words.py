@@ -55,11 +55,21 @@ def open_sentence(choice: Choice, test_items: int, more_usd: float | None, p: De
     why = []
     if choice.rivals:
         why.append(f"{test_items} test examples cannot tell it from {_and(choice.rivals)} within {p.margin_points:g} points")
-    for name in dict.fromkeys(g.strategy for g in choice.open_gates):
-        mine = [g.gate for g in choice.open_gates if g.strategy == name]
-        why.append(f"it is not sure whether {name} passes the {_and(mine)} gate{'s' if len(mine) > 1 else ''}")
+    why += _unsure(choice.open_gates)
     reason = f"Can't tell yet: {ahead}, but {' and '.join(why)}"
     return f"{reason}; {_cure(choice, more_usd)}."
+
+
+def _unsure(open_gates: list[Gate]) -> list[str]:
+    """Return which strategies may or may not pass which gates, in one clause."""
+    names = list(dict.fromkeys(g.strategy for g in open_gates))
+    if not names:
+        return []
+    gates = list(dict.fromkeys(g.gate for g in open_gates))
+    told = f"the {_and(gates)} gate{'s' if len(gates) > 1 else ''}"
+    if len(names) <= 2:
+        return [f"it is not sure whether {_and(names)} pass{'es' if len(names) == 1 else ''} {told}"]
+    return [f"it is not sure for {len(names)} strategies whether they pass {told}"]
 
 
 def _cure(choice: Choice, more_usd: float | None) -> str:

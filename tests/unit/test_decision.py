@@ -260,3 +260,41 @@ def test_the_guides_claims_are_held_against_planted_truths():
     worse = {c.claim: c.verdict for c in decide(world({"prompting": 0.5, "few-shot": 0.4, "hybrid": 0.3})).claims}
     assert worse["A better prompt helps before anything is tuned."] == "does not hold here"
     assert worse["Tuning and retrieval together are best."] == "does not hold here"
+
+
+def test_the_one_ahead_is_never_named_as_its_own_rival():
+    d = decide(world({"prompting": 0.90, "fine-tuned": 0.97}, n=60), margin_points=5, min_accuracy=0.0)
+    assert d.verdict == "can't tell yet" and d.leading == "fine-tuned"
+    assert "cannot tell it from prompting within" in d.sentence
+
+
+def test_drawn_prices_give_every_cost_an_interval_and_say_how_often_the_verdict_stays():
+    case = world({"prompting": 0.6, "RAG": 0.62, "fine-tuned": 0.6, "hybrid": 0.8})
+    d = decide(case)
+    assert d.price_draws == 1000 and d.holds_share == 1.0, "only hybrid is good enough, whatever the prices are"
+    assert all(c.first_year_low_usd < c.first_year_usd < c.first_year_high_usd for c in d.costs)
+    assert d == decide(case), "seeded"
+    many = {"answers_per_month": 1_200_000, "data_may_leave": True, "facts_change": "never"}
+    tie = decide(world({"endpoint": 0.7, "fine-tuned": 0.7}, n=3000), **many)
+    assert tie.strategy and 0.2 < tie.holds_share < 0.98, "near the break-even the prices decide"
+
+
+def test_given_prices_do_not_vary():
+    from ftkit.decision.prices import ASSUMED
+
+    d = decide(world({"prompting": 0.5, "hybrid": 0.8}), prices={name: value for name, (value, _, _) in ASSUMED.items()})
+    assert d.price_draws == 0 and d.holds_share is None and not d.swings
+    assert all(c.first_year_low_usd is None for c in d.costs)
+
+
+def test_a_tornado_tells_what_one_price_alone_does():
+    d = decide(world({"prompting": 0.5, "RAG": 0.55, "hybrid": 0.8}))
+    assert d.swings_of == ("hybrid", "RAG")
+    wages = next(s for s in d.swings if s.price == "labour_usd_per_hour")
+    cost = {c.strategy: c.first_year_usd for c in d.costs}
+    assert d.extra_usd == pytest.approx(cost["hybrid"] - cost["RAG"])
+    assert wages.at_low_usd < d.extra_usd < wages.at_high_usd
+    alone = decide(world({"prompting": 0.5, "RAG": 0.55, "hybrid": 0.8}), prices={"labour_usd_per_hour": wages.high})
+    assert alone.extra_usd == pytest.approx(wages.at_high_usd)
+    widths = [abs(s.at_high_usd - s.at_low_usd) for s in d.swings]
+    assert widths == sorted(widths, reverse=True)

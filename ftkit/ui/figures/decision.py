@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ftkit.records import Decision, Evaluation, StrategyCost
+from ftkit.records import Decision, Evaluation, Price, StrategyCost, Swing
 from ftkit.ui import theme
 
 PARTS = [("set-up, labelling, training", "#0072B2"), ("answering", "#56B4E9"), ("keeping up with changes", "#E69F00")]
@@ -109,15 +109,25 @@ def costs(decision: Decision) -> Any:
             hovertemplate=f"%{{y}}: %{{x:,.0f}} USD {name}<extra></extra>",
         )  # fmt: skip
     figure.add_scatter(
-        y=[c.strategy for c in rows], x=[c.first_year_usd for c in rows], mode="text", text=[f" {round(c.first_year_usd, -2):,.0f}" for c in rows],
+        y=[c.strategy for c in rows], x=[max(c.first_year_usd, c.first_year_high_usd or 0) for c in rows], mode="text", text=[f" {round(c.first_year_usd, -2):,.0f}" for c in rows],
         textposition="middle right", showlegend=False, hoverinfo="skip", cliponaxis=False,
     )  # fmt: skip
-    most = max(c.first_year_usd for c in rows)
+    if all(c.first_year_low_usd is not None for c in rows):
+        figure.add_scatter(
+            y=[c.strategy for c in rows], x=[c.first_year_usd for c in rows], mode="markers", showlegend=False, hoverinfo="skip",
+            marker={"size": 1, "color": "#333"}, error_x={"type": "data", "symmetric": False, "color": "#333", "thickness": 1.5, "width": 5,
+                     "array": [max(0.0, (c.first_year_high_usd or 0) - c.first_year_usd) for c in rows],
+                     "arrayminus": [max(0.0, c.first_year_usd - (c.first_year_low_usd or 0)) for c in rows]},
+        )  # fmt: skip
+    most = max(max(c.first_year_usd, c.first_year_high_usd or 0) for c in rows)
     figure.update_layout(barmode="stack", bargap=0.35)
     figure.update_xaxes(title="USD in the first year", range=[0, most * 1.18 or 1], tickformat=",.0f")
     figure.update_yaxes(showgrid=False)
-    title = f"{rows[-1].strategy} costs least, {rows[0].strategy} most: {round(rows[-1].first_year_usd, -2):,.0f} against {round(most, -2):,.0f} USD"
-    styled = theme.style(figure, title, "prices are assumed unless the list of prices says given", height=130 + 42 * len(rows))
+    title = f"{rows[-1].strategy} costs least, {rows[0].strategy} most: {round(rows[-1].first_year_usd, -2):,.0f} against {round(rows[0].first_year_usd, -2):,.0f} USD"
+    drawn = "; black: 9 of 10 draws of the assumed prices" if rows[0].first_year_low_usd is not None else ""
+    styled = theme.style(
+        figure, title, f"prices are assumed unless the list of prices says given{drawn}", height=130 + 42 * len(rows)
+    )
     styled.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.28, "x": 0, "traceorder": "normal"}, margin_b=60)
     return styled
 
@@ -213,7 +223,7 @@ def price_rows(decision: Decision) -> list[dict[str, Any]]:
     """Return the prices for a table: given and measured ones first, assumed ones after."""
     order = {"given": 0, "measured": 1, "assumed": 2}
     return [
-        {"price": x.name, "value": x.value, "unit": x.unit, "origin": x.origin, "source": x.source}
+        {"price": x.name, "value": x.value, "range": _range(x), "unit": x.unit, "origin": x.origin, "source": x.source}
         for x in sorted(decision.prices, key=lambda x: order[x.origin])
     ]
 
@@ -231,10 +241,52 @@ def cost_rows(decision: Decision) -> list[dict[str, Any]]:
             "strategy": c.strategy, "once, USD": round(c.one_off_usd), "a month, USD": round(c.monthly_usd),
             "1,000 answers, USD": round(c.per_1000_answers_usd, 2),
             "1,000 right answers, USD": None if c.per_1000_right_usd is None else round(c.per_1000_right_usd, 2),
-            "first year, USD": round(c.first_year_usd), "updates a year": c.updates_per_year,
+            "first year, USD": round(c.first_year_usd), "9 of 10 draws": _drawn(c), "updates a year": c.updates_per_year,
         }
         for c in sorted(decision.costs, key=lambda c: c.first_year_usd)
     ]  # fmt: skip
+
+
+def swings(decision: Decision, at_most: int = 8) -> Any | None:
+    """Return what each assumed figure alone does to the extra cost (tornado), widest on top; None where nothing is assumed."""
+    import plotly.graph_objects as go
+
+    if not decision.swings or decision.swings_of is None or decision.extra_usd is None:
+        return None
+    rows, now, (mine, other) = list(reversed(decision.swings[:at_most])), decision.extra_usd, decision.swings_of
+    figure, names = go.Figure(), [_swing_name(s) for s in rows]
+    for end, color, values in (
+        ("at its least", "#56B4E9", [s.at_low_usd for s in rows]), ("at its largest", "#E69F00", [s.at_high_usd for s in rows]),
+    ):  # fmt: skip
+        figure.add_bar(
+            y=names, x=[v - now for v in values], base=now, orientation="h", name=end, marker_color=color, customdata=values,
+            hovertemplate=f"%{{y}} {end}: {mine} costs %{{customdata:,.0f}} USD more than {other}<extra></extra>",
+        )  # fmt: skip
+    figure.add_vline(x=now, line={"color": "#444", "width": 2})
+    if min(min(s.at_low_usd, s.at_high_usd) for s in rows) < 0 < max(max(s.at_low_usd, s.at_high_usd) for s in rows):
+        figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1, "dash": "dot"})
+    figure.update_layout(barmode="overlay", bargap=0.35)
+    figure.update_xaxes(title=f"extra cost of {mine} over {other} in the first year, USD", tickformat=",.0f", zeroline=False)
+    figure.update_yaxes(showgrid=False)
+    top = decision.swings[0].price.replace("_", " ")
+    under = "one assumed figure at the ends of its range, all others as they are; line: today's figures"
+    styled = theme.style(figure, f"What {mine} costs more than {other} hangs most on {top}", under, height=120 + 44 * len(rows))
+    styled.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.25, "x": 0, "traceorder": "normal"}, margin_b=70)
+    return styled
+
+
+def _swing_name(s: Swing) -> str:
+    return f"{theme.wrap(s.price.replace('_', ' '), 26)}<br>{s.low:,.3g} to {s.high:,.3g}"
+
+
+def _range(x: Price) -> str:
+    return "–" if x.low is None or x.high is None else f"{x.low:,.3g} to {x.high:,.3g}"
+
+
+def _drawn(c: StrategyCost) -> str:
+    if c.first_year_low_usd is None or c.first_year_high_usd is None:
+        return "–"
+    return f"{round(c.first_year_low_usd, -2):,.0f} to {round(c.first_year_high_usd, -2):,.0f}"
 
 
 def _room(line: str) -> float:

@@ -32,7 +32,7 @@ def decision(found: Found) -> Section:
         *points([d.expected] if d.expected else [], "What was expected before measuring"),
         *chart(figures.gates(d)), *table(_gates(d), "Limits that are failed, open or unknown"),
         *chart(figures.costs(d)), *table(_costs(d, found), "What each strategy costs, in USD"),
-        *chart(figures.volume(found.evaluation, d, volume)), *chart(figures.flips(d)), *table(figures.claim_rows(d), "The guide's claims, held against this run: here, not in general"), *more("Everything that would flip it", points(d.flips)),
+        *chart(figures.volume(found.evaluation, d, volume)), *chart(figures.swings(d)), *chart(figures.flips(d)), *table(figures.claim_rows(d), "The guide's claims, held against this run: here, not in general"), *more("Everything that would flip it", points(d.flips)),
     ]  # fmt: skip
     return section
 
