@@ -131,14 +131,15 @@ def _interval(drawn: Spread, strategy: str) -> dict[str, float]:
 
 
 def _pair(choice: Choice, case: Case, costs: list[StrategyCost]) -> tuple[str, str] | None:
-    """Return the strategy chosen or ahead, and the one that it must pay for itself against: beaten, rival, or cheapest."""
+    """Return the strategy chosen or ahead and the one it is weighed against (beaten, rival, or cheapest), the dearer first."""
     if not choice.strategy or len(case.results) < 2:
         return None
+    year = {c.strategy: c.first_year_usd for c in costs}
     others = [*choice.beaten, *choice.rivals]
-    if others:
-        return choice.strategy, max(others, key=lambda o: case.results[o].accuracy.value)
-    year = {c.strategy: c.first_year_usd for c in costs if c.strategy != choice.strategy}
-    return choice.strategy, min(year, key=lambda o: year[o])
+    cheapest = min((o for o in year if o != choice.strategy), key=lambda o: year[o])
+    other = max(others, key=lambda o: case.results[o].accuracy.value) if others else cheapest
+    dearer, cheaper = sorted((choice.strategy, other), key=lambda o: -year[o])
+    return dearer, cheaper
 
 
 def _extra(pair: tuple[str, str] | None, costs: list[StrategyCost]) -> float | None:
