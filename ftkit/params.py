@@ -60,6 +60,15 @@ class TaskParameters(Parameters):
     forbidden_regex: str = Field(
         default="", description="pattern that an answer must never contain (a failure mode); empty: none"
     )
+    metric: str = Field(
+        default="exact",
+        description="when a text or field is right: exact, token_f1, contains, number, list, or your own as file.py:function",
+    )
+    field_metrics: dict[str, str] = Field(default={}, description="another metric for single fields, e.g. {amount: number}")
+    metric_threshold: float = Field(
+        default=1.0, gt=0, le=1, description="value of the metric from which an answer counts as right"
+    )
+    metric_tolerance: float = Field(default=0.0, ge=0, lt=1, description="tolerance of the metric number, a share")
     problem: Literal["behaviour", "knowledge", "both"] = Field(
         default="both", description="what is missing today: behaviour (format, tone, decisions), knowledge (facts) or both"
     )

@@ -61,6 +61,10 @@ class TaskCard(Record):
     tone: str = Field(default="", description="tone wanted, for people and for the prompt")
     checks: list[Check] = Field(default_factory=list, description="executable format, length and failure-mode checks")
     knowledge_field: str = Field(default="", description="field whose value must be supported by a passage")
+    metric: str = Field(default="exact", description="how a text (or every field) is held against the right one")
+    field_metrics: dict[str, str] = Field(default_factory=dict, description="another metric for single fields")
+    metric_threshold: float = Field(default=1.0, description="share of the metric from which an answer counts as right")
+    metric_tolerance: float = Field(default=0.0, description="relative tolerance of the metric number")
 
     def completed(self, labels: list[str]) -> TaskCard:
         """Return the card with the labels found in the data, where none were given."""

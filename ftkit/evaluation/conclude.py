@@ -58,6 +58,9 @@ def notes(scores: Any, answers: Any, looks: int = 1) -> list[str]:
         f"{name}: {count} prompts did not fit the model's context and were cut."
         for name, count in cut.groupby("strategy").size().items()
     ]
+    faults = scores.attrs.get("faults", [])
+    if faults:
+        said.append(f"The metric failed on {len(faults)} answers, which count as wrong: {faults[0]}.")
     clusters = scores["group"].nunique()
     if clusters < FEW_CLUSTERS:
         said.append(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from ftkit.checks.formats import format_of
+from ftkit.checks.metrics import metric
 from ftkit.checks.parse import Format, Parsed, parse
 from ftkit.checks.text import normalise, token_f1
 from ftkit.evaluation.items import check_answers, check_items, cluster_of
@@ -29,7 +30,10 @@ def score(
 
     - kind label: right if it names the right label (letters, quotes and punctuation do not count).
     - kind fields: right if all key fields are right; partial is the share of all fields that are right.
-    - kind text: right only if the whole text is the right one after normalisation; partial is the F1 of its words.
+    - kind text: right if the task's metric reaches its threshold (as it comes: the whole text is the right one after
+      normalisation); partial is the metric, for exact the F1 of the words.
+
+    A metric that raises counts the answer as wrong; which ones is told in ``attrs["faults"]`` of the table.
 
     An answer that needs a fixed repair (code fence, a sentence around a label) is scored after it and marked
     repairable. An empty answer counts as wrong and missing. ``unsupported`` is true where the knowledge field states a
@@ -58,23 +62,32 @@ def score(
     truths = dict(zip(items["id"], (parse(card, str(output)) for output in items["output"]), strict=True))
     groups = dict(zip(items["id"], cluster_of(items), strict=True))
     holds = Evidence(card, evidence, sources, citation_field, tuple(normalise(a) for a in abstentions))
+    faults: list[str] = []
     rows = [
-        (item, strategy, groups[item], *_one(card, _text(text), truths[item], holds, item))
+        (item, strategy, groups[item], *_one(card, _text(text), truths[item], holds, item, faults))
         for item, strategy, text in zip(answers["item_id"], answers["strategy"], answers["text"], strict=True)
     ]
     table = pd.DataFrame(rows, columns=SCORE_COLUMNS)
-    return table.astype({"correct": bool, "partial": float, "unsupported": "boolean", "missing": bool})
+    typed = table.astype({"correct": bool, "partial": float, "unsupported": "boolean", "missing": bool})
+    typed.attrs["faults"] = faults
+    return typed
 
 
 def _text(value: Any) -> str:
     return "" if value is None or value != value else str(value)
 
 
-def _one(card: TaskCard, text: str, truth: Parsed, holds: Evidence, item: str) -> tuple[bool, float, Format, bool | None, bool]:
+def _one(
+    card: TaskCard, text: str, truth: Parsed, holds: Evidence, item: str, faults: list[str]
+) -> tuple[bool, float, Format, bool | None, bool]:
     if not text.strip():
         return False, 0.0, "failed", holds.verdict(Parsed("failed"), truth, item), True
     parsed = parse(card, text)
-    correct, partial = judge(card, parsed, truth)
+    try:
+        correct, partial = judge(card, parsed, truth)
+    except Exception as error:  # noqa: BLE001  an own metric may raise anything; the item is told, the rest is kept
+        correct, partial = False, 0.0
+        faults.append(f"item {item}: the metric raised {type(error).__name__}: {error}")
     return correct, partial, format_of(card, text, parsed), holds.verdict(parsed, truth, item), False
 
 
@@ -84,13 +97,23 @@ def judge(card: TaskCard, parsed: Parsed, truth: Parsed) -> tuple[bool, float]:
         right = field_matches(card, parsed, truth)
         keys = card.key_fields or card.fields
         return all(right.get(name, False) for name in keys), sum(right.values()) / max(1, len(right))
-    correct = normalise(parsed.content) == normalise(truth.content) and parsed.format != "failed"
-    return correct, token_f1(parsed.content, truth.content) if card.kind == "text" else float(correct)
+    if card.kind == "label":
+        correct = normalise(parsed.content) == normalise(truth.content) and parsed.format != "failed"
+        return correct, float(correct)
+    value = metric(card.metric, card.metric_tolerance)(parsed.content, truth.content)
+    partial = token_f1(parsed.content, truth.content) if card.metric == "exact" else value
+    return value >= card.metric_threshold and parsed.format != "failed", partial
 
 
 def field_matches(card: TaskCard, parsed: Parsed, truth: Parsed) -> dict[str, bool]:
     """Return for every field of the record whether its value is the right one."""
     return {
-        name: name in parsed.fields and normalise(parsed.fields[name]) == normalise(truth.fields.get(name, ""))
-        for name in card.fields
+        name: name in parsed.fields and _same(card, name, parsed.fields[name], truth.fields.get(name, "")) for name in card.fields
     }
+
+
+def _same(card: TaskCard, name: str, given: str, wanted: str) -> bool:
+    if normalise(given) == normalise(wanted):
+        return True
+    how = card.field_metrics.get(name, card.metric)
+    return how != "exact" and metric(how, card.metric_tolerance)(given, wanted) >= card.metric_threshold

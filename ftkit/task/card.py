@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ftkit.checks import check_pattern
+from ftkit.checks.metrics import metric
 from ftkit.errors import BadInput
 from ftkit.params import TaskParameters, nearest
 from ftkit.records import Check, TaskCard
@@ -12,16 +13,21 @@ def build_card(p: TaskParameters) -> TaskCard:
     """Return the task card.
 
     Raises:
-        BadInput: A field that is checked is none of the task's fields, a pattern is not valid, or a label stands twice.
+        BadInput: A field that is checked is none of the task's fields, a pattern is not valid, a label stands twice,
+            or a metric is not there.
     """
     _check_names(p)
     if p.forbidden_regex:
         check_pattern(p.forbidden_regex, "task.forbidden_regex")
     is_record = p.kind == "fields"
+    for name in (p.metric, *p.field_metrics.values()):
+        metric(name, p.metric_tolerance)
     return TaskCard(
         name=p.name, instruction=p.instruction.strip(), kind=p.kind, labels=p.labels if p.kind == "label" else [],
         fields=p.fields if is_record else [], key_fields=p.key_fields or p.fields if is_record else [],
         tone=p.tone, checks=checks(p), knowledge_field=p.knowledge_field if is_record else "",
+        metric=p.metric, field_metrics=p.field_metrics if is_record else {}, metric_threshold=p.metric_threshold,
+        metric_tolerance=p.metric_tolerance,
     )  # fmt: skip
 
 
@@ -49,6 +55,7 @@ def _check_names(p: TaskParameters) -> None:
         for where, names in (
             ("key_fields", p.key_fields),
             ("enums", p.enums),
+            ("field_metrics", p.field_metrics),
             ("knowledge_field", [p.knowledge_field] if p.knowledge_field else []),
         ):
             for name in names:
