@@ -269,7 +269,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Parameters]:
 
     Args:
         path: The YAML file.
-        overrides: ``section.name=value`` in YAML, on top of the file.
+        overrides: ``section.name=value`` in YAML, on top of the file; nothing after the sign is an empty text.
 
     Raises:
         BadInput: The file is missing, is not YAML, or holds unknown or ill-typed values (all told at once).
@@ -300,7 +300,7 @@ def _overridden(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, 
         if not sign or (not dot and section != "run"):
             raise BadInput(f"'{text}' is not section.name=value", where="--set", todo="e.g. --set training.lora_r=16")
         try:
-            parsed = yaml.safe_load(value)
+            parsed = yaml.safe_load(value) if value.strip() else ""
         except yaml.YAMLError as error:
             raise BadInput(f"'{value}' is not valid YAML", where=f"--set {name}", todo="quote it") from error
         content = {**content, section: {**(content.get(section) or {}), field: parsed} if dot else parsed}

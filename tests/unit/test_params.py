@@ -74,3 +74,8 @@ def test_every_dependency_is_pinned_within_its_range():
 
 def _canonical(name):
     return name.lower().replace("_", "-")
+
+
+def test_an_override_with_nothing_after_its_sign_is_an_empty_text(tmp_path):
+    (tmp_path / "a.yaml").write_text("retrieval: {handbook: demo}\n")
+    assert params.load(tmp_path / "a.yaml", ["retrieval.handbook="])["retrieval"].handbook == ""
