@@ -308,6 +308,18 @@ class Comparison(Record):
     losses: int
 
 
+class Slice(Record):
+    """A part of the test set in which a strategy's accuracy differs from the rest."""
+
+    name: str = Field(description="what the items have in common")
+    strategy: str
+    items: int = Field(description="items in the slice")
+    inside: float = Field(description="share right in the slice")
+    outside: float = Field(description="share right in the rest")
+    difference: Estimate = Field(description="inside minus outside, a share")
+    q_value: float = Field(description="p-value corrected for false discovery over all slices and strategies")
+
+
 class EditionArm(Record):
     """What a strategy says where a fact has changed; nothing was trained in between."""
 
@@ -339,6 +351,7 @@ class Evaluation(Record):
     probe_items: int = Field(default=0, description="items of the general probe; 0: not measured")
     probe_note: str = Field(default="", description="why the general probe was not measured, if it was not")
     notes: list[str] = Field(default_factory=list, description="what a reader must know, e.g. missing answers")
+    slices: list[Slice] = Field(default_factory=list, description="where strategies are weaker or stronger than elsewhere")
     edition: Edition | None = Field(default=None, description="what a later edition of the handbook does; None: not measured")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ftkit.evaluation.compare import compare, effects
 from ftkit.evaluation.probe import NOT_MEASURED, general_accuracy, regression
+from ftkit.evaluation.slices import find
 from ftkit.evaluation.summary import summarise
 from ftkit.records import Estimate, Evaluation, StrategySpec, TaskCard
 
@@ -45,7 +46,7 @@ def conclude(
         regression=regression(probes, n_resamples, seed) if general else [],
         probe_items=len(probes) // len(general) if general and probes is not None else 0, probe_note="" if general else NOT_MEASURED,
         test_items=len(items), clusters=int(scores["group"].nunique()), openings=list(openings), duration_s=duration_s,
-        notes=notes(scores, answers, looks),
+        notes=notes(scores, answers, looks), slices=find(card, items, scores),
     )  # fmt: skip
 
 

@@ -222,6 +222,18 @@ def _edition_title(found: Edition) -> str:
     return title + (f"; {past.strategy} lives in the past" if past.from_the_past.low > 0.05 else "")
 
 
+def slice_rows(evaluation: Evaluation, at_most: int = 12) -> list[dict[str, Any]]:
+    """Return where strategies are weaker or stronger than elsewhere for a table; empty where nothing stands out."""
+    return [
+        {
+            "where": s.name, "strategy": s.strategy, "questions": s.items, "right there": theme.percent(s.inside),
+            "right elsewhere": theme.percent(s.outside),
+            "difference, points": f"{100 * s.difference.value:+.0f} ({100 * s.difference.low:+.0f} to {100 * s.difference.high:+.0f})",
+        }
+        for s in evaluation.slices[:at_most]
+    ]  # fmt: skip
+
+
 def edition_rows(found: Edition | None) -> list[dict[str, Any]]:
     """Return what the change of facts did to each strategy for a table."""
     return [
