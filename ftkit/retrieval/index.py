@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ftkit.errors import BadInput, FtkitError, NotReady
 from ftkit.records import Passage
-from ftkit.retrieval.embed import embed, load_embedder
+from ftkit.models.embed import embed, load_embedder
 
 Mode = Literal["vector", "bm25", "hybrid"]
 Progress = Callable[[int, int], None]

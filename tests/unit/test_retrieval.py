@@ -110,7 +110,7 @@ def test_vectors_in_memory_and_in_the_database_give_the_same_passages(index, mon
 
 def test_packaged_embeddings_equal_those_of_sentence_transformers(index):
     """Reference values: sentence-transformers 6.2 on the same weights, first 4 of 384 dimensions."""
-    from ftkit.retrieval.embed import embed
+    from ftkit.models.embed import embed
 
     vectors = embed(index._model, ["a long text about lamps " * 100, "hello world", ""])
     assert vectors.shape == (3, 384)
