@@ -108,6 +108,13 @@ class DataParameters(Parameters):
     near_duplicate_threshold: float = Field(
         default=0.8, gt=0, le=1, description="Jaccard similarity from which rows are near copies"
     )
+    meaning_rows: int = Field(
+        default=5000, ge=0,
+        description="up to so many rows are compared by meaning (170 a second), more by their words; 0: neither",
+    )  # fmt: skip
+    annotator_columns: list[str] = Field(
+        default=[], description="columns with the labels of several annotators, for their agreement"
+    )
     demo_examples: int = Field(default=1200, ge=20, description="rows to generate when data is demo")
     demo_scenario: str = Field(default="main", description="main, prompting, rag or too_little, when data is demo")
 

@@ -115,6 +115,30 @@ class Defect(Record):
     examples: list[str] = Field(default_factory=list, description="up to 5 short, masked samples with row numbers")
 
 
+class Agreement(Record):
+    """How far annotators agree."""
+
+    annotators: list[str]
+    rows: int = Field(description="rows with two labels or more")
+    disputed: int = Field(description="rows on which they differ")
+    alpha: Estimate = Field(description="Krippendorff's alpha, nominal")
+    kappas: dict[str, Estimate] = Field(description="Cohen's kappa per pair of annotators")
+    ceiling: Estimate = Field(description="how often one annotator says what most others say: the best a test can show")
+
+
+class LabelCheck(Record):
+    """Whether the values of a field can be checked by a classifier, and what it doubts."""
+
+    field: str
+    accuracy: float = Field(description="share of rows whose value it names in cross-validation")
+    majority: float = Field(description="share of rows with the most frequent value")
+    reliable: bool = Field(description="whether its doubts were used")
+    suspects: int = Field(default=0, description="rows that it takes for wrong")
+    test_ceiling: Estimate | None = Field(
+        default=None, description="share of test rows not suspected: about the best accuracy that the test can show"
+    )
+
+
 class DataCard(Record):
     """What the data are, what was wrong and what was done (G4)."""
 
@@ -140,6 +164,12 @@ class DataCard(Record):
     leakage_after: dict[str, int] = Field(description="pairs crossing the frozen splits")
     volume_verdict: str = Field(description="the guide's volume criterion applied to this data")
     detectable_points: float = Field(description="smallest difference, in points, this test set can tell at 80% power")
+    label_checks: list[LabelCheck] = Field(
+        default_factory=list, description="which answers could be checked, and what is doubtful"
+    )
+    meaning_source: str = Field(default="", description="what the comparison by meaning rests on; empty: it was not made")
+    paraphrase_threshold: float | None = Field(default=None, description="cosine from which inputs count as paraphrases")
+    agreement: Agreement | None = Field(default=None, description="agreement of several annotators, where given")
 
 
 class Prompt(Record):

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ftkit import demo
 from ftkit.checks import parse_record, tokens
-from ftkit.data.clean import SAMPLES, Cleaned, clean, take
+from ftkit.data.agreement import agreement
+from ftkit.data.clean import SAMPLES, Cleaned, clean, mask, place, sample, take
+from ftkit.data.house import answer_key
+from ftkit.data.meaning import vectors
+from ftkit.data.paraphrases import Paraphrases, join
+from ftkit.data.paraphrases import find as find_paraphrases
 from ftkit.data.read import FEWEST, Table, read
 from ftkit.data.split import at_most, leaks, random_split, split
+from ftkit.data.suspects import Check, Suspect, suspects
 from ftkit.errors import BadInput
 from ftkit.params import DataParameters
 from ftkit.power import detectable_points
-from ftkit.records import EXAMPLE_COLUMNS, DataCard, Defect, TaskCard
+from ftkit.records import EXAMPLE_COLUMNS, Agreement, DataCard, Defect, LabelCheck, TaskCard
 from ftkit.runs import sha256_path
+from ftkit.statistics import wilson
 
 Progress = Callable[[int, int], None]
 Row = dict[str, Any]
@@ -31,6 +38,25 @@ MANY_LABELS, LONG_ANSWER = 20, 40
 
 
 @dataclass
+class Meaning:
+    """What the comparison by meaning found.
+
+    Attributes:
+        source: What it rests on.
+        suspects: Answers that look wrong, most suspicious first.
+        checks: Which fields could be checked.
+        paraphrases: Inputs that say the same; None where only words were compared.
+        pairs: The paraphrases as rows, the closest first.
+    """
+
+    source: str
+    suspects: list[Suspect]
+    checks: list[Check]
+    paraphrases: Paraphrases | None = None
+    pairs: list[tuple[Row, Row, float]] = field(default_factory=list)
+
+
+@dataclass
 class Curated:
     """What 02 made of the data.
 
@@ -41,6 +67,8 @@ class Curated:
         cleaned: What cleaning did.
         leaks_before: Leaks of a split row by row at random, before cleaning.
         leaks_after: Leaks of the frozen split.
+        meaning: What the comparison by meaning found; None where it was not made.
+        agreement: How far several annotators agree; None where there is one.
     """
 
     rows: list[Row]
@@ -49,6 +77,8 @@ class Curated:
     cleaned: Cleaned
     leaks_before: dict[str, int]
     leaks_after: dict[str, int]
+    meaning: Meaning | None = None
+    agreement: Agreement | None = None
 
     def examples(self) -> Any:
         """Return the examples as a pandas table with ``records.EXAMPLE_COLUMNS``, ordered by split and id."""
@@ -86,7 +116,7 @@ def load(p: DataParameters, folder: Path) -> tuple[Table, Table | None]:
     if p.data == "demo":
         path = demo.write_examples(folder / "demo.csv", p.demo_examples, p.seed, scenario=p.demo_scenario)
         group = group or "customer"
-    train = read(path, p.input_column, p.output_column, group, p.encoding)
+    train = read(path, p.input_column, p.output_column, group, p.encoding, extra=p.annotator_columns)
     if not p.test_data:
         return train, None
     test = read(Path(p.test_data), p.input_column, p.output_column, group, p.encoding, 1)
@@ -95,8 +125,19 @@ def load(p: DataParameters, folder: Path) -> tuple[Table, Table | None]:
     return train, test
 
 
-def curate(train: Table, test: Table | None, card: TaskCard, p: DataParameters, progress: Progress | None = None) -> Curated:
-    """Clean, keep copies of test rows out of training, split, and count leaks before and after.
+def curate(
+    train: Table, test: Table | None, card: TaskCard, p: DataParameters, progress: Progress | None = None,
+    meaning_progress: Progress | None = None,
+) -> Curated:  # fmt: skip
+    """Clean, keep copies of test rows out of training, look by meaning, split, and count leaks before and after.
+
+    Args:
+        train: The examples.
+        test: The examples of a test file of its own, if one was given.
+        card: The task.
+        p: The stage's parameters.
+        progress: Called with rows compared by their letters, done and in all.
+        meaning_progress: Called with rows compared by meaning, done and in all.
 
     Raises:
         BadInput: Too few examples are left, or a split would be empty.
@@ -106,11 +147,70 @@ def curate(train: Table, test: Table | None, card: TaskCard, p: DataParameters, 
     leaks_before = leaks(random_split(rows, p.seed, p.validation_share, test_share), p.near_duplicate_threshold)
     cleaned = clean(rows, card, p.near_duplicate_threshold, progress)
     _check_left(cleaned, p)
+    meaning = _by_meaning(cleaned, card, p, meaning_progress)
     split(cleaned.rows, card, p.seed, p.validation_share, test_share)
     _label_defects(cleaned, card)
     _leave_out(cleaned, card, p)
     _check_splits(cleaned.rows)
-    return Curated(cleaned.rows, train, test, cleaned, leaks_before, leaks(cleaned.rows, p.near_duplicate_threshold))
+    leaks_after = leaks(cleaned.rows, p.near_duplicate_threshold)
+    if meaning and meaning.paraphrases:
+        careless = {
+            id(row): copy["split"]
+            for row, copy in zip(
+                cleaned.rows, random_split(cleaned.rows, p.seed, p.validation_share, test_share, True), strict=True
+            )
+        }
+        leaks_before["paraphrase"] = crossing(meaning.pairs, lambda row: careless.get(id(row), ""))
+        leaks_after["paraphrase"] = crossing(meaning.pairs, lambda row: row["split"])
+    return Curated(cleaned.rows, train, test, cleaned, leaks_before, leaks_after, meaning, _agreement(train, p))
+
+
+def _by_meaning(cleaned: Cleaned, card: TaskCard, p: DataParameters, progress: Progress | None) -> Meaning | None:
+    """Look for wrong answers and paraphrases by meaning; paraphrases go into one cluster, so that no split parts them."""
+    if not p.meaning_rows:
+        return None
+    rows = sorted(cleaned.rows, key=lambda row: (row["input"], row["output"]))  # the file's order changes nothing
+    found = vectors([row["input"] for row in rows], p.meaning_rows, progress)
+    doubted, checks = suspects(card, rows, found.matrix, p.seed)
+    made = Meaning(found.source, doubted, checks)
+    if doubted:
+        action = "kept: a classifier that had not seen the row expects another answer; look at them first"
+        samples = [sample(s.row, f"{s.field} is {mask(s.given)}, expected {mask(s.proposed)}") for s in doubted[:SAMPLES]]
+        cleaned.defects.append(Defect(kind="suspected wrong answers", count=len(doubted), action=action, examples=samples))
+    if found.semantic:
+        answers, clusters = [answer_key(card, row["output"]) for row in rows], [row["cluster"] for row in rows]
+        made.paraphrases = find_paraphrases(found.matrix, answers, clusters, p.seed)
+        _paraphrases_of_test(cleaned, [(rows[i], rows[j]) for i, j, _ in made.paraphrases.pairs])
+        kept = {id(row) for row in cleaned.rows}
+        free = [(i, j, c) for i, j, c in made.paraphrases.pairs if id(rows[i]) in kept and id(rows[j]) in kept]
+        made.pairs = [(rows[i], rows[j], cosine) for i, j, cosine in free]
+        touched = join(rows, free)
+        if touched:
+            action = f"kept, always in one split (cosine {made.paraphrases.threshold:.2f} or more, same answer)"
+            samples = [sample(b, f"says the same as {place(a)}") for a, b, _ in made.pairs[:SAMPLES]]
+            cleaned.defects.append(Defect(kind="paraphrases", count=touched, action=action, examples=samples))
+    return made
+
+
+def _paraphrases_of_test(cleaned: Cleaned, pairs: Sequence[tuple[Row, Row]]) -> None:
+    """Take training rows out that say the same as a row of a given test."""
+    both = [(a, b) for pair in pairs for a, b in (pair, pair[::-1])]
+    tested = {id(a): b for a, b in both if a["split"] != "test" and b["split"] == "test"}
+    bad = [(row, f"says the same as {place(tested[id(row)])}") for row in cleaned.rows if id(row) in tested]
+    if bad:
+        take(cleaned, "paraphrases of test examples", "removed from training: the test would measure memory", bad)
+
+
+def crossing(pairs: Sequence[tuple[Row, Row, float]], split_of: Callable[[Row], str]) -> int:
+    """Count the rows outside of train that have a paraphrase in another split."""
+    out = {id(row) for a, b, _ in pairs for row in (a, b) if split_of(a) != split_of(b) and split_of(row) != "train"}
+    return len(out)
+
+
+def _agreement(train: Table, p: DataParameters) -> Agreement | None:
+    if not p.annotator_columns:
+        return None
+    return agreement({name: [row["extra"][name] for row in train.rows] for name in p.annotator_columns}, p.seed)
 
 
 def _leave_out(cleaned: Cleaned, card: TaskCard, p: DataParameters) -> None:
@@ -187,8 +287,33 @@ def data_card(done: Curated, p: DataParameters, folder: Path, card: TaskCard) ->
         output_words_p50=_percentile(outputs, 0.5), output_words_p95=_percentile(outputs, 0.95),
         leakage_before=done.leaks_before, leakage_after=done.leaks_after,
         volume_verdict=volume_verdict(splits["train"], len(labels), _percentile(outputs, 0.5)),
-        detectable_points=detectable_points(splits["test"]),
+        detectable_points=detectable_points(splits["test"]), label_checks=_label_checks(done),
+        meaning_source=done.meaning.source if done.meaning else "", agreement=done.agreement,
+        paraphrase_threshold=done.meaning.paraphrases.threshold if done.meaning and done.meaning.paraphrases else None,
     )  # fmt: skip
+
+
+def _label_checks(done: Curated) -> list[LabelCheck]:
+    """Return per field what could be checked, with the ceiling that the suspected rows of the test leave."""
+    if done.meaning is None:
+        return []
+    tested, found = sum(row["split"] == "test" for row in done.rows), []
+    kept = {id(row) for row in done.rows}
+    for check in done.meaning.checks:
+        mine = [s for s in done.meaning.suspects if s.field == check.field and id(s.row) in kept]
+        doubted = sum(s.row["split"] == "test" for s in mine)
+        ceiling = wilson(tested - doubted, tested) if check.reliable and tested else None
+        found.append(
+            LabelCheck(
+                field=check.field,
+                accuracy=check.accuracy,
+                majority=check.majority,
+                reliable=check.reliable,
+                suspects=len(mine),
+                test_ceiling=ceiling,
+            )
+        )
+    return found
 
 
 def classes(rows: list[Row], card: TaskCard) -> dict[str, dict[str, int]]:

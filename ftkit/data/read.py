@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,9 @@ class Table:
 
 
 def read(
-    path: Path, input_column: str, output_column: str, group_column: str = "", encoding: str = "", fewest: int = FEWEST
-) -> Table:
+    path: Path, input_column: str, output_column: str, group_column: str = "", encoding: str = "", fewest: int = FEWEST,
+    extra: Sequence[str] = (),
+) -> Table:  # fmt: skip
     """Read a file of examples.
 
     Args:
@@ -63,13 +64,14 @@ def read(
         group_column: Column whose rows stay together in one split; empty for none.
         encoding: Encoding of a text file; empty for UTF-8.
         fewest: Fewest usable rows; 1 for a test file, whose answers may also be all the same.
+        extra: Further columns to keep, as text under ``extra`` of each row.
 
     Raises:
         BadInput: The file is missing, empty or not readable, a column is not there, there are too few rows, or all
             outputs are the same.
     """
     raw = open_source(path, encoding)
-    wanted = [c for c in (input_column, output_column, group_column) if c]
+    wanted = [c for c in (input_column, output_column, group_column, *extra) if c]
     _check_columns(path, raw.columns, wanted)
     table = Table([], list(_told(raw, path)), encoding=raw.encoding, separator=raw.separator, file=path.name)
     for number, row in raw.rows:
@@ -85,6 +87,7 @@ def read(
                 "group": group,
                 "source_row": number,
                 "file": path.name,
+                **({"extra": {name: _text(row.get(name)) for name in extra}} if extra else {}),
             }
         )
     table.rows_read = len(table.rows) + len(table.rejected)

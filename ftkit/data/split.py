@@ -37,7 +37,8 @@ def split(rows: list[Row], card: TaskCard, seed: int, validation_share: float, t
     wanted = Counter(stratum(card, row["output"]) for row in free)
     taken: dict[str, Counter[str]] = {name: Counter() for name in shares}
     for unit in sorted(units(free), key=lambda unit: (-len(unit).bit_length(), _draw(seed, min(row["id"] for row in unit)))):
-        kind = Counter(stratum(card, row["output"]) for row in unit).most_common(1)[0][0]
+        kinds = Counter(stratum(card, row["output"]) for row in unit)
+        kind = min(kinds, key=lambda name: (-kinds[name], name))  # most_common would go by the order of rows in a tie
         costs = {
             name: _cost(taken[name][kind], share * wanted[kind], len(unit))
             + _cost(taken[name].total(), share * len(free), len(unit))
@@ -137,11 +138,20 @@ def _crossing(rows: list[Row], keys: Sequence[str | int]) -> set[int]:
     }
 
 
-def random_split(rows: list[Row], seed: int, validation_share: float, test_share: float) -> list[Row]:
-    """Return copies of the rows, split row by row at random: what a careless split would have done."""
+def random_split(rows: list[Row], seed: int, validation_share: float, test_share: float, anew: bool = False) -> list[Row]:
+    """Return copies of the rows, split row by row at random: what a careless split would have done.
+
+    Args:
+        rows: The rows; those with a split (a given test file) keep it.
+        seed: Seed of the draw.
+        validation_share: Share of rows for validation.
+        test_share: Share of rows for the test; 0 where the test is a file of its own.
+        anew: Draw again for rows that are split by now, but for the test file's.
+    """
     copies = []
     for index, row in enumerate(rows):
         at = int(_draw(seed, str(index))[:8], 16) / 16**8
         name = "test" if at < test_share else "validation" if at < test_share + validation_share else "train"
-        copies.append({**row, "split": row.get("split") or name})
+        given = row.get("split") if not anew or (not test_share and row.get("split") == "test") else ""
+        copies.append({**row, "split": given or name})
     return copies

@@ -4,6 +4,7 @@ import json
 import random
 import string
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 from ftkit import data, demo
 from ftkit.data.near import clusters_of, jaccard, rows_per_band, shingles
+from ftkit.demo.scenarios import example_rows
 from ftkit.errors import BadInput
 from ftkit.params import DataParameters, TaskParameters, load
 from ftkit.records import EXAMPLE_COLUMNS, DataCard
@@ -38,6 +40,7 @@ def table(tmp_path, rows, name="rows.csv", columns=("text", "label")):
 
 def params(path, test="", **more):
     group = more.pop("group_column", "")
+    more.setdefault("meaning_rows", 0)  # meaning has its own tests
     return DataParameters(
         data=str(path), test_data=str(test), input_column="text", output_column="label", group_column=group, **more
     )
@@ -154,7 +157,7 @@ def test_groups_and_clusters_never_cross_the_split_even_in_chains(tmp_path):
         for row in done.rows:
             places.setdefault(row[key], set()).add(row["split"])
         assert all(len(found) == 1 for found in places.values())
-    assert card.leakage_after == {"exact": 0, "near": 0, "group": 0}
+    assert not any(card.leakage_after.values())
     assert card.leakage_before["group"] > 50 and card.leakage_before["near"] > 3
 
 
@@ -350,12 +353,47 @@ def test_what_was_planted_in_the_demo_is_found(tmp_path):
     assert defect(card, "unusable rows").count == 3 and abs(defect(card, "near copies").count - 24) <= 2
     assert sum(card.leakage_before.values()) > 100 and sum(card.leakage_after.values()) == 0
     assert demo.about and card.splits["test"] > 200
+    wrong = {index + 2 for index, row in enumerate(example_rows(1200, 7)) if row.planted == "wrong_label"}
+    doubted = [s.row["source_row"] for s in done.meaning.suspects]
+    assert [(c.field, c.reliable) for c in card.label_checks] == [("category", True), ("urgency", False)]
+    assert len(set(doubted) & wrong) >= 9 and len(set(doubted) - wrong) <= 8, "12 categories were planted wrong"
+    assert card.paraphrase_threshold and card.leakage_before["paraphrase"] > 5 and card.leakage_after["paraphrase"] == 0
+
+
+def test_the_demo_in_another_order_gives_the_same_examples(tmp_path):
+    p = DataParameters(run=str(tmp_path), demo_examples=200)
+    train, _ = data.load(p, tmp_path)
+    good = {index + 2 for index, row in enumerate(example_rows(200, 7)) if not row.planted}
+    train = replace(train, rows=[row for row in train.rows if row["source_row"] in good])  # of copies the first is kept
+    other = replace(train, rows=random.Random(3).sample(train.rows, len(train.rows)))
+    one, two = (data.curate(t, None, DESK, p) for t in (train, other))
+    columns = ["id", "input", "output", "split", "cluster"]
+    assert one.examples()[columns].equals(two.examples()[columns])
+    assert {s.row["id"] for s in one.meaning.suspects} == {s.row["id"] for s in two.meaning.suspects}
+
+
+def test_paraphrases_of_a_given_test_leave_the_training_data(tmp_path):
+    kept = [
+        (f"{word} {number}", "delivery")
+        for number, word in enumerate(
+            "alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar papa quebec romeo sierra tango uniform victor".split()
+        )
+    ]
+    test = [("For how many months is the tent under warranty?", "warranty"), ("Where is my parcel?", "delivery")]
+    again = ("For how many months is a tent under its warranty, please?", "warranty")
+    done, card = curated(tmp_path, [*kept, again], test_rows=test, meaning_rows=500, near_duplicate_threshold=1.0)
+    assert defect(card, "paraphrases of test examples").removed == 1 and accounted(done, card)
+    assert again[0] not in {row["input"] for row in done.rows} and card.leakage_after["paraphrase"] == 0
 
 
 def test_banking77_keeps_its_public_test_and_loses_its_known_copies(tmp_path, shared_data):
     folder = shared_data / "banking77"
     p = DataParameters(
-        data=str(folder / "train.csv"), test_data=str(folder / "test.csv"), input_column="text", output_column="category"
+        data=str(folder / "train.csv"),
+        test_data=str(folder / "test.csv"),
+        input_column="text",
+        output_column="category",
+        meaning_rows=0,
     )
     done = data.curate(*data.load(p, tmp_path), LABEL, p)
     card = data.data_card(done, p, tmp_path, LABEL)

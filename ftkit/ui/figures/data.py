@@ -146,8 +146,13 @@ def leakage(card: DataCard) -> Any:
     """Return the held-out rows with a copy or a group member on another side: split at random, and as frozen."""
     import plotly.graph_objects as go
 
-    names = {"exact": "exact copies", "near": "near copies", "group": "same group"}
-    kinds = [k for k in names if k != "group" or card.leakage_before.get("group") or card.leakage_after.get("group")]
+    names = {"exact": "exact copies", "near": "near copies", "paraphrase": "paraphrases", "group": "same group"}
+    seen = card.leakage_before | card.leakage_after
+    kinds = [
+        k
+        for k in names
+        if k in ("exact", "near") or (k == "paraphrase" and k in seen) or card.leakage_before.get(k) or card.leakage_after.get(k)
+    ]
     figure = go.Figure()
     for label, found, color in (
         ("split at random", card.leakage_before, TAKEN),
@@ -167,6 +172,71 @@ def leakage(card: DataCard) -> Any:
     under = "held-out rows with a copy or a relative elsewhere"
     figure = theme.style(figure, title, under, height=160 + 60 * len(kinds))
     return figure.update_layout(margin={"t": figure.layout.margin.t + 30})  # the legend takes two lines in a narrow window
+
+
+def paraphrases(found: Any) -> Any | None:
+    """Return how near every row is to its nearest one, against unrelated rows, with the threshold; None where not compared.
+
+    Args:
+        found: ``meaning`` of what 02 curated; None where the comparison was not made.
+    """
+    import plotly.graph_objects as go
+
+    if found is None or found.paraphrases is None:
+        return None
+    p, figure = found.paraphrases, go.Figure()
+    bins = {"start": -0.2, "end": 1.0, "size": 0.02}
+    for name, values, color in (
+        ("unrelated rows (other answer)", p.strangers, theme.MUTED),
+        ("every row and its nearest", p.nearest, theme.ACCENT),
+    ):
+        figure.add_histogram(x=values, name=name, marker_color=color, opacity=0.7, xbins=bins, histnorm="percent")
+    figure.add_vline(x=p.threshold, line={"color": TAKEN, "width": 2})
+    figure.update_layout(barmode="overlay", bargap=0.02, legend={"traceorder": "normal"})
+    figure.update_xaxes(title="cosine of the embeddings, 1: the same meaning", range=[-0.1, 1.0])
+    figure.update_yaxes(title="rows, %")
+    title = f"{len(p.pairs):,} pairs say the same in other words and have the same answer"
+    under = f"line: threshold {p.threshold:.2f}, which 1 in 10,000 unrelated pairs passes (at least 0.80)"
+    figure = theme.style(figure, title, under, height=320)
+    return figure.update_layout(margin={"t": figure.layout.margin.t + 30})
+
+
+def suspect_rows(found: Any, limit: int = 12) -> list[dict[str, Any]]:
+    """Return the answers that look wrong for a table, most suspicious first, personal data masked."""
+    from ftkit.data import mask
+
+    return [
+        {
+            "row": s.row["source_row"], "input": mask(s.row["input"])[:220], "field": s.field, "given": mask(s.given),
+            "expected": mask(s.proposed), "probability of the given": theme.percent(s.confidence),
+        }
+        for s in (found.suspects if found else [])[:limit]
+    ]  # fmt: skip
+
+
+def check_rows(card: DataCard) -> list[dict[str, Any]]:
+    """Return which answers could be checked for a table."""
+    return [
+        {
+            "field": c.field, "classifier right": theme.percent(c.accuracy), "most frequent value": theme.percent(c.majority),
+            "doubtful rows": c.suspects if c.reliable else "not told: the input does not say enough",
+            "best a test can show": theme.interval(c.test_ceiling) if c.test_ceiling else "–",
+        }
+        for c in card.label_checks
+    ]  # fmt: skip
+
+
+def agreement_rows(card: DataCard) -> list[dict[str, Any]]:
+    """Return how far annotators agree for a table; empty where there is one."""
+    a = card.agreement
+    if a is None:
+        return []
+    told = [
+        ("Krippendorff's alpha (1: always agree, 0: chance)", a.alpha),
+        *((f"Cohen's kappa, {n}", k) for n, k in a.kappas.items()),
+    ]
+    rows = [{"figure": name, "value": f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})"} for name, e in told]
+    return [*rows, {"figure": "noise ceiling: one annotator says what most others say", "value": theme.interval(a.ceiling)}]
 
 
 def splits(card: DataCard) -> Any:

@@ -1,0 +1,96 @@
+"""Paraphrases: inputs that say the same in other words, by the cosine of their embeddings.
+
+The threshold comes from the data: unrelated rows (with different answers, from different groups) hardly ever reach it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ftkit.data.near import Union
+
+STRANGERS, TAIL, LEAST = 200_000, 1e-4, 0.80
+BLOCK = 1024
+Row = dict[str, Any]
+
+
+@dataclass
+class Paraphrases:
+    """What was found.
+
+    Attributes:
+        threshold: Cosine from which two rows count as paraphrases.
+        pairs: Index of either row and their cosine, the closest first; only pairs with the same answer.
+        strangers: Cosines of random pairs with different answers, for the picture.
+        nearest: Cosine of every row to its nearest other row, for the picture.
+    """
+
+    threshold: float
+    pairs: list[tuple[int, int, float]] = field(default_factory=list)
+    strangers: list[float] = field(default_factory=list)
+    nearest: list[float] = field(default_factory=list)
+
+
+def calibrate(matrix: Any, answers: Sequence[str], seed: int = 0) -> tuple[float, list[float]]:
+    """Return the threshold, and the cosines of random pairs with different answers that it rests on.
+
+    One in 10,000 such pairs lies above it; it is never below 0.80.
+
+    Args:
+        matrix: Unit vectors ``[rows, dimension]``.
+        answers: The answer of every row.
+        seed: Seed of the pairs.
+    """
+    import numpy as np
+
+    rng = random.Random(f"strangers-{seed}")
+    n = len(answers)
+    drawn = [(rng.randrange(n), rng.randrange(n)) for _ in range(min(STRANGERS, n * n))]
+    pairs = [(a, b) for a, b in drawn if answers[a] != answers[b]]
+    if not pairs:
+        return 0.95, []
+    left, right = (np.array(side) for side in zip(*pairs, strict=True))
+    cosines = np.einsum("ij,ij->i", matrix[left], matrix[right])
+    return max(LEAST, float(np.quantile(cosines, 1 - TAIL))), [float(c) for c in cosines[:5000]]
+
+
+def find(matrix: Any, answers: Sequence[str], clusters: Sequence[Any], seed: int = 0) -> Paraphrases:
+    """Return the pairs of rows that say the same and have the same answer, beyond near copies.
+
+    Args:
+        matrix: Unit vectors ``[rows, dimension]``.
+        answers: The answer of every row, in one form.
+        clusters: Cluster of near copies of every row; pairs of one cluster are not told again.
+        seed: Seed of the calibration.
+    """
+    import numpy as np
+
+    threshold, strangers = calibrate(matrix, answers, seed)
+    found, nearest = Paraphrases(threshold, strangers=strangers), np.zeros(len(answers))
+    for start in range(0, len(answers), BLOCK):
+        cosine = matrix[start : start + BLOCK] @ matrix.T
+        rows = np.arange(len(cosine))
+        cosine[rows, start + rows] = -1.0
+        nearest[start : start + BLOCK] = cosine.max(1) if cosine.shape[1] > 1 else 0
+        for a, b in zip(*np.nonzero(cosine >= threshold), strict=True):
+            i, j = start + int(a), int(b)
+            if i < j and answers[i] == answers[j] and clusters[i] != clusters[j]:
+                found.pairs.append((i, j, float(cosine[a, b])))
+    found.pairs.sort(key=lambda pair: -pair[2])
+    found.nearest = [float(v) for v in nearest]
+    return found
+
+
+def join(rows: Sequence[Row], pairs: Sequence[tuple[int, int, float]]) -> int:
+    """Put paraphrases into one cluster, in place, so that the split never parts them; return how many rows it touched."""
+    union, first = Union(len(rows)), {}
+    for index, row in enumerate(rows):
+        union.join(first.setdefault(row["cluster"], index), index)
+    for i, j, _ in pairs:
+        union.join(i, j)
+    for index, row in enumerate(rows):
+        row["cluster"] = rows[union.root(index)]["cluster"]
+    return len({index for pair in pairs for index in pair[:2]})
