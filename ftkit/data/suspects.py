@@ -118,10 +118,12 @@ def judge(labels: Sequence[str], matrix: Any, groups: Sequence[Any], seed: int =
         return Judged(names, 0.0, 1.0, kept, [], [], [])
     places = {name: place for place, name in enumerate(names)}
     given = np.array([places[str(labels[i])] for i in kept])
+    first: dict[Any, int] = {}  # groups by their place, so that their names change nothing
+    group = [first.setdefault(groups[i], len(first)) for i in kept]
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     try:
         probability: Any = cross_val_predict(
-            LogisticRegression(C=10.0, max_iter=300), matrix[kept], given, groups=[str(groups[i]) for i in kept], cv=folds,
+            LogisticRegression(C=10.0, max_iter=300), matrix[kept], given, groups=group, cv=folds,
             method="predict_proba",
         )  # fmt: skip
     except ValueError:  # a label's rows are all of one group, so that a fold has none of it to learn from

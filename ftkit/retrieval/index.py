@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftkit.errors import BadInput, FtkitError, NotReady
-from ftkit.records import Passage
 from ftkit.models.embed import embed, load_embedder
+from ftkit.records import Passage
 
 Mode = Literal["vector", "bm25", "hybrid"]
 Progress = Callable[[int, int], None]
