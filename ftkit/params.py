@@ -115,11 +115,19 @@ class DataParameters(Parameters):
     annotator_columns: list[str] = Field(
         default=[], description="columns with the labels of several annotators, for their agreement"
     )
+    review: str = Field(
+        default="", description="file of review decisions (JSON lines, CSV, XLSX); empty: data/review.jsonl of the run, if there"
+    )
     demo_examples: int = Field(default=1200, ge=20, description="rows to generate when data is demo")
     demo_scenario: str = Field(default="main", description="main, prompting, rag or too_little, when data is demo")
 
     def external(self) -> list[Path]:
-        return [Path(p) for p in (self.data, self.test_data) if p and p != "demo"]
+        files = [Path(p) for p in (self.data, self.test_data, self.review) if p and p != "demo"]
+        return files + ([self.decisions()] if not self.review and self.decisions().exists() else [])
+
+    def decisions(self) -> Path:
+        """Return the file of review decisions, whether it is there or not."""
+        return Path(self.review) if self.review else Path(self.run) / "data" / "review.jsonl"
 
 
 class ModelParameters(Parameters):

@@ -10,6 +10,7 @@ from typing import Any
 
 from ftkit import demo
 from ftkit.checks import parse_record, tokens
+from ftkit.data import review
 from ftkit.data.agreement import agreement
 from ftkit.data.clean import SAMPLES, Cleaned, clean, mask, place, sample, take
 from ftkit.data.house import answer_key
@@ -144,8 +145,10 @@ def curate(
     """
     rows = [{**row, "split": ""} for row in train.rows] + [{**row, "split": "test"} for row in (test.rows if test else [])]
     test_share = 0.0 if test else p.test_share
+    rows, dropped, changed = review.apply(rows, review.read(p.decisions()), mask)
     leaks_before = leaks(random_split(rows, p.seed, p.validation_share, test_share), p.near_duplicate_threshold)
     cleaned = clean(rows, card, p.near_duplicate_threshold, progress)
+    _reviewed(cleaned, dropped, changed)
     _check_left(cleaned, p)
     meaning = _by_meaning(cleaned, card, p, meaning_progress)
     split(cleaned.rows, card, p.seed, p.validation_share, test_share)
@@ -163,6 +166,21 @@ def curate(
         leaks_before["paraphrase"] = crossing(meaning.pairs, lambda row: careless.get(id(row), ""))
         leaks_after["paraphrase"] = crossing(meaning.pairs, lambda row: row["split"])
     return Curated(cleaned.rows, train, test, cleaned, leaks_before, leaks_after, meaning, _agreement(train, p))
+
+
+def _reviewed(cleaned: Cleaned, dropped: list[tuple[Row, str]], changed: int) -> None:
+    """Tell what people decided in review."""
+    if dropped:
+        take(cleaned, "dropped in review", "removed: a person decided so", dropped)
+    if changed:
+        action = "changed: a person gave another answer or redacted personal data"
+        cleaned.defects.append(Defect(kind="changed in review", count=changed, action=action))
+
+
+def doubts(done: Curated, card: TaskCard) -> list[review.Doubt]:
+    """Return the review queue of curated data, worst first."""
+    found = done.meaning.suspects if done.meaning else []
+    return review.queue(done.rows, found, done.cleaned.near, card, mask)
 
 
 def _by_meaning(cleaned: Cleaned, card: TaskCard, p: DataParameters, progress: Progress | None) -> Meaning | None:
