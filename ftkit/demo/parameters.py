@@ -52,18 +52,20 @@ def _text(scenario: str, instruction: str, problem: str) -> dict[str, Any]:
     """A task whose answer is one short text."""
     return {
         "name": NAMES[scenario], "instruction": instruction, "kind": "text", "fields": [], "key_fields": [], "knowledge_field": "",
-        "enums": {}, "tone": "", "max_words": 0, "problem": problem, "examples_at_hand": 400,
+        "enums": {}, "tone": "", "max_words": 0, "problem": problem,
+        "examples_at_hand": SCENARIOS[scenario].examples,
     }  # fmt: skip
 
 
 def _prompting() -> Sections:
     task = _text("prompting", "Give only the order number.", "behaviour") | {"facts_change": "never"}
-    return {"task": task, "data": {"group_column": "customer"}, "retrieval": {"handbook": ""}}
+    return {"task": task, "data": {"group_column": "customer"}, "retrieval": {"handbook": ""}, "evaluation": {"probe_items": 400}}
 
 
 def _rag() -> Sections:
     task = _text("rag", "Answer the question with the value from the passages and nothing else.", "knowledge")
-    return {"task": task, "data": {"group_column": "customer"}, "retrieval": {"citation_field": "", "top_k": 1}}
+    found = {"citation_field": "", "top_k": 1}
+    return {"task": task, "data": {"group_column": "customer"}, "retrieval": found, "evaluation": {"probe_items": 400}}
 
 
 FILES: dict[str, tuple[str, Sections]] = {
