@@ -18,15 +18,15 @@ may be the base's weakness rather than the strategy's.
 
 ## What it can do
 `skill_card.json` beside this file has each skill measured on 500 held-out items with 95% intervals: read it before trusting an answer. Going on like
-examples and copying are strong; choosing a label named in the prompt, looking a fact up in passages, saying the agreed phrase when they do not
-tell, filling JSON and keeping to a length are taught but weak, far below their aims. It knows no facts, cannot reason, count or translate, and its English is that of generated sentences. Text in other scripts survives the round trip, but is
+examples and copying are strongest; the card says which of the others reach their aims and which do not. It knows no facts, cannot reason, count or translate, and its English is that of generated sentences. Text in other scripts survives the round trip, but is
 not understood.
 
 ## How it was made
 - Trained from scratch by `python -m ftkit.models.embedded.train --config {config}`: {tokens:,} tokens in {step:,} steps, {minutes:.0f} minutes on one
   core (`recipe.json`), from lessons that `curriculum.py` generates: skills, not facts; every name, number and label list is drawn anew.
-- **Not byte for byte.** The shipped weights were made in several sittings; after 15 of 44 minutes the mixture got more label choice and
-  lookup and a slower rise in difficulty, after 29 the head more drawn negatives. The command anew gives a similar base, not the same bytes.
+- **Not byte for byte.** The shipped weights were made in several sittings; after 15 minutes the mixture got more label choice and
+  lookup and a slower rise in difficulty, after 29 the head more drawn negatives; the rate fell to its end at 44 minutes, rose again, and the hardest
+  lessons were capped (`curriculum.HARDEST`) for the rest. The command anew gives a similar base, not the same bytes.
 - **Derived start.** Embeddings and output head start from sentence vectors of all-MiniLM-L6-v2 (Apache-2.0), projected to the model's width, plus a
   random part; the words and their neighbours in `lexicon.json` come from the same model. No other data or weights went in.
 - **Circuit start.** The first two attention layers start as the circuit that copies what followed a token before (`training/start.py`).
