@@ -1,0 +1,1 @@
+"""What the data check finds of what is known to be wrong."""
