@@ -104,14 +104,16 @@ def request(rng: random.Random, sender: Sender, entity: Entity | None = None, in
     return _compose(rng, sender, core, facts, kind.hurts, kind.things == "product", style)
 
 
+CALLERS = tuple("Mia Jo Kim Ed Lena Marco Ines Julia Oskar Petra Hanna Tim".split())
+WISHES = ("asks for a call", "wants the bill again", "will call back", "waits for an answer", "sent a photo", "has the receipt")
+
+
 def order_note(rng: random.Random, sender: Sender) -> tuple[Message, str]:
-    """Return a note of the phone desk, which ends with the order number, and that number."""
+    """Return a note of the phone desk (who called about what, the order number, what is wanted), and that number."""
     intent = rng.choice(sorted(name for name, kind in REQUESTS.items() if kind.things == "product"))
     kind, thing = REQUESTS[intent], rng.choice(PRODUCTS)
-    happened = phrases.fill(rng.choice(kind.happened), phrases.naming(rng, thing.name, thing.noun))
     order = phrases.order_number(rng, sender.business)
-    context = f"{rng.choice(phrases.CONTEXTS)} " if rng.random() < 0.25 else ""
-    text = f"{context}{happened.rstrip('.')}, order {order}{rng.choice(['', '.'])}"
+    text = f"{rng.choice(CALLERS)} about the {thing.title}, order {order}, {rng.choice(WISHES)}"
     urgency = house_urgency(kind.category, "", sender.business, kind.hurts)
     return Message(text, sender.id, "behaviour", intent, kind.category, urgency, None, thing, sender.business, ""), order
 

@@ -68,7 +68,9 @@ def _plain_facts(rng: random.Random, n: int, seed: int, edition: int) -> list[Ro
 
 SCENARIOS: dict[str, Scenario] = {
     "main": Scenario(1200, "hybrid", "house rules are learnt by tuning, facts are read from passages", _desk),
-    "prompting": Scenario(1000, "prompting", "the order number stands in the message, so a good prompt is enough", _order_numbers),
+    "prompting": Scenario(
+        1000, "prompting", "the order number stands in the message, so a good prompt is enough", _order_numbers
+    ),
     "rag": Scenario(1000, "RAG", "the answer is a figure from the handbook and nothing else", _plain_facts),
     "too_little": Scenario(70, "can't tell yet", "a dozen test messages cannot tell the strategies apart", _desk),
 }
