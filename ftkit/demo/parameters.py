@@ -65,7 +65,9 @@ def _prompting() -> Sections:
 def _rag() -> Sections:
     task = _text("rag", "Answer the question with the value from the passages and nothing else.", "knowledge")
     found = {"citation_field": "", "top_k": 1}
-    return {"task": task, "data": {"group_column": "customer"}, "retrieval": found, "evaluation": {"probe_items": 400}}
+    # Short questions that differ in one name are different cases, not near copies.
+    data = {"group_column": "customer", "near_duplicate_threshold": 0.95}
+    return {"task": task, "data": data, "retrieval": found, "evaluation": {"probe_items": 400}}
 
 
 FILES: dict[str, tuple[str, Sections]] = {

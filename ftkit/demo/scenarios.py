@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ftkit.demo.defects import Row, clean_row, plant
 from ftkit.demo.examples import conversations
 from ftkit.demo.handbook import articles
 from ftkit.demo.messages import Sender, ask_fact, order_note
+from ftkit.demo.topics import TOPICS
 from ftkit.errors import BadInput
 from ftkit.params import nearest
 
@@ -47,6 +48,13 @@ def _order_numbers(rng: random.Random, n: int, seed: int, edition: int) -> list[
     return rows
 
 
+STAFF = (
+    "What is the {t} of the {n}?", "What is the {t} for the {n}?", "I need the {t} of the {n}.", "Tell me the {t} of the {n}, please.",
+    "Do you know the {t} of the {n}?", "Please look up the {t} for the {n}.", "A customer asks for the {t} of the {n}.", "Which {t} does the {n} have?",
+)  # fmt: skip
+REMARKS = ("", "", " Thanks.", " Thank you!", " Please.", " Many thanks.")
+
+
 def _plain_facts(rng: random.Random, n: int, seed: int, edition: int) -> list[Row]:
     """Questions of shop staff in the handbook's own words for a figure, each about one article; the answer is the figure."""
     pool = [a for a in articles(seed) if a.value(edition)[0].isdigit()]
@@ -58,7 +66,8 @@ def _plain_facts(rng: random.Random, n: int, seed: int, edition: int) -> list[Ro
         sender, article = Sender(f"K-{ids[turn % n]}", False), pool[turn % len(pool)]
         turn += 1
         for _ in range(rng.randint(3, 5)):
-            message = ask_fact(rng, sender, article, "plain")
+            asked = rng.choice(STAFF).format(t=TOPICS[article.topic].title, n=article.entity.title)
+            message = replace(ask_fact(rng, sender, article, "plain"), text=f"{asked}{rng.choice(REMARKS)}")
             if message.text not in seen and len(rows) < n:
                 seen.add(message.text)
                 rows.append(clean_row(message, article.values, edition))
