@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ftkit import runs
+from ftkit.data import review
 from ftkit.records import Manifest
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ def project(tmp_path):
     """A project folder with the notebooks and one parameter file."""
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
     (tmp_path / "params").mkdir()
-    (tmp_path / "params" / "desk.yaml").write_text("task: {name: Fellmoor by hand}\n")
+    (tmp_path / "params" / "desk.yaml").write_text("task: {name: Fellmoor by hand}\ndata: {demo_examples: 120}\n")
     return tmp_path
 
 
@@ -63,20 +64,46 @@ def wait_for(url, server):
     raise AssertionError("JupyterLab did not answer within two minutes")
 
 
-def test_the_first_notebook_runs_by_hand_and_writes_its_stage(chromium, lab, project, tmp_path):
-    page = chromium.new_context(viewport={"width": 1280, "height": 1000}).new_page()
-    page.goto(f"{lab}/lab/tree/outputs/desk/lab/01_task.ipynb?token={TOKEN}")
+def run_all(page, address, manifest):
+    """Open a notebook, run all its cells, and wait for its stage's manifest."""
+    page.goto(address)
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
     page.wait_for_selector(".jp-NotebookPanel-toolbar", timeout=60_000)
     page.wait_for_selector("text=| Idle", timeout=120_000)  # asked to run before its kernel is there, Lab asks which one
     page.keyboard.press("Escape")
     page.click("text=Run >> nth=0")
     page.click("text=Run All Cells")
-    manifest = project / "outputs" / "desk" / "task" / "manifest.json"
-    for _ in range(240):
+    for _ in range(360):
         if manifest.exists():
-            break
+            return
         page.wait_for_timeout(500)
+    raise AssertionError(f"{manifest} was not written within three minutes")
+
+
+def test_the_first_notebook_runs_by_hand_and_writes_its_stage(chromium, lab, project, tmp_path):
+    page = chromium.new_context(viewport={"width": 1280, "height": 1000}).new_page()
+    manifest = project / "outputs" / "desk" / "task" / "manifest.json"
+    run_all(page, f"{lab}/lab/tree/outputs/desk/lab/01_task.ipynb?token={TOKEN}", manifest)
     assert runs.read_record(manifest, Manifest).parameters["name"] == "Fellmoor by hand"
     assert page.locator(".jp-OutputArea-output .jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     page.screenshot(path=tmp_path / "lab.png")
+
+
+def test_doubtful_rows_are_reviewed_by_keyboard_alone(chromium, lab, project, tmp_path):
+    command = [sys.executable, "-m", "ftkit.cli", "run", "params/desk.yaml", "--only", "task"]
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
+    page = chromium.new_context(viewport={"width": 1280, "height": 1400}).new_page()
+    folder = project / "outputs" / "desk" / "data"
+    run_all(page, f"{lab}/lab/tree/outputs/desk/lab/02_data.ipynb?token={TOKEN}", folder / "manifest.json")
+    key = page.get_by_label("Key", exact=True)
+    key.scroll_into_view_if_needed(timeout=60_000)
+    key.focus()
+    for letter in "kdbr":
+        page.keyboard.press(letter)
+        page.wait_for_timeout(700)
+    page.screenshot(path=tmp_path / "review.png")
+    decided = review.read(folder / "review.jsonl")
+    lines = (folder / "review.jsonl").read_text().splitlines()
+    assert len(lines) == 3 and sorted(d.action for d in decided.values()) == ["keep", "redact"], "the second one was decided anew"
+    queue = (folder / "review.csv").read_text(encoding="utf-8-sig")
+    assert all(key in queue for key in decided)
