@@ -85,12 +85,14 @@ def find(matrix: Any, answers: Sequence[str], clusters: Sequence[Any], seed: int
 
 
 def join(rows: Sequence[Row], pairs: Sequence[tuple[int, int, float]]) -> int:
-    """Put paraphrases into one cluster, in place, so that the split never parts them; return how many rows it touched."""
-    union, first = Union(len(rows)), {}
-    for index, row in enumerate(rows):
-        union.join(first.setdefault(row["cluster"], index), index)
+    """Mark paraphrases as kin, in place, so that the split never parts them; return how many rows that touches.
+
+    They stay items of their own in all statistics: the facts that people ask about are what the test is meant to cover,
+    and not a sample of other facts.
+    """
+    union = Union(len(rows))
     for i, j, _ in pairs:
         union.join(i, j)
     for index, row in enumerate(rows):
-        row["cluster"] = rows[union.root(index)]["cluster"]
+        row["kin"] = union.root(index)
     return len({index for pair in pairs for index in pair[:2]})

@@ -83,12 +83,12 @@ def stratum(card: TaskCard, output: str) -> str:
 
 
 def units(rows: list[Row]) -> list[list[Row]]:
-    """Return the rows joined by cluster or by group, also in chains."""
+    """Return the rows joined by cluster of near copies, by group or as paraphrases, also in chains."""
     union, seen = Union(len(rows)), {}
     for index, row in enumerate(rows):
-        for key in (("cluster", row["cluster"]), ("group", row["group"]) if row["group"] else None):
-            if key:
-                union.join(seen.setdefault(key, index), index)
+        for name in ("cluster", "group", "kin"):
+            if row.get(name, "") != "":
+                union.join(seen.setdefault((name, row[name]), index), index)
     found: dict[int, list[Row]] = defaultdict(list)
     for index, row in enumerate(rows):
         found[union.root(index)].append(row)

@@ -170,7 +170,7 @@ TOPICS: dict[str, Topic] = {
     "rental_price": Topic(
         "rental price", "billing", ("euros", 11, 88, 1),
         ("The rental price for {the} is {v}.", "The rental price of {the} is {v}."),
-        ("It holds for a whole weekend.", "It is paid when you pick it up.", "Cleaning is included.", "Late return costs extra.",
+        ("It holds for a whole weekend.", "It is paid when you pick it up.", "Bring it back clean.", "Late return costs extra.",
          "Please bring a photo card."),
         ("the rental price for {x}", "the price for hiring {x}", "the weekend price to borrow {x}"),
         ("How much is it to rent {x}?", "How much do you take for hiring out {x}?", "What do I pay if I only borrow {x}?",

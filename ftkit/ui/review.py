@@ -10,7 +10,7 @@ from ftkit.errors import FtkitError
 from ftkit.ui import theme
 
 KEYS = {"k": "keep", "f": "fix", "d": "drop", "r": "redact"}
-HELP = "Keys: k keep · f fix with the answer below · d drop · r redact personal data · b back"
+HELP = "Keys: k keep · f fix with the answer above · d drop · r redact personal data · b back"
 
 
 class Review:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ftkit.data import agreement, meaning, paraphrases, suspects
+from ftkit.data.split import units
 from ftkit.errors import BadInput
 from ftkit.records import Check, TaskCard
 
@@ -100,10 +101,12 @@ def test_paraphrases_are_found_above_a_threshold_that_strangers_do_not_reach():
     found = paraphrases.find(matrix.astype("float32"), answers, clusters)
     assert [(i, j) for i, j, _ in found.pairs] == [(0, 1)]
     assert 0.80 <= found.threshold < 0.95
-    rows = [{"cluster": c} for c in clusters]
+    rows = [{"cluster": c, "group": ""} for c in clusters]
     assert paraphrases.join(rows, found.pairs) == 2
-    assert rows[0]["cluster"] == rows[1]["cluster"] and rows[4]["cluster"] == rows[5]["cluster"]
-    assert len({row["cluster"] for row in rows}) == 398
+    assert rows[0]["kin"] == rows[1]["kin"] and len({row["kin"] for row in rows}) == 399
+    assert [row["cluster"] for row in rows] == clusters, "statistics still count them as items of their own"
+    together = [{id(row) for row in unit} for unit in units(rows)]
+    assert {id(rows[0]), id(rows[1])} in together and {id(rows[4]), id(rows[5])} in together
 
 
 def test_real_paraphrases_are_seen_by_meaning_and_not_by_words():
