@@ -63,7 +63,7 @@ def wrap(text: str, width: int = 42) -> str:
     """Break a title into lines for plotly, which does not wrap by itself; markup characters are escaped."""
     import textwrap
 
-    return "<br>".join(html.escape(line, quote=False) for line in textwrap.wrap(text, width)) or ""
+    return "<br>".join(html.escape(line, quote=False) for line in textwrap.wrap(text, width, break_on_hyphens=False)) or ""
 
 
 def show(figure: Any, otherwise: str = "") -> None:
