@@ -193,6 +193,17 @@ class TrainingParameters(ModelParameters):
     )
     early_stopping_patience: int = Field(default=2, ge=1, description="evaluations without improvement before it stops")
     sample_items: int = Field(default=40, ge=3, description="validation examples answered before and after tuning")
+    general_items: int = Field(
+        default=200,
+        ge=0,
+        description="general questions that decide how much of the change is applied; embedded base only; 0: all",
+    )
+    general_loss_points: float = Field(
+        default=4.0,
+        ge=0,
+        le=100,
+        description="general skills that tuning may cost on them, in points; else it is applied in part",
+    )
 
     def external(self) -> list[Path]:
         return super().external() + ([Path(self.general_data)] if self.general_data else [])

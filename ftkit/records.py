@@ -251,6 +251,14 @@ class TrainPoint(Record):
     tokens_per_s: float | None = None
 
 
+class StrengthTrial(Record):
+    """Part of the learnt change applied, and what it does."""
+
+    strength: float = Field(description="share of the change applied, 0 (base) to 1 (all)")
+    general: Estimate = Field(description="change in general skills against the base, a share; negative: lost")
+    accuracy: dict[str, Estimate] = Field(description="share of validation examples right, by arm")
+
+
 class TrainingCard(Record):
     """What was trained, did it learn, and what it took."""
 
@@ -274,6 +282,9 @@ class TrainingCard(Record):
     verdict: Literal["learnt", "underfit", "overfit", "diverged"]
     advice: str
     loss_sample: list[tuple[str, bool]] = Field(description="tokens of one example, and whether each is in the loss")
+    strength: float = Field(default=1.0, description="share of the learnt change that the adapter applies")
+    strength_trials: list[StrengthTrial] = Field(default_factory=list, description="strengths tried; empty: not measured")
+    general_allowed: float = Field(default=0.0, description="general skills that might be lost on them, a share")
 
 
 class StrategySpec(Record):

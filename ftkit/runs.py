@@ -53,7 +53,7 @@ CODE: dict[str, list[str]] = {
     "data": ["data", "demo"],
     "prompting": ["prompting", *MODEL_CODE],
     "retrieval": ["demo", *MODEL_CODE],
-    "training": ["training", *MODEL_CODE],
+    "training": ["training", "strength.py", *MODEL_CODE],
     "evaluation": ["evaluation", *MODEL_CODE],
     "decision": ["decision"],
 }

@@ -194,6 +194,27 @@ def answer_with(
     return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 
 
+def answer_arms(
+    name: str, prompt: Prompt, model: ChatModel, items: Any, examples: Any, finders: dict[str, Finder | None],
+    progress: Callable[[str], Progress],
+) -> dict[str, Any]:  # fmt: skip
+    """Let a model answer the same items with each finder; return the answers by ``name`` and the finder's name.
+
+    Args:
+        name: Name of the model in the answers.
+        prompt: The prompt.
+        model: The model.
+        items: Examples to answer.
+        examples: Training examples, for the few-shot texts.
+        finders: Retrievers (None: without passages) by what is added to the name.
+        progress: Makes a progress callable from a label.
+    """
+    return {
+        f"{name}{arm}": answer_with(name, prompt, model, items, examples, finder, progress(f"{name}{arm}"))
+        for arm, finder in finders.items()
+    }
+
+
 def load_model(spec: StrategySpec, p: Any, run: Path) -> ChatModel:
     """Load the model that a strategy asks.
 

@@ -120,7 +120,7 @@ def _retrieval(work, case):
     return ["retrieval.json"]
 
 
-def _training(work, case):
+def training_card(hostile=""):
     log = [
         TrainPoint(
             step=40 * k,
@@ -132,12 +132,15 @@ def _training(work, case):
         )
         for k in range(1, 8)
     ]
-    card = TrainingCard(
+    return TrainingCard(
         method="lora", base="embedded", base_sha256="d" * 64, adapter="training/adapter", prompt="spelt out", parameters=2_880_000, trainable_parameters=260_000,
         examples=600, general_examples=82, epochs=7, steps=280, tokens=500_000, duration_s=95, peak_memory_gib=1.1, log=log, best_validation_loss=min(x.validation_loss or 9 for x in log),
-        stopped_early=True, verdict="learnt", advice="Validation loss fell and levelled off.", loss_sample=[("Message: ", False), (f"where?{case['hostile']}", False), ("34", True), (" days", True), ("<|end|>", True)],
+        stopped_early=True, verdict="learnt", advice="Validation loss fell and levelled off.", loss_sample=[("Message: ", False), (f"where?{hostile}", False), ("34", True), (" days", True), ("<|end|>", True)],
     )  # fmt: skip
-    runs.write_record(work.path("training.json"), card)
+
+
+def _training(work, case):
+    runs.write_record(work.path("training.json"), training_card(case["hostile"]))
     return ["training.json"]
 
 

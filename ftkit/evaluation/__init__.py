@@ -7,11 +7,11 @@ from ftkit.evaluation.items import cluster_of
 from ftkit.evaluation.keep import answer_all, kept, key
 from ftkit.evaluation.openings import looks, open_test, openings
 from ftkit.evaluation.probe import NOT_MEASURED, by_skill, general_accuracy, probe, probe_models, regression
-from ftkit.evaluation.scoring import score
+from ftkit.evaluation.scoring import score, shares
 from ftkit.evaluation.summary import macro_f1, summarise
 
 __all__ = [
     "NOT_MEASURED", "answer_all", "browse", "by_skill", "cluster_of", "compare", "conclude", "effects", "general_accuracy", "groups_of", "kept",
     "key", "learned", "looks", "macro_f1", "notes", "open_test", "openings", "pivot", "probe", "probe_models", "regression", "score",
-    "summarise",
+    "shares", "summarise",
 ]  # fmt: skip

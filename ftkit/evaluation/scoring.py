@@ -11,7 +11,8 @@ from ftkit.checks.parse import Format, Parsed, parse
 from ftkit.checks.text import normalise, token_f1
 from ftkit.evaluation.items import check_answers, check_items, cluster_of
 from ftkit.evaluation.support import Evidence
-from ftkit.records import SCORE_COLUMNS, TaskCard
+from ftkit.records import SCORE_COLUMNS, Estimate, TaskCard
+from ftkit.statistics import mean_interval
 
 ABSTENTIONS = ("we will check",)
 
@@ -117,3 +118,15 @@ def _same(card: TaskCard, name: str, given: str, wanted: str) -> bool:
         return True
     how = card.field_metrics.get(name, card.metric)
     return how != "exact" and metric(how, card.metric_tolerance)(given, wanted) >= card.metric_threshold
+
+
+def shares(card: TaskCard, items: Any, answers: dict[str, Any]) -> dict[str, Estimate]:
+    """Return the share of right answers with its 95% interval, by name.
+
+    Args:
+        card: The task.
+        items: Examples with their right answers.
+        answers: A table of answers to these items, by name.
+    """
+    found = {name: score(card, items, table) for name, table in answers.items()}
+    return {name: mean_interval(s["correct"].astype(float).tolist(), s["group"].tolist()) for name, s in found.items()}

@@ -47,7 +47,7 @@ def before_after(table: Any, before: Any, after: Any, limit: int = 6) -> list[di
     ]
 
 
-def learned(card: TrainingCard, general: str) -> tuple[str, list[str]]:
+def learned(card: TrainingCard, *notes: str) -> tuple[str, list[str]]:
     """Return the title and the points of the summary box."""
     said = {
         "learnt": "The model learnt from your examples",
@@ -60,6 +60,6 @@ def learned(card: TrainingCard, general: str) -> tuple[str, list[str]]:
         f"Loss per answer token on validation: {card.log[0].validation_loss:.2f} before, {card.best_validation_loss:.3g} for the kept checkpoint.",
         f"{card.trainable_parameters:,} weights were trained, {share:.1%} of the base's {card.parameters:,}.",
         f"It took {card.duration_s:.0f} s for {card.tokens:,} tokens, and {card.peak_memory_gib:.1f} GiB at its peak.",
-        general,
+        *notes,
         f"What to change: {card.advice}.",
     ]

@@ -191,6 +191,54 @@ def accuracy(found: dict[str, Estimate]) -> Any:
     )
 
 
+def strengths(card: TrainingCard) -> Any:
+    """Return general skills lost and answers right against the share of the change applied; None where not measured."""
+    import plotly.graph_objects as go
+
+    if not card.strength_trials:
+        return None
+    figure, trials = go.Figure(), card.strength_trials
+    lines = [("general skills lost", theme.BAD, [_negative(t.general) for t in trials])]
+    lines += [
+        (f"right, {arm}", theme.COLORS["hybrid" if "passages" in arm else "fine-tuned"], [t.accuracy[arm] for t in trials])
+        for arm in trials[0].accuracy
+    ]
+    for name, color, found in lines:
+        share, value = [100 * t.strength for t in trials], [100 * e.value for e in found]
+        spread = {
+            "type": "data", "symmetric": False, "array": [100 * (e.high - e.value) for e in found],
+            "arrayminus": [100 * (e.value - e.low) for e in found], "thickness": 1.5, "width": 4,
+        }  # fmt: skip
+        figure.add_scatter(
+            x=share, y=value, error_y=spread, mode="lines+markers", name=name, line={"color": color, "width": 2}, marker_size=9,
+            hovertemplate=f"{name}: %{{y:.1f}} at %{{x:.0f}}% of the change<extra></extra>",
+        )  # fmt: skip
+    figure.add_hline(y=100 * card.general_allowed, line={"color": theme.BAD, "dash": "dot", "width": 1.5})
+    figure.add_annotation(
+        x=1, xref="paper", y=100 * card.general_allowed, text="loss allowed", showarrow=False, yanchor="bottom", xanchor="right",
+        font_color=theme.BAD,
+    )  # fmt: skip
+    figure.update_xaxes(title="share of the learnt change that is applied, %", range=[36, 104], dtick=15, tick0=40)
+    figure.update_yaxes(title="% of the questions; points lost")
+    return theme.style(figure, _strength_title(card), f"{trials[0].general.n} general questions, 95% intervals", height=340)
+
+
+def _negative(e: Estimate) -> Estimate:
+    return e.model_copy(update={"value": -e.value, "low": -e.high, "high": -e.low})
+
+
+def _strength_title(card: TrainingCard) -> str:
+    first, last = card.strength_trials[0], card.strength_trials[-1]
+    lost, at_last = -100 * first.general.value, -100 * last.general.value
+    if card.strength < 1:
+        return (
+            f"Applied at {card.strength:.0%}, tuning costs {max(0.0, at_last):.0f} points of general skills instead of {lost:.0f}"
+        )
+    if lost <= 100 * card.general_allowed:
+        return f"The whole change is applied: it costs {max(0.0, lost):.0f} points of general skills"
+    return f"Even {last.strength:.0%} of the change costs {at_last:.0f} points of general skills: nothing is gained by less"
+
+
 class Live:
     """A callable ``(point, steps)`` that draws the loss while it trains: in the notebook and as a line in the terminal.
 

@@ -21,6 +21,7 @@ def training(found: Found) -> Section:
 
     section.blocks = [
         text(f"Verdict: {card.verdict}. {card.advice}"), *chart(figures.curve(card)), *table([_training(card)], "What it took"),
+        *chart(figures.strengths(card)),
         *more("Which part of an example the model learns from", [Block("tokens", [(data_text(t), on) for t, on in card.loss_sample])]),
     ]  # fmt: skip
     return section
