@@ -94,26 +94,27 @@ def _scale_adapter(path: Path, strength: float) -> None:
 
 
 def search(
-    dial: Dial, measure: Callable[[LocalModel], tuple[Any, dict[str, Estimate]]], before: Any, allowed: float,
+    dial: Dial, general: Callable[[LocalModel], Any], task: Callable[[LocalModel], dict[str, Estimate]], before: Any, allowed: float,
     strengths: Sequence[float] = STRENGTHS,
 ) -> list[StrengthTrial]:  # fmt: skip
     """Try strengths from the whole change downwards until the general skills lost are within what is allowed.
 
     Args:
         dial: The dial of the tuned model.
-        measure: Asks the tuned model; returns the general probe (``evaluation.probe``, named ``tuned``) and the task's shares right by name.
-        before: The general probe of the base (named ``base``), on the same items.
+        general: Asks it the general questions (``evaluation.probe``, named ``tuned``).
+        task: Asks it validation examples; returns the shares right by arm.
+        before: The general questions answered by the base (named ``base``); without rows nothing is tried.
         allowed: General skills that may be lost, a share.
         strengths: What to try, the largest first.
     """
     import pandas as pd
 
     trials: list[StrengthTrial] = []
-    for strength in strengths:
+    for strength in strengths if len(before) else ():
         dial.set(strength)
-        probe, accuracy = measure(dial.tuned)
-        change = regression(pd.concat([probe, before], ignore_index=True), n_resamples=2000)[0].difference
-        trials.append(StrengthTrial(strength=strength, general=change, accuracy=accuracy))
+        probes = pd.concat([general(dial.tuned), before], ignore_index=True)
+        change = regression(probes, n_resamples=2000)[0].difference
+        trials.append(StrengthTrial(strength=strength, general=change, accuracy=task(dial.tuned)))
         if -change.value <= allowed:
             break
     dial.set(chosen(trials, allowed))

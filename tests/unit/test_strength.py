@@ -78,7 +78,7 @@ class Now:
 def search(kept, allowed):
     """Search where ``kept[strength]`` of 100 general questions stay right of 80."""
     dial = Now()
-    trials = strength.search(dial, lambda now: (probe("tuned", kept[now[-1]]), {}), probe("base", 80), allowed)
+    trials = strength.search(dial, lambda now: probe("tuned", kept[now[-1]]), lambda now: {}, probe("base", 80), allowed)
     return trials, dial.tuned[-1]
 
 
