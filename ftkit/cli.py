@@ -1,4 +1,4 @@
-"""The command line: ``ftkit new | run | lab | report | runs | doctor | explain``."""
+"""The command line: ``ftkit new | run | lab | report | serve | runs | doctor | explain``."""
 
 from __future__ import annotations
 
@@ -83,6 +83,20 @@ def parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write a run's report anew and print its path")
     report.add_argument("run", help="run folder, or parameter file")
     report.set_defaults(call=_report)
+
+    serve = commands.add_parser("serve", help="serve an exported strategy as an OpenAI-compatible server")
+    serve.add_argument("path", help="run folder, parameter file, or the export's folder")
+    serve.add_argument("--host", default="127.0.0.1", help="beyond loopback FTKIT_TOKEN must be set in the environment")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--threads", type=int, default=0, help="CPU threads; 0: what is free")
+    serve.add_argument("--waiting", type=int, default=64, help="questions that may wait; a further one gets 429")
+    serve.add_argument(
+        "--log", default="", help="file that every answer is written to (JSON lines), for 10_monitoring; off by default"
+    )
+    serve.add_argument(
+        "--log-unmasked", action="store_true", help="do not mask e-mail addresses, IBANs and long numbers in the log"
+    )
+    serve.set_defaults(call=_serve)
 
     listing = commands.add_parser("runs", help="list the runs under outputs/")
     listing.set_defaults(call=_runs)
@@ -184,6 +198,23 @@ def _report(given: argparse.Namespace) -> None:
     if not run.is_dir():
         raise BadInput("there is no such run folder", where=str(run), todo="see `ftkit runs`")
     print(write(run, str(path)).resolve())
+
+
+def _serve(given: argparse.Namespace) -> None:
+    import uvicorn
+
+    from ftkit.serving import Served, run
+    from ftkit.serving.app import Limits, create_app
+
+    token, log = os.environ.get(run.TOKEN, ""), Path(given.log).resolve() if given.log else None
+    run.check_host(given.host, token)
+    if log is not None and not log.parent.is_dir():
+        raise BadInput("there is no such folder", where=str(log.parent), todo="make it, or choose another --log")
+    served = Served(run.folder_of(_project(given.path)), given.threads)
+    app = create_app(served, token=token, limits=Limits(waiting=given.waiting), log=log, mask_log=not given.log_unmasked)
+    print(f"Serving {served.bundle.spec.name} of {served.bundle.project} as '{served.bundle.name}' (Ctrl-C ends it)")
+    print(f"http://{given.host}:{given.port}/v1", flush=True)
+    uvicorn.Server(run.config(app, given.host, given.port)).run()
 
 
 def _runs(_: argparse.Namespace) -> None:

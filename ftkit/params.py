@@ -252,6 +252,20 @@ class DecisionParameters(Parameters):
     )
 
 
+class DeploymentParameters(ModelParameters):
+    """09_deployment: does the exported artifact still answer the same?"""
+
+    strategy: str = Field(default="", description="strategy to ship; empty: the one that 08 chose, or that is ahead")
+    served_name: str = Field(default="assistant", min_length=1, description="name by which clients ask for it")
+    form: Literal["adapter", "merged"] = Field(
+        default="adapter", description="how tuned weights ship: adapter (small, needs its base) or merged (one model)"
+    )
+    parity_items: int = Field(default=40, ge=1, description="test questions asked again through the files and the server")
+    fault_items: int = Field(default=16, ge=0, description="questions for the five planted faults; 0: not planted")
+    load_clients: list[int] = Field(default=[1, 4, 16], description="clients at once in the load test; empty: none")
+    load_requests: int = Field(default=48, ge=1, description="requests per step of the load test")
+
+
 MODELS: dict[str, type[Parameters]] = {
     "task": TaskParameters,
     "data": DataParameters,
@@ -260,6 +274,7 @@ MODELS: dict[str, type[Parameters]] = {
     "training": TrainingParameters,
     "evaluation": EvaluationParameters,
     "decision": DecisionParameters,
+    "deployment": DeploymentParameters,
 }
 
 

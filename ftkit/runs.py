@@ -27,8 +27,8 @@ from ftkit.records import Manifest, Record
 
 R = TypeVar("R", bound=Record)
 
-STAGES = ["task", "data", "prompting", "retrieval", "training", "evaluation", "decision"]
-NUMBERS = {"task": 1, "data": 2, "prompting": 3, "retrieval": 4, "training": 5, "evaluation": 7, "decision": 8}
+STAGES = ["task", "data", "prompting", "retrieval", "training", "evaluation", "decision", "deployment"]
+NUMBERS = {"task": 1, "data": 2, "prompting": 3, "retrieval": 4, "training": 5, "evaluation": 7, "decision": 8, "deployment": 9}
 READS: dict[str, list[str]] = {
     "task": [],
     "data": ["task"],
@@ -37,6 +37,7 @@ READS: dict[str, list[str]] = {
     "training": ["task", "data", "prompting", "retrieval"],
     "evaluation": ["task", "data", "prompting", "retrieval", "training"],
     "decision": ["task", "data", "training", "evaluation"],
+    "deployment": ["task", "data", "prompting", "retrieval", "training", "evaluation", "decision"],
 }
 SHARED_CODE = ["errors.py", "records.py", "params.py", "runs.py", "stages.py", "checks", "power.py", "statistics.py"]
 MODEL_CODE = [
@@ -56,6 +57,7 @@ CODE: dict[str, list[str]] = {
     "training": ["training", "strength.py", *MODEL_CODE],
     "evaluation": ["evaluation", *MODEL_CODE],
     "decision": ["decision"],
+    "deployment": ["deployment", "serving", *MODEL_CODE],
 }
 PACKAGES = ["torch", "transformers", "peft", "trl", "lancedb", "sentence-transformers", "pandas", "plotly", "papermill"]
 

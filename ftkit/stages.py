@@ -59,3 +59,14 @@ def examples(stage: runs.Stage, split: str) -> Any:
         raise FtkitError("only 07_evaluation reads the test examples", where=stage.stage, todo="use train or validation")
     table = runs.read_table(stage.of("data", "examples.parquet"))
     return table[table["split"] == split].reset_index(drop=True)
+
+
+def test_inputs(stage: runs.Stage, limit: int) -> Any:
+    """Return id and input of the first test examples that 07 asked; their right answers stay closed.
+
+    Args:
+        stage: The stage that asks them again.
+        limit: At most so many.
+    """
+    table = runs.read_table(stage.of("data", "examples.parquet"))
+    return table.loc[table["split"] == "test", ["id", "input"]].head(limit).reset_index(drop=True)

@@ -14,15 +14,20 @@ from ftkit.records import (
     EXAMPLE_COLUMNS,
     DataCard,
     Defect,
+    DeploymentCard,
     Estimate,
+    LoadPoint,
+    Parity,
     Prompt,
     PromptBook,
     PromptTrial,
     RetrievalCard,
+    ServingFile,
     StrategySpec,
     TrainingCard,
     TrainPoint,
 )
+from ftkit.statistics import wilson
 from ftkit.task import build_card, suitability
 
 RIGHT = {"prompting": 0.21, "few-shot": 0.34, "RAG": 0.45, "fine-tuned": 0.55, "hybrid": 0.86}
@@ -34,10 +39,10 @@ TRUTH = {"category": "delivery", "urgency": "high", "reply": "34 days", "source"
 
 
 def make_run(
-    folder: Path, right: dict[str, float] | None = None, n: int = 240, hostile: str = "", until: str = "decision"
+    folder: Path, right: dict[str, float] | None = None, n: int = 240, hostile: str = "", until: str = "deployment"
 ) -> Path:
     """Write every stage's records up to one stage; ``hostile`` text stands wherever data stand."""
-    made = [_task, _data, _prompting, _retrieval, _training, _evaluation, _decision]
+    made = [_task, _data, _prompting, _retrieval, _training, _evaluation, _decision, _deployment]
     for stage, write in zip(runs.STAGES, made, strict=True):
         p = MODELS[stage]()
         work = runs.Stage(folder, stage, p.model_dump(mode="json", exclude={"run"}))
@@ -192,3 +197,21 @@ def _decision(work, case):
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _deployment(work, case):
+    def told(path, right, cause, passed):
+        return Parity(
+            path=path, items=16, identical=wilson(right, 16), cause=cause, explanation="16 of 16", passed=passed,
+            first_differences=[] if passed else [f"m-1, word 1: 'a' became '{case['hostile']}b'"],
+        )  # fmt: skip
+
+    card = DeploymentCard(
+        strategy="hybrid", family="hybrid", verdict="hybrid", export="deployment/export", form="adapter", size_mib=3.2,
+        parity=[told("from the exported files", 16, "none", True), told("through the server", 16, "none", True)],
+        faults=[told("fault: chat template", 2, "another chat template or prompt", False)],
+        serving=[ServingFile(name="serving/vllm.sh", platform="vLLM", checked="parsed by bash; not run")],
+        load=[LoadPoint(clients=n, requests=48, failed=0, answers_per_s=r, p50_s=n / r, p95_s=1.4 * n / r) for n, r in ((1, 6), (4, 18), (16, 40))],
+    )  # fmt: skip
+    runs.write_record(work.path("deployment.json"), card)
+    return ["deployment.json"]

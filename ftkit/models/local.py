@@ -248,3 +248,31 @@ class LocalModel:
         length = next((i for i, token in enumerate(row) if token in self.ends), len(row))
         text = self.tokenizer.decode(row[:length], skip_special_tokens=True).strip()
         return Reply(text, len(prompt[0]), min(length + 1, len(row)), seconds, prompt[1])
+
+    def logprobs(self, messages: Messages, text: str) -> list[tuple[str, float]]:
+        """Return the tokens of an answer to a prompt, its end token included, each with its log-probability in nats."""
+        import torch
+
+        prompt, _ = self.prompt_ids(messages)
+        answer = [*self.tokenizer(text, add_special_tokens=False)["input_ids"], int(self.tokenizer.eos_token_id)]
+        ids = torch.tensor([prompt + answer], device=self.model.device)
+        with torch.inference_mode():
+            logits = self.model(ids).logits[0, len(prompt) - 1 : -1].float()
+        chosen = torch.log_softmax(logits, -1).gather(1, ids[0, len(prompt) :, None])[:, 0]
+        return list(zip(self.tokenizer.convert_ids_to_tokens(answer), chosen.tolist(), strict=True))
+
+    def stream(self, messages: Messages, on_text: Callable[[str], None]) -> Reply:
+        """Answer one conversation and hand over the text as it comes; an exception of ``on_text`` ends the generation."""
+        import torch
+        from transformers import TextStreamer
+
+        class Handed(TextStreamer):
+            def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+                on_text(text)
+
+        prompt = self.prompt_ids(messages)
+        began, ids = time.perf_counter(), torch.tensor([prompt[0]], device=self.model.device)
+        streamer = Handed(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        with torch.inference_mode():
+            out = self.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), streamer=streamer)
+        return self._reply(out[0, len(prompt[0]) :].tolist(), prompt, time.perf_counter() - began)

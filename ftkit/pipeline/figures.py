@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ftkit import runs
 from ftkit.errors import FtkitError
-from ftkit.records import DataCard, Decision, Evaluation, PromptBook, RetrievalCard, Suitability, TrainingCard
+from ftkit.records import DataCard, Decision, DeploymentCard, Evaluation, PromptBook, RetrievalCard, Suitability, TrainingCard
 
 
 def key_figure(run: Path, stage: str) -> str:
@@ -59,7 +59,15 @@ def _decision(folder: Path) -> str:
     return runs.read_record(folder / "decision.json", Decision).sentence
 
 
+def _deployment(folder: Path) -> str:
+    c = runs.read_record(folder / "deployment.json", DeploymentCard)
+    wrong = [p.cause for p in c.parity if not p.passed]
+    told = f"NOT as tested: {wrong[0]}" if wrong else "answers as tested"
+    caught = f", {sum(not p.passed for p in c.faults)} of {len(c.faults)} planted faults noticed" if c.faults else ""
+    return f"{c.strategy} exported ({c.form}, {c.size_mib:.1f} MiB): {told}{caught}"
+
+
 FIGURES: dict[str, Callable[[Path], str]] = {
     "task": _task, "data": _data, "prompting": _prompting, "retrieval": _retrieval, "training": _training,
-    "evaluation": _evaluation, "decision": _decision,
+    "evaluation": _evaluation, "decision": _decision, "deployment": _deployment,
 }  # fmt: skip

@@ -21,8 +21,9 @@ SMALL = """run: {run}
 task: {{name: Fellmoor, instruction: Answer the customer message in the house format.}}
 data: {{demo_examples: 160}}
 prompting: {{validation_items: 6, shots: [2], threads: 1}}
-training: {{num_train_epochs: 2.0, lora_r: 8, lora_alpha: 16, threads: 1}}
+training: {{num_train_epochs: 2.0, lora_r: 8, lora_alpha: 16, sample_items: 6, general_items: 20, threads: 1}}
 evaluation: {{n_resamples: 300, probe_items: 8, threads: 1}}
+deployment: {{parity_items: 6, fault_items: 4, load_clients: [1, 4], load_requests: 8, threads: 1}}
 """
 
 
@@ -90,18 +91,18 @@ def test_an_unchanged_rerun_starts_no_kernel_and_is_quick(walk):
     assert before == {s: (run / s / "manifest.json").stat().st_mtime_ns for s in runs.STAGES}
 
 
-def test_a_changed_limit_redoes_the_decision_only(walk, tmp_path):
+def test_a_changed_limit_redoes_the_decision_and_what_ships_only(walk, tmp_path):
     file, run, _ = walk
     copy = shutil.copytree(run, tmp_path / "run")
     done = ftkit("run", file, "--set", f"run={copy}", "--set", "decision.margin_points=7")
-    assert done.returncode == 0 and "1 stages run, 6 unchanged" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "2 stages run, 6 unchanged" in done.stdout, done.stdout + done.stderr
     assert "parameters changed: margin_points" in done.stdout
 
 
 def test_killed_in_training_the_same_command_ends_with_the_same_decision(walk, tmp_path):
     file, run, _ = walk
     copy = shutil.copytree(run, tmp_path / "run")
-    for stage in ("training", "evaluation", "decision"):
+    for stage in ("training", "evaluation", "decision", "deployment"):
         shutil.rmtree(copy / stage)
     command = [sys.executable, "-u", "-m", "ftkit.cli", "run", str(file), "--set", f"run={copy}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import __version__, runs
-from ftkit.ui.report import measured, origin, stages
+from ftkit.ui.report import measured, origin, shipped, stages
 from ftkit.ui.report.blocks import HIDDEN, Section, number
 from ftkit.ui.report.charts import Charts, library
 from ftkit.ui.report.first import first, head
@@ -61,7 +61,7 @@ def render(found: Found, reproduce: str = "") -> str:
 def sections(found: Found, reproduce: str = "") -> list[Section]:
     """Return the sections after the first page, in order."""
     parts: list[Section | None] = [
-        measured.strategies(found), measured.decision(found), stages.training(found), stages.retrieval(found), stages.prompts(found),
+        measured.strategies(found), measured.decision(found), shipped.deployment(found), stages.training(found), stages.retrieval(found), stages.prompts(found),
         stages.data(found), stages.task(found), stages.base(found), origin.origin(found), measured.items(found),
         origin.reproduce(found, command(found, reproduce)),
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from ftkit.errors import BadInput, NotReady
 from ftkit.records import (
     DataCard,
     Decision,
+    DeploymentCard,
     Evaluation,
     Manifest,
     PromptBook,
@@ -49,6 +50,7 @@ class Found:
     training: TrainingCard | None = None
     evaluation: Evaluation | None = None
     decision: Decision | None = None
+    deployment: DeploymentCard | None = None
 
     def parameters(self, stage: str) -> dict[str, Any]:
         """Return the parameters that a stage ran with; empty where it did not."""
@@ -90,6 +92,7 @@ def load(run: Path) -> Found:
     found.training = _record(found, "training", "training.json", TrainingCard)
     found.evaluation = _record(found, "evaluation", "evaluation.json", Evaluation)
     found.decision = _record(found, "decision", "decision.json", Decision)
+    found.deployment = _record(found, "deployment", "deployment.json", DeploymentCard)
     found.warnings += [w for stage in found.manifests for w in _older(found, stage)]
     return found
 

@@ -1,0 +1,212 @@
+"""Files for the usual serving platforms: the exact chat template, end tokens and limits of what was tested."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from ftkit.models.chat import Messages
+from ftkit.records import Bundle, ServingFile
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server must know of the model.
+
+    Attributes:
+        context: Longest prompt and answer together, in tokens.
+        ends: Words that end an answer.
+        rank: Rank of the LoRA adapter; 0 without one.
+    """
+
+    context: int
+    ends: list[str]
+    rank: int = 0
+
+
+def files(bundle: Bundle, limits: Limits, template: str, messages: Messages) -> dict[str, str]:
+    """Return the serving files by name.
+
+    Only ``ftkit serve`` (and the Dockerfile and Kubernetes manifest around it) serves the whole strategy: prompt,
+    examples and passages included. The others serve the model; the client must send the messages that
+    ``messages_example.json`` shows.
+    """
+    made = {
+        "serving/Dockerfile": DOCKERFILE.format(folder="/srv/strategy"),
+        "serving/kubernetes.yaml": KUBERNETES.format(name=_dns(bundle.name)),
+        "serving/smoke.sh": SMOKE.format(name=bundle.name),
+    }
+    if bundle.form == "endpoint":
+        return made
+    model = "/srv/model" if bundle.base_model == "embedded" else bundle.base_model
+    return made | {
+        "serving/messages_example.json": json.dumps(messages, indent=2, ensure_ascii=False) + "\n",
+        "serving/chat_template.jinja": template,
+        "serving/vllm.sh": _vllm(bundle, limits, model),
+        "serving/tgi.sh": _tgi(bundle, limits, model),
+        "serving/ollama/Modelfile": _ollama(bundle, limits),
+        "serving/sagemaker.py": SAGEMAKER.format(name=json.dumps(bundle.name), environment=_sagemaker(bundle, limits, model)),
+    }
+
+
+def checked(made: dict[str, str]) -> list[ServingFile]:
+    """Return for each file how it was checked; no platform but ``ftkit serve`` is run here."""
+    platforms = {
+        "Dockerfile": "Docker", "kubernetes.yaml": "Kubernetes", "smoke.sh": "any", "chat_template.jinja": "vLLM", "messages_example.json": "vLLM, TGI", "vllm.sh": "vLLM",
+        "tgi.sh": "TGI", "Modelfile": "Ollama", "sagemaker.py": "SageMaker",
+    }  # fmt: skip
+    return [
+        ServingFile(name=name, platform=platforms[name.split("/")[-1]], checked=_check(name, text)) for name, text in made.items()
+    ]
+
+
+def _check(name: str, text: str) -> str:
+    """Parse a file with what reads it.
+
+    Raises:
+        ValueError: It does not parse.
+    """
+    if name.endswith(".py"):
+        ast.parse(text)
+        return "parsed by Python; not run"
+    if name.endswith(".yaml"):
+        import yaml
+
+        kinds = [part["kind"] for part in yaml.safe_load_all(text)]
+        return f"parsed as YAML ({', '.join(kinds)}); not applied"
+    if name.endswith(".json"):
+        json.loads(text)
+        return "parsed as JSON"
+    if name.endswith(".jinja"):
+        from jinja2 import Environment
+        from jinja2.ext import loopcontrols
+
+        # The generation tags of training are transformers' own; servers that do not know them need them gone.
+        Environment(extensions=[loopcontrols]).parse(text)
+        return "parsed by Jinja"
+    bash = shutil.which("bash")
+    if name.endswith(".sh") and bash:
+        done = subprocess.run([bash, "-n"], input=text, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ValueError(f"{name}: {done.stderr}")
+        return "parsed by bash; not run"
+    return "neither parsed nor run"
+
+
+def plain_template(template: str) -> str:
+    """Return a chat template without the generation tags that only training needs and other servers refuse."""
+    import re
+
+    return re.sub(r"\{%-?\s*(end)?generation\s*-?%\}", "", template)
+
+
+def _dns(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-") or "assistant"
+
+
+def _vllm(bundle: Bundle, limits: Limits, model: str) -> str:
+    lora = bundle.form == "adapter" and bool(limits.rank)
+    first = model if lora or bundle.form == "base" else "../" + bundle.weights
+    lines = [f'vllm serve "${{MODEL:-{first}}}"', "--chat-template chat_template.jinja", f"--max-model-len {limits.context}"]
+    if lora:
+        lines += ["--enable-lora", f"--max-lora-rank {limits.rank}", f"--lora-modules {bundle.name}=../{bundle.weights}"]
+    else:
+        lines += [f"--served-model-name {bundle.name}"]
+    lines += ["--generation-config vllm --override-generation-config '{\"temperature\": 0}'"]
+    ends = ", ".join(limits.ends)
+    return (
+        "#!/usr/bin/env bash\n# vLLM serves the model only: send the messages as in messages_example.json.\n"
+        f"# End tokens: {ends}. MODEL: the base's folder or hub name.\nset -euo pipefail\ncd \"$(dirname \"$0\")\"\n"
+        + " \\\n  ".join(lines) + "\n"
+    )  # fmt: skip
+
+
+def _tgi(bundle: Bundle, limits: Limits, model: str) -> str:
+    adapter = f" \\\n  --lora-adapters {bundle.name}={bundle.weights}" if bundle.form == "adapter" and limits.rank else ""
+    first = model if adapter or bundle.form == "base" else bundle.weights
+    return (
+        "#!/usr/bin/env bash\n# Text Generation Inference serves the model only: send the messages as in messages_example.json.\n"
+        'set -euo pipefail\ncd "$(dirname "$0")/.."\n'
+        f'text-generation-launcher --port 8080 \\\n  --model-id "${{MODEL:-{first}}}" --max-total-tokens {limits.context} --max-input-tokens {limits.context - bundle.max_new_tokens}{adapter}\n'
+    )
+
+
+def _ollama(bundle: Bundle, limits: Limits) -> str:
+    source = f"FROM ../../{bundle.weights}" if bundle.form == "merged" else "FROM /srv/model  # the base's folder"
+    adapter = f"\nADAPTER ../../{bundle.weights}" if bundle.form == "adapter" else ""
+    stops = "".join(f"\nPARAMETER stop {json.dumps(end)}" for end in limits.ends)
+    return (
+        "# Ollama writes prompts with its own Go template: compare with ../chat_template.jinja before use.\n"
+        f"{source}{adapter}\nPARAMETER temperature 0\nPARAMETER num_ctx {limits.context}\nPARAMETER num_predict {bundle.max_new_tokens}{stops}\n"
+    )
+
+
+def _sagemaker(bundle: Bundle, limits: Limits, model: str) -> str:
+    where = "/opt/ml/model" if bundle.form == "merged" else model
+    values = {
+        "HF_MODEL_ID": where,
+        "MAX_TOTAL_TOKENS": str(limits.context),
+        "MAX_INPUT_TOKENS": str(limits.context - bundle.max_new_tokens),
+    }
+    if bundle.form == "adapter" and limits.rank:
+        values["LORA_ADAPTERS"] = f"{bundle.name}=/opt/ml/model/{bundle.weights}"
+    return json.dumps(values, indent=4)
+
+
+DOCKERFILE = """# The whole strategy: prompt, passages and weights. Build it in the export's folder: docker build -f serving/Dockerfile .
+FROM python:3.11-slim
+RUN pip install --no-cache-dir torch==2.13.0 && pip install --no-cache-dir ftkit
+COPY . {folder}
+USER 1000
+EXPOSE 8000
+# FTKIT_TOKEN must be set: beyond loopback, no token means no server.
+CMD ["ftkit", "serve", "{folder}", "--host", "0.0.0.0", "--port", "8000"]
+"""
+KUBERNETES = """apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}}}
+spec:
+  replicas: 1
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      containers:
+        - name: {name}
+          image: {name}:1  # the image of the Dockerfile beside this file
+          ports: [{{containerPort: 8000}}]
+          env: [{{name: FTKIT_TOKEN, valueFrom: {{secretKeyRef: {{name: {name}, key: token}}}}}}]
+          readinessProbe: {{httpGet: {{path: /ready, port: 8000}}}}
+          livenessProbe: {{httpGet: {{path: /health, port: 8000}}}}
+          resources: {{requests: {{cpu: "1", memory: 2Gi}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}}}
+spec:
+  selector: {{app: {name}}}
+  ports: [{{port: 80, targetPort: 8000}}]
+"""
+SMOKE = """#!/usr/bin/env bash
+# One question to a running server: URL=http://host:8000 FTKIT_TOKEN=... ./smoke.sh "Where is my order?"
+set -euo pipefail
+curl --fail --silent --show-error "${{URL:-http://127.0.0.1:8000}}/v1/chat/completions" \\
+  -H "Authorization: Bearer ${{FTKIT_TOKEN:-}}" -H "Content-Type: application/json" \\
+  -d "{{\\"model\\": \\"{name}\\", \\"messages\\": [{{\\"role\\": \\"user\\", \\"content\\": \\"${{1:-Hello}}\\"}}]}}"
+"""
+SAGEMAKER = '''"""Deploy the model to SageMaker. Needs the sagemaker package, a role, and the export as model.tar.gz in S3."""
+
+import sys
+
+from sagemaker.huggingface import HuggingFaceModel, get_huggingface_llm_image_uri
+
+role, archive = sys.argv[1:3]
+environment = {environment}
+model = HuggingFaceModel(
+    image_uri=get_huggingface_llm_image_uri("huggingface"), model_data=archive, env=environment, role=role, name={name}
+)
+model.deploy(initial_instance_count=1, instance_type="ml.g5.xlarge", container_startup_health_check_timeout=600)
+'''

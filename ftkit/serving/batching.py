@@ -1,0 +1,97 @@
+"""One model, many clients: questions that wait are answered together, and no more may wait than there is room for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ftkit.errors import FtkitError
+from ftkit.models.chat import Messages, Reply
+from ftkit.serving.served import Asked, Served
+
+GATHER_S = 0.004  # waits so long for company; an answer takes 50 to 1,000 times longer
+
+
+class Full(Exception):
+    """So many questions wait that no further one is taken."""
+
+
+@dataclass
+class Job:
+    """One question that waits: a text for the strategy, or messages for the bare model."""
+
+    text: str | None
+    messages: Messages | None
+    done: asyncio.Future[tuple[Asked, Reply]]
+
+
+class Batcher:
+    """Gathers waiting questions into batches on one thread of their own.
+
+    Args:
+        served: The strategy.
+        waiting: Most questions that may wait.
+    """
+
+    def __init__(self, served: Served, waiting: int) -> None:
+        self.served, self.queue = served, asyncio.Queue[Job](waiting)
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self.worker: asyncio.Task[None] | None = None
+        self.batches = self.answered = 0
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self.worker = asyncio.get_running_loop().create_task(self._work())
+
+    async def stop(self) -> None:
+        """Answer what waits, then end."""
+        await self.queue.join()
+        if self.worker:
+            self.worker.cancel()
+        self.thread.shutdown()
+
+    async def ask(self, text: str | None, messages: Messages | None = None) -> tuple[Asked, Reply]:
+        """Return what was asked and the reply.
+
+        Raises:
+            Full: Too many wait already.
+        """
+        job = Job(text, messages, asyncio.get_running_loop().create_future())
+        try:
+            self.queue.put_nowait(job)
+        except asyncio.QueueFull as error:
+            raise Full from error
+        return await job.done
+
+    async def alone(self, work: Callable[[], Any]) -> Any:
+        """Run something on the model's thread, between two batches."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+
+    async def _work(self) -> None:
+        while True:
+            jobs = [await self.queue.get()]
+            await asyncio.sleep(GATHER_S)
+            while len(jobs) < self.served.bundle.batch_size and not self.queue.empty():
+                jobs.append(self.queue.get_nowait())
+            wanted = [job for job in jobs if not job.done.done()]  # a client that went away is not answered
+            try:
+                found = await self.alone(lambda wanted=wanted: self._answer(wanted)) if wanted else []
+                for job, pair in zip(wanted, found, strict=True):
+                    if not job.done.done():
+                        job.done.set_result(pair)
+            except (FtkitError, RuntimeError, ValueError, OSError) as error:
+                for job in wanted:
+                    if not job.done.done():
+                        job.done.set_exception(error)
+            finally:
+                for _ in jobs:
+                    self.queue.task_done()
+
+    def _answer(self, jobs: list[Job]) -> list[tuple[Asked, Reply]]:
+        prepared = iter(self.served.prepare([job.text for job in jobs if job.text is not None]))
+        asked = [next(prepared) if job.text is not None else Asked(job.messages or [], []) for job in jobs]
+        self.batches, self.answered = self.batches + 1, self.answered + len(jobs)
+        return list(zip(asked, self.served.model.answer([a.messages for a in asked]), strict=True))

@@ -1,0 +1,112 @@
+"""What a client may ask, in OpenAI's form; what is not supported is refused by name, never passed over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+HARMLESS = {"user", "metadata", "store", "seed", "service_tier", "parallel_tool_calls", "stream_options"}
+NEUTRAL: dict[str, Any] = {
+    "n": 1, "temperature": 0, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0, "tools": [], "tool_choice": "none", "logit_bias": {},
+    "stop": [], "response_format": {"type": "text"}, "top_logprobs": 0,
+}  # fmt: skip
+
+
+class Refused(Exception):
+    """A request that cannot be answered.
+
+    Args:
+        message: What is wrong and what to do.
+        param: The field.
+        status: HTTP status.
+        code: Short word for programs.
+    """
+
+    def __init__(self, message: str, param: str = "", status: int = 400, code: str = "invalid_request_error") -> None:
+        super().__init__(message)
+        self.message, self.param, self.status, self.code = message, param, status, code
+
+    def body(self) -> dict[str, Any]:
+        """Return the error as OpenAI's clients read it."""
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        return {"error": {"message": self.message, "type": kind, "param": self.param or None, "code": self.code}}
+
+
+class Part(BaseModel):
+    """A part of a message's content."""
+
+    type: str
+    text: str = ""
+
+
+class Turn(BaseModel):
+    """One message."""
+
+    model_config = ConfigDict(extra="ignore")
+    role: str
+    content: str | list[Part]
+
+    def plain(self) -> str:
+        """Return its text. Raises Refused where a part is none."""
+        if isinstance(self.content, str):
+            return self.content
+        if any(part.type != "text" for part in self.content):
+            raise Refused("only text is answered, no images, sound or files", "messages")
+        return "".join(part.text for part in self.content)
+
+
+class ChatRequest(BaseModel):
+    """A chat completion's request."""
+
+    model_config = ConfigDict(extra="allow")
+    model: str
+    messages: list[Turn] = Field(min_length=1)
+    stream: bool = False
+    logprobs: bool = False
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+
+    @property
+    def limit(self) -> int | None:
+        """The longest answer that the client wants, in tokens."""
+        return self.max_completion_tokens or self.max_tokens
+
+
+def read(body: Any) -> ChatRequest:
+    """Return the request of a body.
+
+    Raises:
+        Refused: Naming the first field that does not fit or is not supported.
+    """
+    try:
+        asked = ChatRequest.model_validate(body)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"])) or "body"
+        raise Refused(f"{place}: {fault['msg']}", place) from error
+    for name, value in (asked.model_extra or {}).items():
+        if name in HARMLESS or value is None or value == NEUTRAL.get(name):
+            continue
+        if name in NEUTRAL:
+            raise Refused(
+                f"{name}={value!r} is not supported: this strategy answers as it was tested ({name}={NEUTRAL[name]!r})", name
+            )
+        raise Refused(f"'{name}' is no parameter of this server", name)
+    if asked.stream and asked.logprobs:
+        raise Refused("logprobs are not given while streaming", "logprobs")
+    return asked
+
+
+def question(asked: ChatRequest) -> str:
+    """Return the one text that the strategy is asked; prompt, examples and passages are its own.
+
+    Raises:
+        Refused: There is another turn than one of the user.
+    """
+    if [turn.role for turn in asked.messages] != ["user"]:
+        raise Refused(
+            "this model is a whole strategy with its own prompt: send one user message, or use the model's '-raw' name, "
+            "which takes all messages as they are", "messages",
+        )  # fmt: skip
+    return asked.messages[0].plain()

@@ -1,0 +1,108 @@
+"""An export that answers: its prompt, examples, passages and weights together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftkit import runs, strategies
+from ftkit.deployment import verify
+from ftkit.errors import BadInput
+from ftkit.models.chat import ChatModel, Messages, Reply
+from ftkit.models.weights import fingerprint, resolve
+from ftkit.records import Passage
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Asked:
+    """One question, ready for the model.
+
+    Attributes:
+        messages: What the model is given.
+        passages: The passages among them, best first.
+    """
+
+    messages: Messages
+    passages: list[Passage]
+
+
+class Served:
+    """A strategy opened from its export.
+
+    Args:
+        folder: The export.
+        threads: CPU threads; 0: what is free.
+
+    Raises:
+        BadInput: A file was altered, or the base's weights are not those that were tested.
+    """
+
+    def __init__(self, folder: Path, threads: int = 0) -> None:
+        self.folder, self.bundle = folder, verify(folder)
+        self.model: ChatModel = self._model(threads)
+        self.finder: strategies.Finder | None = self._finder()
+        examples = folder / "examples.parquet"
+        self.examples: Any = runs.read_table(examples) if examples.exists() else None
+
+    def _model(self, threads: int) -> ChatModel:
+        b = self.bundle
+        if b.form == "endpoint":
+            from ftkit.models.endpoint import EndpointModel
+
+            return EndpointModel(b.endpoint_url, b.base_model, max_new_tokens=b.max_new_tokens)
+        from ftkit.models.local import LocalModel
+
+        if b.form != "merged" and fingerprint(Path(resolve(b.base_model))) != b.base_sha256:
+            raise BadInput(
+                "these are other weights than those that were tested",
+                where=b.base_model,
+                todo="serve it with the same base model",
+            )
+        base, weights = b.base_model, self.folder / b.weights if b.weights else None
+        settings = {"max_new_tokens": b.max_new_tokens, "batch_size": b.batch_size, "threads": threads}
+        return LocalModel(base, adapter=weights, **settings)
+
+    def _finder(self) -> strategies.Finder | None:
+        if not self.bundle.spec.retriever:
+            return None
+        from ftkit.retrieval import Index, Searcher
+
+        return Searcher(Index(self.folder / "index"), self.bundle.search_mode, self.bundle.top_k)  # pyright: ignore[reportArgumentType]
+
+    def prepare(self, texts: Sequence[str]) -> list[Asked]:
+        """Return the messages of each text, its passages found."""
+        found = self.finder.search(texts) if self.finder else None
+        shots = None
+        if self.finder and self.bundle.spec.shot_passages:
+            shown = [given for given, _ in strategies.shots_of(self.bundle.prompt, self.examples)]
+            shots = self.finder.search(shown) if shown else None
+        messages = strategies.conversations(self.bundle.prompt, texts, self._shots(), found, shots)
+        return [Asked(m, found[i] if found else []) for i, m in enumerate(messages)]
+
+    def _shots(self) -> Any:
+        if self.examples is not None:
+            return self.examples
+        import pandas as pd
+
+        return pd.DataFrame({"id": [], "input": [], "output": []})
+
+    def answer(self, texts: Sequence[str], progress: Progress | None = None) -> tuple[list[Asked], list[Reply]]:
+        """Return what was asked and the reply of each text."""
+        asked = self.prepare(texts)
+        return asked, self.model.answer([a.messages for a in asked], progress)
+
+    def prompt_sha256(self, messages: Messages) -> str:
+        """Return the hash of a prompt's tokens as the model sees them (of the messages, for an endpoint)."""
+        return prompt_sha256(self.model, messages)
+
+
+def prompt_sha256(model: Any, messages: Messages) -> str:
+    """Return the hash of a prompt's tokens as a model sees them; of the messages where it is no local one."""
+    seen = model.prompt_ids(messages)[0] if hasattr(model, "prompt_ids") else messages
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16]

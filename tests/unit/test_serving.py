@@ -1,0 +1,318 @@
+"""An export answers as the model it was made from; the server keeps OpenAI's form and its own limits."""
+
+import json
+import threading
+
+import httpx
+import openai
+import pytest
+import torch
+import yaml
+
+from ftkit import deployment
+from ftkit.cli import main
+from ftkit.deployment import export as exporting
+from ftkit.errors import BadInput, NotReady
+from ftkit.models.local import LocalModel
+from ftkit.models.weights import fingerprint
+from ftkit.records import Bundle, Prompt, StrategySpec
+from ftkit.serving import Served, planted, running
+from ftkit.serving.app import Limits
+from ftkit.serving.load import load
+from ftkit.serving.run import check_host, folder_of
+from ftkit.training.sft import wrap_lora
+
+SYSTEM = "Answer in one word."
+
+
+def bundle(base, form="base", model="base", **more):
+    spec = StrategySpec(name="prompting", family="prompting", model=model, prompt="short", retriever=False)
+    values = dict(name="desk", project="Test", spec=spec, prompt=Prompt(name="short", system=SYSTEM), base_model=str(base), base_sha256=fingerprint(base))  # fmt: skip
+    texts = dict(
+        max_new_tokens=8, batch_size=4, instruction="Answer.", verdict="prompting", run="r", created="2026-01-01T00:00:00Z"
+    )
+    return Bundle.model_validate({**values, **texts, "form": form, **more})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def served(tiny_checkpoint, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export") / "export"
+    deployment.write(folder, bundle(tiny_checkpoint("llama")), texts={"README.md": "x"})
+    return Served(folder, threads=1)
+
+
+@pytest.fixture(scope="module")
+def server(served, tmp_path_factory):
+    log = tmp_path_factory.mktemp("log") / "answers.jsonl"
+    with running(served, token="secret", log=log, limits=Limits(body_bytes=4000)) as url:
+        yield url, log
+
+
+@pytest.fixture
+def client(server):
+    return openai.OpenAI(base_url=server[0], api_key="secret", max_retries=0)
+
+
+def ask(client, text="where is it", **more):
+    return client.chat.completions.create(model="desk", messages=[{"role": "user", "content": text}], **more)
+
+
+def own_answer(served, text):
+    model = LocalModel(served.bundle.base_model, max_new_tokens=8, threads=1)
+    return model.answer([[{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]])[0]
+
+
+def test_the_server_puts_the_strategys_prompt_and_answers_as_the_model_itself(served, client):
+    done, right = ask(client), own_answer(served, "where is it")
+    assert done.choices[0].message.content == right.text
+    assert (done.usage.prompt_tokens, done.usage.completion_tokens) == (right.prompt_tokens, right.completion_tokens)
+
+
+def test_many_clients_get_each_their_own_answer(served, client):
+    texts, found = [f"question number {i}" for i in range(12)], {}
+    threads = [threading.Thread(target=lambda t=t: found.update({t: ask(client, t).choices[0].message.content})) for t in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {t: own_answer(served, t).text for t in texts}
+
+
+def test_a_stream_is_the_same_answer_in_pieces(served, client):
+    pieces = [c.choices[0] for c in ask(client, stream=True)]
+    assert "".join(p.delta.content or "" for p in pieces).strip() == own_answer(served, "where is it").text
+    assert pieces[-1].finish_reason in ("stop", "length")
+
+
+def test_the_raw_model_takes_messages_as_they_are(served, client):
+    messages = [{"role": "user", "content": "hello"}]
+    done = client.chat.completions.create(model="desk-raw", messages=messages)
+    assert done.choices[0].message.content == LocalModel(served.bundle.base_model, max_new_tokens=8).answer([messages])[0].text
+
+
+def test_logprobs_are_those_of_the_answer(client):
+    content = ask(client, logprobs=True).choices[0].logprobs.content
+    assert content and all(t.logprob <= 0 for t in content)
+
+
+def test_a_shorter_limit_is_kept_and_told(client):
+    done = ask(client, max_tokens=2)
+    assert done.usage.completion_tokens <= 2 and done.choices[0].finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "told"),
+    [
+        ({"model": "nobody"}, 404, "use desk"),
+        ({"temperature": 0.7}, 400, "temperature"),
+        ({"response_format": {"type": "json_object"}}, 400, "response_format"),
+        ({"max_tokens": 999}, 400, "at most 8"),
+        ({"frobnicate": 1}, 400, "frobnicate"),
+        ({"messages": []}, 400, "messages"),
+        ({"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "y"}]}, 400, "desk's '-raw'"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "only text"),
+        ({"messages": [{"role": "user", "content": "x" * 5000}]}, 413, "larger than 4,000"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(server, change, status, told):
+    body = {"model": "desk", "messages": [{"role": "user", "content": "x"}]} | change
+    found = httpx.post(f"{server[0]}/chat/completions", json=body, headers={"Authorization": "Bearer secret"})
+    assert found.status_code == status
+    assert told.replace("desk's ", "model's ") in found.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b'{"model": 1}', b"[" * 3000])
+def test_a_body_that_is_no_request_is_400(server, content):
+    found = httpx.post(f"{server[0]}/chat/completions", content=content, headers={"Authorization": "Bearer secret"})
+    assert found.status_code == 400 and found.json()["error"]["message"]
+
+
+def test_a_wrong_or_missing_token_is_401_and_health_needs_none(server):
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        assert httpx.get(f"{server[0]}/models", headers=headers).status_code == 401
+        assert httpx.get(server[0].replace("/v1", "/metrics"), headers=headers).status_code == 401
+    root = server[0].removesuffix("/v1")
+    assert httpx.get(f"{root}/health").json() == {"status": "ok"}
+    assert httpx.get(f"{root}/ready").json()["ready"] is True
+
+
+def test_the_log_masks_personal_data_and_breaks_no_line(server, client):
+    ask(client, "mail me\nat ann@example.org or 0171 2345678")
+    rows = [json.loads(line) for line in server[1].read_text().splitlines()]
+    assert rows[-1]["input"] == "mail me\nat <e-mail> or <number>"
+    assert {"time", "output", "latency_s", "passages", "completion_tokens"} <= set(rows[-1])
+
+
+def test_metrics_count_answers_and_refusals(server, client):
+    ask(client)
+    text = httpx.get(server[0].replace("/v1", "/metrics"), headers={"Authorization": "Bearer secret"}).text
+    assert 'ftkit_answer_seconds_count{model="desk"}' in text and 'ftkit_refused_total{model="desk",status="401"}' in text
+
+
+def test_more_questions_than_may_wait_get_429_with_the_time_to_wait_and_the_others_are_answered(served):
+    body = {"model": "desk", "messages": [{"role": "user", "content": "x"}]}
+    with running(served, limits=Limits(waiting=2)) as url:
+        found = []
+
+        def one():
+            found.append(httpx.post(f"{url}/chat/completions", json=body, timeout=60))
+
+        threads = [threading.Thread(target=one) for _ in range(24)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    codes = [r.status_code for r in found]
+    assert set(codes) == {200, 429} and len(codes) == 24
+    assert all(int(r.headers["Retry-After"]) >= 1 for r in found if r.status_code == 429)
+
+
+def test_load_is_measured_per_number_of_clients(server):
+    points = load(server[0], "desk", ["a", "b"], [1, 3], 6, token="secret")
+    assert [(p.clients, p.failed) for p in points] == [(1, 0), (3, 0)]
+    assert all(0 < p.p50_s <= p.p95_s and p.answers_per_s > 0 for p in points)
+
+
+def test_an_altered_missing_or_added_file_is_refused(tiny_checkpoint, tmp_path):
+    folder = tmp_path / "export"
+    deployment.write(folder, bundle(tiny_checkpoint("llama")), texts={"README.md": "x", "serving/a.sh": "echo"})
+    (folder / "README.md").write_text("y")
+    with pytest.raises(BadInput, match=r"README.md was altered"):
+        Served(folder)
+    (folder / "README.md").unlink()
+    with pytest.raises(BadInput, match=r"README.md is missing"):
+        Served(folder)
+    (folder / "README.md").write_text("x")
+    (folder / "evil.py").write_text("")
+    with pytest.raises(BadInput, match=r"evil.py does not belong"):
+        Served(folder)
+
+
+def test_other_base_weights_are_refused(tiny_checkpoint, tmp_path):
+    deployment.write(tmp_path / "export", bundle(tiny_checkpoint("llama"), base_sha256="0" * 64))
+    with pytest.raises(BadInput, match="other weights than those that were tested"):
+        Served(tmp_path / "export")
+
+
+def test_a_failed_export_leaves_the_old_one(tiny_checkpoint, tmp_path):
+    folder = tmp_path / "export"
+    deployment.write(folder, bundle(tiny_checkpoint("llama")), texts={"README.md": "old"})
+
+    def full(target):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(Exception, match="No space left"):
+        deployment.write(folder, bundle(tiny_checkpoint("llama")), weights=full)
+    assert (folder / "README.md").read_text() == "old" and deployment.verify(folder).name == "desk"
+    folder.rename(tmp_path / ".export.old")  # killed between the two renames
+    assert deployment.verify(folder).name == "desk"
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_checkpoint, tmp_path_factory):
+    base, folder = tiny_checkpoint("llama"), tmp_path_factory.mktemp("tuned")
+    local = LocalModel(str(base))
+    torch.manual_seed(3)
+    model = wrap_lora(local.model, 4, 8)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.3)
+    model.save_pretrained(str(folder / "trained"))
+    local.tokenizer.save_pretrained(str(folder / "trained"))
+    for form in ("adapter", "merged"):
+        source = folder / "trained"
+        weights = deployment.copied(source) if form == "adapter" else deployment.merged(str(base), source, local.tokenizer)
+        deployment.write(folder / form / "export", bundle(base, form, "tuned", weights="weights"), weights=weights)
+    return {form: Served(folder / form / "export", threads=1) for form in ("adapter", "merged")}
+
+
+def test_adapter_and_merged_model_answer_the_same(tuned):
+    texts = [f"question {i}" for i in range(6)]
+    (asked, first), (_, second) = (tuned[form].answer(texts) for form in ("adapter", "merged"))
+    assert [r.text for r in first] == [r.text for r in second]
+    values = [[v for _, v in tuned[form].model.logprobs(asked[0].messages, first[0].text)] for form in ("adapter", "merged")]
+    assert values[0] == pytest.approx(values[1], abs=1e-4)
+
+
+@pytest.mark.parametrize("form", ["adapter", "merged"])
+@pytest.mark.parametrize("fault", ["chat template", "end token", "adapter not applied", "adapter applied twice", "low precision"])
+def test_a_planted_fault_is_really_there_and_is_taken_out_again(tuned, form, fault):
+    served = tuned[form]
+
+    def state():
+        asked, replies = served.answer(["question 1"])
+        return (
+            replies[0].text,
+            replies[0].completion_tokens,
+            served.prompt_sha256(asked[0].messages),
+            served.model.logprobs(asked[0].messages, "word"),
+        )
+
+    before = state()
+    with planted(served, fault) as possible:
+        assert possible
+        inside = state()
+    # An answer of the random tiny model may fill its limit with or without an end token.
+    assert inside != before or fault == "end token"
+    assert state() == before
+
+
+def test_a_fault_that_cannot_occur_is_told(served):
+    with planted(served, "stale index") as possible:
+        assert not possible
+    with planted(served, "adapter not applied") as possible:
+        assert not possible
+
+
+@pytest.mark.parametrize("form", ["adapter", "merged", "base"])
+def test_serving_files_are_parsed_and_hold_template_ends_and_limits(form):
+    limits = deployment.Limits(512, ["<|end|>"], 8 if form == "adapter" else 0)
+    record = Bundle.model_validate({**json.loads(BUNDLE), "form": form, "weights": "" if form == "base" else "weights"})
+    made = deployment.files(record, limits, "{% for m in messages %}{{ m }}{% endfor %}", [{"role": "user", "content": "ä"}])
+    checked = {f.name: f.checked for f in deployment.checked(made)}
+    assert checked["serving/vllm.sh"].startswith("parsed") and checked["serving/sagemaker.py"].startswith("parsed")
+    assert "512" in made["serving/vllm.sh"] and "chat_template.jinja" in made["serving/vllm.sh"]
+    assert ("--enable-lora" in made["serving/vllm.sh"]) == (form == "adapter")
+    assert "<|end|>" in made["serving/ollama/Modelfile"]
+    kinds = [part["kind"] for part in yaml.safe_load_all(made["serving/kubernetes.yaml"])]
+    assert kinds == ["Deployment", "Service"]
+
+
+BUNDLE = json.dumps({
+    "name": "desk", "project": "p", "spec": {"name": "x", "family": "prompting", "model": "base", "prompt": "a", "retriever": False},
+    "prompt": {"name": "a", "system": "s"}, "base_model": "embedded", "form": "base", "max_new_tokens": 8, "batch_size": 4, "instruction": "i",
+    "verdict": "v", "run": "r", "created": "c",
+})  # fmt: skip
+
+
+def test_a_template_loses_its_generation_tags_only():
+    plain = deployment.plain_template("a{%- generation -%}b{% endgeneration %}c{% for x in y %}{% endfor %}")
+    assert plain == "abc{% for x in y %}{% endfor %}"
+
+
+def test_beyond_loopback_a_token_is_needed():
+    for host in ("127.0.0.1", "localhost", "::1"):
+        check_host(host, "")
+    check_host("0.0.0.0", "secret")
+    with pytest.raises(BadInput, match="FTKIT_TOKEN"):
+        check_host("0.0.0.0", "")
+
+
+def test_serving_a_run_without_an_export_says_what_to_run(tmp_path, capsys):
+    with pytest.raises(NotReady, match="09_deployment"):
+        folder_of(tmp_path)
+    assert main(["serve", str(tmp_path)]) == 2
+    assert "09_deployment" in capsys.readouterr().err
+
+
+def test_hashes_leave_the_record_out_and_sizes_add_up(served):
+    assert exporting.RECORD not in served.bundle.files and "README.md" in served.bundle.files
+    assert deployment.size_mib(served.folder) > 0
