@@ -1,4 +1,4 @@
-"""The command line: ``ftkit new | run | lab | report | serve | runs | doctor | explain``."""
+"""The command line: ``ftkit new | run | lab | report | serve | monitor | runs | doctor | explain``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from pathlib import Path
 from ftkit import __version__
 from ftkit.errors import BadInput, FtkitError
 
-EPILOG = (
-    "Exit codes: 0 done; 1 a stage failed; 2 bad input or not ready; 130 stopped by Ctrl-C (run the same command again to go on)."
-)
+EPILOG = "Exit codes: 0 done; 1 a stage failed; 2 bad input or not ready; 3 `monitor`: something must be done; 130 stopped by Ctrl-C (run the same command again to go on)."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,6 +95,13 @@ def parser() -> argparse.ArgumentParser:
         "--log-unmasked", action="store_true", help="do not mask e-mail addresses, IBANs and long numbers in the log"
     )
     serve.set_defaults(call=_serve)
+
+    monitor = commands.add_parser(
+        "monitor", help="look at the production log (10_monitoring); for cron: exit code 3 where something must be done"
+    )
+    monitor.add_argument("file", help="parameter file of the project that serves")
+    monitor.add_argument("--log", default="", help="the log, instead of monitoring.log")
+    monitor.set_defaults(call=_monitor)
 
     listing = commands.add_parser("runs", help="list the runs under outputs/")
     listing.set_defaults(call=_runs)
@@ -215,6 +220,19 @@ def _serve(given: argparse.Namespace) -> None:
     print(f"Serving {served.bundle.spec.name} of {served.bundle.project} as '{served.bundle.name}' (Ctrl-C ends it)")
     print(f"http://{given.host}:{given.port}/v1", flush=True)
     uvicorn.Server(run.config(app, given.host, given.port)).run()
+
+
+def _monitor(given: argparse.Namespace) -> int:
+    from ftkit import params, pipeline, runs
+    from ftkit.records import MonitoringCard
+
+    file = _project(given.file)
+    overrides = [f"monitoring.log={_project(given.log)}"] if given.log else []
+    pipeline.run(file, selection=pipeline.Selection(["monitoring"], force=True), overrides=overrides, say=_say)
+    run = Path(params.load(file)["monitoring"].run)
+    card = runs.read_record(run / "monitoring" / "monitoring.json", MonitoringCard)
+    print("\n".join([f"Verdict: {card.verdict}", *card.reasons, *(f"Next: {step}" for step in card.next_steps)]))
+    return 0 if card.verdict in ("keep", "nothing to watch") else 3
 
 
 def _runs(_: argparse.Namespace) -> None:

@@ -27,8 +27,18 @@ from ftkit.records import Manifest, Record
 
 R = TypeVar("R", bound=Record)
 
-STAGES = ["task", "data", "prompting", "retrieval", "training", "evaluation", "decision", "deployment"]
-NUMBERS = {"task": 1, "data": 2, "prompting": 3, "retrieval": 4, "training": 5, "evaluation": 7, "decision": 8, "deployment": 9}
+STAGES = ["task", "data", "prompting", "retrieval", "training", "evaluation", "decision", "deployment", "monitoring"]
+NUMBERS = {
+    "task": 1,
+    "data": 2,
+    "prompting": 3,
+    "retrieval": 4,
+    "training": 5,
+    "evaluation": 7,
+    "decision": 8,
+    "deployment": 9,
+    "monitoring": 10,
+}
 READS: dict[str, list[str]] = {
     "task": [],
     "data": ["task"],
@@ -38,6 +48,7 @@ READS: dict[str, list[str]] = {
     "evaluation": ["task", "data", "prompting", "retrieval", "training"],
     "decision": ["task", "data", "training", "evaluation"],
     "deployment": ["task", "data", "prompting", "retrieval", "training", "evaluation", "decision"],
+    "monitoring": ["task", "data", "retrieval", "training", "evaluation", "deployment"],
 }
 SHARED_CODE = ["errors.py", "records.py", "params.py", "runs.py", "stages.py", "checks", "power.py", "statistics.py"]
 MODEL_CODE = [
@@ -58,6 +69,7 @@ CODE: dict[str, list[str]] = {
     "evaluation": ["evaluation", *MODEL_CODE],
     "decision": ["decision"],
     "deployment": ["deployment", "serving", *MODEL_CODE],
+    "monitoring": ["monitoring", "watch.py", "demo", "models", "retrieval", "evaluation"],
 }
 PACKAGES = ["torch", "transformers", "peft", "trl", "lancedb", "sentence-transformers", "pandas", "plotly", "papermill"]
 

@@ -70,3 +70,10 @@ def test_inputs(stage: runs.Stage, limit: int) -> Any:
     """
     table = runs.read_table(stage.of("data", "examples.parquet"))
     return table.loc[table["split"] == "test", ["id", "input"]].head(limit).reset_index(drop=True)
+
+
+def usual_examples(stage: runs.Stage) -> Any:
+    """Return the training and validation examples: what the model was made for."""
+    import pandas as pd
+
+    return pd.concat([examples(stage, "train"), examples(stage, "validation")], ignore_index=True)

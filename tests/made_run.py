@@ -17,6 +17,7 @@ from ftkit.records import (
     DeploymentCard,
     Estimate,
     LoadPoint,
+    MonitoringCard,
     Parity,
     Prompt,
     PromptBook,
@@ -26,6 +27,7 @@ from ftkit.records import (
     StrategySpec,
     TrainingCard,
     TrainPoint,
+    WatchedSignal,
 )
 from ftkit.statistics import wilson
 from ftkit.task import build_card, suitability
@@ -39,10 +41,10 @@ TRUTH = {"category": "delivery", "urgency": "high", "reply": "34 days", "source"
 
 
 def make_run(
-    folder: Path, right: dict[str, float] | None = None, n: int = 240, hostile: str = "", until: str = "deployment"
+    folder: Path, right: dict[str, float] | None = None, n: int = 240, hostile: str = "", until: str = "monitoring"
 ) -> Path:
     """Write every stage's records up to one stage; ``hostile`` text stands wherever data stand."""
-    made = [_task, _data, _prompting, _retrieval, _training, _evaluation, _decision, _deployment]
+    made = [_task, _data, _prompting, _retrieval, _training, _evaluation, _decision, _deployment, _monitoring]
     for stage, write in zip(runs.STAGES, made, strict=True):
         p = MODELS[stage]()
         work = runs.Stage(folder, stage, p.model_dump(mode="json", exclude={"run"}))
@@ -215,3 +217,22 @@ def _deployment(work, case):
     )  # fmt: skip
     runs.write_record(work.path("deployment.json"), card)
     return ["deployment.json"]
+
+
+def _monitoring(work, case):
+    weeks = [f"2026-06-{day:02d}" for day in (1, 8, 15, 22)]
+    signal = WatchedSignal(
+        name="unknown words",
+        unit="share",
+        usual=0.01,
+        values=[0.01, 0.01, 0.06, 0.07],
+        p_values=[0.5, 0.4, 1e-9, 1e-9],
+        since=weeks[2],
+    )
+    card = MonitoringCard(
+        log="log.jsonl", rows=400, weeks=weeks, rows_per_week=[100] * 4, reference="the examples of 02", signals=[signal], p_limit=1e-3,
+        examples=[(weeks[2], f"new{case['hostile']}")], words=[("rundo", 0.0, 0.2)], label_rows=60, verdict="label first",
+        reasons=["Since the week of 2026-06-15: unknown words went from 0.01 to 0.07 (share)."], next_steps=["Fill in label_sample.csv."],
+    )  # fmt: skip
+    runs.write_record(work.path("monitoring.json"), card)
+    return ["monitoring.json"]

@@ -45,6 +45,7 @@ def _desk(scenario: str) -> Sections:
         # The base is tiny: a fifth of whole records right is a lot for it, and 400 general items bound a loss to about 6 points.
         "evaluation": {"probe_items": 400, **(LATER if scenario == "main" else {})},
         "decision": {"min_accuracy": 0.2},
+        **({"monitoring": {"log": "demo", "handbook": "demo"}} if scenario == "main" else {}),
     }
 
 

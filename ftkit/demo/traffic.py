@@ -14,7 +14,7 @@ from ftkit.demo.messages import Message, Sender, ask_absent
 from ftkit.demo.scenarios import check
 from ftkit.runs import write_text
 
-START = dt.datetime(2026, 9, 7, 7, 0, tzinfo=dt.UTC)
+START = dt.datetime(2026, 6, 1, 7, 0, tzinfo=dt.UTC)
 WEEKS = 13
 EDITION_WEEK, TOPIC_WEEK, WORDING_WEEK = 5, 7, 10
 TOPIC_SHARE, WORDING_SHARE = 0.2, 0.6

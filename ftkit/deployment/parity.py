@@ -19,7 +19,7 @@ TOLERANCE = 1e-4  # nats per token; a merged adapter in float32 differs by 1e-6,
 LOW_PRECISION = 0.05
 ADAPTER, END, TEMPLATE, WEIGHTS, INDEX, ROUNDING, PRECISION, NONE = (
     "the adapter is not applied", "the end token is missing", "another chat template or prompt",
-    "other weights: the adapter applied twice, in part, or another one", "another index: stale or of other articles",
+    "other weights: adapter twice, in part, or another", "another index: stale or of other articles",
     "rounding", "the same weights in lower precision", "none",
 )  # fmt: skip
 

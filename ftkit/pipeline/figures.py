@@ -7,7 +7,17 @@ from pathlib import Path
 
 from ftkit import runs
 from ftkit.errors import FtkitError
-from ftkit.records import DataCard, Decision, DeploymentCard, Evaluation, PromptBook, RetrievalCard, Suitability, TrainingCard
+from ftkit.records import (
+    DataCard,
+    Decision,
+    DeploymentCard,
+    Evaluation,
+    MonitoringCard,
+    PromptBook,
+    RetrievalCard,
+    Suitability,
+    TrainingCard,
+)
 
 
 def key_figure(run: Path, stage: str) -> str:
@@ -67,7 +77,15 @@ def _deployment(folder: Path) -> str:
     return f"{c.strategy} exported ({c.form}, {c.size_mib:.1f} MiB): {told}{caught}"
 
 
+def _monitoring(folder: Path) -> str:
+    c = runs.read_record(folder / "monitoring.json", MonitoringCard)
+    alarms = [f"{s.name} since {s.since}" for s in c.signals if s.since]
+    return (
+        f"{c.verdict}: {c.rows:,} messages, {', '.join(alarms) or 'no alarm'}" if c.rows else "no log named: nothing to watch yet"
+    )
+
+
 FIGURES: dict[str, Callable[[Path], str]] = {
     "task": _task, "data": _data, "prompting": _prompting, "retrieval": _retrieval, "training": _training,
-    "evaluation": _evaluation, "decision": _decision, "deployment": _deployment,
+    "evaluation": _evaluation, "decision": _decision, "deployment": _deployment, "monitoring": _monitoring,
 }  # fmt: skip

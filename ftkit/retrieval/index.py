@@ -190,10 +190,12 @@ class Index:
         queries = self._embed(texts, progress)
         if len(self.passages) > IN_MEMORY_ROWS:
             return [self._lance(query, depth) for query in queries]
-        similar = queries @ self._in_memory().T
+        similar = queries @ self.vectors.T
         return [_best(row, depth) for row in similar]
 
-    def _in_memory(self) -> Any:
+    @property
+    def vectors(self) -> Any:
+        """Unit vectors of all passages, shape ``[passages, dimension]``, in their order."""
         if self._matrix is None:
             import numpy as np
 

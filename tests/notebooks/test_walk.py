@@ -91,18 +91,18 @@ def test_an_unchanged_rerun_starts_no_kernel_and_is_quick(walk):
     assert before == {s: (run / s / "manifest.json").stat().st_mtime_ns for s in runs.STAGES}
 
 
-def test_a_changed_limit_redoes_the_decision_and_what_ships_only(walk, tmp_path):
+def test_a_changed_limit_redoes_the_decision_and_what_follows_only(walk, tmp_path):
     file, run, _ = walk
     copy = shutil.copytree(run, tmp_path / "run")
     done = ftkit("run", file, "--set", f"run={copy}", "--set", "decision.margin_points=7")
-    assert done.returncode == 0 and "2 stages run, 6 unchanged" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "3 stages run, 6 unchanged" in done.stdout, done.stdout + done.stderr
     assert "parameters changed: margin_points" in done.stdout
 
 
 def test_killed_in_training_the_same_command_ends_with_the_same_decision(walk, tmp_path):
     file, run, _ = walk
     copy = shutil.copytree(run, tmp_path / "run")
-    for stage in ("training", "evaluation", "decision", "deployment"):
+    for stage in ("training", "evaluation", "decision", "deployment", "monitoring"):
         shutil.rmtree(copy / stage)
     command = [sys.executable, "-u", "-m", "ftkit.cli", "run", str(file), "--set", f"run={copy}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)

@@ -53,17 +53,24 @@ def load(card: DeploymentCard) -> Any:
     if not card.load:
         return None
     clients = [str(x.clients) for x in card.load]
-    figure = make_subplots(rows=1, cols=2, subplot_titles=("answers a second", "seconds per answer"), horizontal_spacing=0.12)
+    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.14)
     figure.add_bar(
         x=clients, y=[x.answers_per_s for x in card.load], marker_color=theme.ACCENT, text=[f"{x.answers_per_s:.1f}" for x in card.load],
-        textposition="outside", cliponaxis=False, showlegend=False, row=1, col=1, width=0.5,
+        textposition="outside", cliponaxis=False, row=1, col=1, width=0.5, name="answers a second",
     )  # fmt: skip
-    for name, values, dash in (("median", [x.p50_s for x in card.load], "solid"), ("95%", [x.p95_s for x in card.load], "dot")):
+    for name, values, dash in (
+        ("median", [x.p50_s for x in card.load], "solid"),
+        ("95% within", [x.p95_s for x in card.load], "dot"),
+    ):
         figure.add_scatter(
-            x=clients, y=values, mode="lines+markers", name=name, line={"color": theme.MUTED, "dash": dash, "width": 2}, row=1, col=2,
+            x=clients, y=values, mode="lines+markers+text", name=name, line={"color": theme.MUTED, "dash": dash, "width": 2}, row=1, col=2,
+            text=[""] * (len(values) - 1) + [f"{name} "], textposition="middle left", textfont={"color": theme.MUTED}, cliponaxis=False,
         )  # fmt: skip
+    figure.update_layout(showlegend=False)
     figure.update_xaxes(title="clients at once", type="category")
     figure.update_yaxes(rangemode="tozero")
+    figure.update_yaxes(title="answers a second", row=1, col=1)
+    figure.update_yaxes(title="seconds per answer", row=1, col=2)
     first, best = card.load[0], max(card.load, key=lambda x: x.answers_per_s)
     gain = best.answers_per_s / first.answers_per_s if first.answers_per_s else 0
     title = f"{best.answers_per_s:.0f} answers a second with {best.clients} clients, {gain:.1f} times one client's"

@@ -15,6 +15,7 @@ from ftkit.records import (
     DeploymentCard,
     Evaluation,
     Manifest,
+    MonitoringCard,
     PromptBook,
     Record,
     RetrievalCard,
@@ -51,6 +52,7 @@ class Found:
     evaluation: Evaluation | None = None
     decision: Decision | None = None
     deployment: DeploymentCard | None = None
+    monitoring: MonitoringCard | None = None
 
     def parameters(self, stage: str) -> dict[str, Any]:
         """Return the parameters that a stage ran with; empty where it did not."""
@@ -93,6 +95,7 @@ def load(run: Path) -> Found:
     found.evaluation = _record(found, "evaluation", "evaluation.json", Evaluation)
     found.decision = _record(found, "decision", "decision.json", Decision)
     found.deployment = _record(found, "deployment", "deployment.json", DeploymentCard)
+    found.monitoring = _record(found, "monitoring", "monitoring.json", MonitoringCard)
     found.warnings += [w for stage in found.manifests for w in _older(found, stage)]
     return found
 

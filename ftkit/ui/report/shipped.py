@@ -1,4 +1,4 @@
-"""The section on what ships: does the export answer as the strategy did in the test?"""
+"""The sections on what ships and on what became of it: does the export answer as the strategy did in the test?"""
 
 from __future__ import annotations
 
@@ -22,6 +22,29 @@ def deployment(found: Found) -> Section:
         text(_told(card)), *chart(figures.parity(card)), *table([_row(p) for p in card.parity], "The same questions, asked again"),
         *more("Faults planted to see whether they would be noticed", table([_row(p) for p in card.faults])), *chart(figures.load(card)),
         *more("Files for serving platforms", table([{"file": f.name, "platform": f.platform, "checked": f.checked} for f in card.serving])),
+    ]  # fmt: skip
+    return section
+
+
+def monitoring(found: Found) -> Section:
+    """What production looks like against what was tested, and what to do."""
+    section = Section("monitoring", "Production", "Has it drifted, and is it time to re-tune?")
+    card = found.monitoring
+    if card is None:
+        section.missing = found.missing.get("monitoring", "")
+        return section
+    if not card.rows:
+        section.blocks = [text("There is no log yet. ftkit serve writes one (--log FILE); name it as monitoring.log and run 10.")]
+        return section
+    from ftkit.ui.figures import monitoring as figures
+
+    examples = [{"week of": week, "message": data_text(message, 300)} for week, message in card.examples]
+    section.blocks = [
+        text(f"Verdict: {card.verdict}. {card.rows:,} messages in {len(card.weeks)} weeks, held against {card.reference}."),
+        *table([{"reason": r} for r in card.reasons], "What it rests on"), *table([{"next": s} for s in card.next_steps], "What to do"),
+        *chart(figures.signals(card)), *table(figures.signal_rows(card)),
+        *more("Messages most unlike the usual ones", table(examples)),
+        *more("Words that have become more frequent", table([{k: data_text(v) for k, v in r.items()} for r in figures.word_rows(card)])),
     ]  # fmt: skip
     return section
 

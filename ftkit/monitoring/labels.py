@@ -1,0 +1,67 @@
+"""What to label this week, and the accuracy that labelled answers show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ftkit.errors import BadInput
+
+COLUMNS = ["id", "time", "why", "input", "output", "right_answer"]
+RANDOM, NEW = "random", "unlike the usual"
+
+
+def label_sample(rows: Any, unlike: Any, size: int, seed: int) -> Any:
+    """Return the rows to label: half drawn at random (for an estimate without bias), half the most unlike the usual.
+
+    Args:
+        rows: Rows of the last four weeks (``time``, ``input``, ``output``).
+        unlike: Per row, how unlike the usual it is.
+        size: Rows in all.
+        seed: Seed of the draw.
+
+    Returns:
+        A table with ``COLUMNS``; ``right_answer`` is empty.
+    """
+    import hashlib
+
+    import pandas as pd
+
+    rows = rows.assign(unlike=unlike)
+    drawn = rows.sample(min(len(rows), -(-size // 2)), random_state=seed)
+    rest = rows.drop(drawn.index).sort_values("unlike", ascending=False, kind="stable").head(size - len(drawn))
+    found = pd.concat([drawn.assign(why=RANDOM), rest.assign(why=NEW)])
+    found["time"] = found["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    found["id"] = [
+        hashlib.sha256(f"{t}{x}".encode()).hexdigest()[:12] for t, x in zip(found["time"], found["input"], strict=True)
+    ]
+    found["right_answer"] = ""
+    for column in ("input", "output"):  # a spreadsheet must not run what a customer wrote
+        found[column] = [f"'{t}" if t[:1] in "=+-@\t\r" else t for t in found[column]]
+    return found[COLUMNS].reset_index(drop=True)
+
+
+def read_labels(path: Path) -> tuple[Any, Any]:
+    """Return labelled answers as items and answers that 07's scores take; only those drawn at random.
+
+    Raises:
+        BadInput: The file is missing, lacks a column, or holds no labelled answer.
+    """
+    import pandas as pd
+
+    if not path.is_file():
+        raise BadInput("there is no such file", where=str(path), todo="check monitoring.labels; empty: none yet")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = [c for c in ("id", "input", "output", "right_answer") if c not in table]
+    if missing:
+        raise BadInput(
+            f"has no column {missing[0]}", where=str(path), todo="fill in the file that 10_monitoring wrote (label_sample.csv)"
+        )
+    table = table[(table["right_answer"].str.strip() != "") & (table.get("why", RANDOM) == RANDOM)]
+    if table.empty:
+        raise BadInput(
+            "holds no labelled answer among those drawn at random", where=str(path), todo="fill in the column right_answer"
+        )
+    items = pd.DataFrame({"id": table["id"], "input": table["input"], "output": table["right_answer"], "group": "", "cluster": "", "split": "test", "source_row": range(len(table))})  # fmt: skip
+    answers = pd.DataFrame({"item_id": table["id"], "strategy": "production", "text": table["output"], "prompt_tokens": 0, "completion_tokens": 0, "latency_s": 0.0, "passage_ids": [[]] * len(table), "passages": [[]] * len(table), "cut": 0})  # fmt: skip
+    return items.reset_index(drop=True), answers.reset_index(drop=True)

@@ -1,0 +1,112 @@
+"""What is watched: the meaning, length and words of inputs, whether the handbook covers them, outputs and feedback."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ftkit.checks.formats import format_of
+from ftkit.checks.parse import parse
+from ftkit.monitoring.drift import Signal
+from ftkit.monitoring.logs import Log
+from ftkit.records import TaskCard
+
+LARGEST_WEEK, LARGEST_REFERENCE = 100, 500
+ABSTENTIONS = ("we will check",)
+
+
+def words(text: str) -> set[str]:
+    """Return the words of a text in lower case, numbers left out."""
+    return {w for w in re.findall(r"[^\W\d_]+(?:['-][^\W\d_]+)*", text.casefold())}
+
+
+def thinned(log: Log, seed: int, largest: int = LARGEST_WEEK) -> Any:
+    """Return at most so many rows of each week, drawn at random: what is watched needs no more."""
+    parts = [
+        week if len(week) <= largest else week.sample(largest, random_state=seed + int(str(number)))
+        for number, week in log.table.groupby("week")
+    ]
+    import pandas as pd
+
+    return pd.concat(parts).sort_values("time", kind="stable").reset_index(drop=True)
+
+
+def signals_of(
+    rows: Any, vectors: Any, reference: Sequence[str], reference_vectors: Any, weeks: int, card: TaskCard, *, usual_outputs: Sequence[str] = (),
+    covered: tuple[Any, Any] | None = None,
+) -> list[Signal]:  # fmt: skip
+    """Return the signals that this log can show.
+
+    Args:
+        rows: Rows of the log (see ``Log.table``).
+        vectors: Unit vectors of their inputs.
+        reference: Inputs that are usual.
+        reference_vectors: Their unit vectors.
+        weeks: Number of weeks.
+        card: The task.
+        usual_outputs: Answers of the strategy in the test.
+        covered: Similarity of the best passage, of the reference and of the rows; None without a handbook.
+    """
+    by_week = [np.flatnonzero(rows["week"].to_numpy() == w) for w in range(weeks)]
+
+    def split(values: Any) -> list[Any]:
+        return [np.asarray(values)[places] for places in by_week]
+
+    counted = Counter(w for text in reference for w in words(text))
+    inside = [_unknown(words(t), counted, 1) for t in reference]
+    outside = [_unknown(words(t), counted, 0) for t in rows["input"]]
+    lengths = [[float(len(t.split())) for t in texts] for texts in (reference, rows["input"])]
+    found = [
+        Signal("meaning of the questions", "times what chance gives", "vectors", reference_vectors, split(vectors)),
+        Signal("length of the questions", "words", "values", np.asarray(lengths[0]), split(lengths[1])),
+        Signal("unknown words", "share of a question's words", "values", np.asarray(inside), split(outside)),
+    ]
+    if covered is not None:
+        found.append(
+            Signal(
+                "covered by the handbook", "similarity of the best passage", "values", np.asarray(covered[0]), split(covered[1])
+            )
+        )
+    if usual_outputs and (rows["output"] != "").all():
+        found += _outputs(card, usual_outputs, rows["output"].tolist(), split)
+    said = rows["feedback"].to_numpy(dtype=float)
+    if np.isfinite(said).mean() > 0.05:
+        found.append(_feedback(said, by_week))
+    return found
+
+
+def _unknown(found: set[str], counted: Counter[str], own: int) -> float:
+    """Return the share of words that no other reference text holds."""
+    return sum(counted[w] <= own for w in found) / len(found) if found else 0.0
+
+
+def _outputs(card: TaskCard, usual: Sequence[str], now: Sequence[str], split: Any) -> list[Signal]:
+    def failed(text: str) -> float:
+        return float(format_of(card, text, parse(card, text)) == "failed")
+
+    def declined(text: str) -> float:
+        return float(any(a in text.casefold() for a in ABSTENTIONS))
+
+    both = [[measure(t) for t in texts] for measure in (failed, declined) for texts in (usual, now)]
+    lengths = [[float(len(t)) for t in texts] for texts in (usual, now)]
+    return [
+        Signal("answers in the wrong format", "share", "yes", np.asarray(both[0]), split(both[1])),
+        Signal("answers that decline", "share", "yes", np.asarray(both[2]), split(both[3])),
+        Signal("length of the answers", "characters", "values", np.asarray(lengths[0]), split(lengths[1])),
+    ]
+
+
+def _feedback(said: Any, by_week: list[Any]) -> Signal:
+    """Feedback has no usual value from the test: the first four weeks stand for it."""
+    weeks = [1 - said[places][np.isfinite(said[places])] for places in by_week]
+    return Signal(
+        "complaints",
+        "share of the feedback",
+        "yes",
+        np.concatenate(weeks[:4]),
+        [w if i >= 4 else w[:0] for i, w in enumerate(weeks)],
+    )
