@@ -110,7 +110,7 @@ def test_killed_in_training_the_same_command_ends_with_the_same_decision(walk, t
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (copy / "training" / "manifest.json").exists()
-    done = ftkit("run", file, "--set", f"run={copy}")
+    done = ftkit("run", file, "--set", f"run={copy}", "--until", "decision")
     assert done.returncode == 0, done.stdout + done.stderr
     assert outcome(copy) == outcome(run)
 
