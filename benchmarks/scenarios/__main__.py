@@ -31,7 +31,7 @@ def walk(scenario: str, seed: int, out: Path, overrides: list[str]) -> dict[str,
         sections[stage] |= values
     runs.write_text(file, f"run: {json.dumps(str(folder))}\n{to_yaml(sections, comment(name))}")
     began = time.monotonic()
-    done = pipeline.run(file, overrides=overrides, say=lambda line: None)
+    done = pipeline.run(file, selection=pipeline.Selection(last="decision"), overrides=overrides, say=lambda line: None)
     decision = runs.read_record(folder / "decision" / "decision.json", Decision)
     evaluation = runs.read_record(folder / "evaluation" / "evaluation.json", Evaluation)
     right = SCENARIOS[scenario].right_answer
