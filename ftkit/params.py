@@ -209,6 +209,29 @@ class TrainingParameters(ModelParameters):
         return super().external() + ([Path(self.general_data)] if self.general_data else [])
 
 
+class PreferenceParameters(ModelParameters):
+    """06_preference: do people prefer the tuned answers?"""
+
+    method: Literal["none", "dpo"] = Field(
+        default="none", description="none, or dpo (direct preference optimisation on top of the adapter of 05)"
+    )
+    pairs: str = Field(
+        default="",
+        description="file of pairs (prompt, chosen, rejected); empty: made from the tuned model's own answers to training examples",
+    )
+    pair_items: int = Field(default=200, ge=8, description="training examples that answers are drawn for")
+    samples: int = Field(default=4, ge=2, le=32, description="answers drawn per example")
+    temperature: float = Field(default=1.0, gt=0, le=2, description="temperature of these answers")
+    beta: float = Field(default=0.1, gt=0, le=5, description="how strongly it is held near the model of 05; larger: nearer")
+    learning_rate: float = Field(default=1.0e-4, gt=0, lt=1, description="peak learning rate")
+    num_train_epochs: float = Field(default=1.0, gt=0, description="passes over the pairs")
+    per_device_train_batch_size: int = Field(default=8, ge=1, description="pairs per step")
+    check_items: int = Field(default=100, ge=10, description="validation examples that both models answer")
+
+    def external(self) -> list[Path]:
+        return super().external() + ([Path(self.pairs)] if self.pairs else [])
+
+
 class EvaluationParameters(ModelParameters):
     """07_evaluation: how does every strategy do on the test set, opened once?"""
 
@@ -293,6 +316,7 @@ MODELS: dict[str, type[Parameters]] = {
     "prompting": PromptingParameters,
     "retrieval": RetrievalParameters,
     "training": TrainingParameters,
+    "preference": PreferenceParameters,
     "evaluation": EvaluationParameters,
     "decision": DecisionParameters,
     "deployment": DeploymentParameters,

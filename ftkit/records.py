@@ -287,6 +287,44 @@ class TrainingCard(Record):
     general_allowed: float = Field(default=0.0, description="general skills that might be lost on them, a share")
 
 
+class PreferencePoint(Record):
+    """One line of the preference log; a margin is the reward of the better answer minus that of the worse one."""
+
+    step: int
+    loss: float | None = None
+    margin: float | None = None
+    held_loss: float | None = Field(default=None, description="on pairs from validation")
+    held_margin: float | None = None
+    held_accuracy: float | None = Field(default=None, description="share of validation pairs with the better answer ahead")
+
+
+class PreferenceCard(Record):
+    """Are the answers preferred after preference tuning?"""
+
+    method: Literal["none", "dpo"]
+    reason: str = Field(default="", description="why it was not done, or is used or not")
+    adapter: str = Field(default="", description="folder of the adapter, relative to the run folder")
+    source: str = Field(default="", description="where the pairs come from")
+    pairs: int = 0
+    gold_pairs: int = Field(default=0, description="pairs whose better answer is the data's, as no sampled one was right")
+    held_pairs: int = 0
+    log: list[PreferencePoint] = Field(default_factory=list)
+    duration_s: float = 0.0
+    items: int = Field(default=0, description="validation answers compared")
+    wins: int = Field(default=0, description="answers that score higher than those of 05")
+    losses: int = 0
+    win_rate: Estimate | None = Field(default=None, description="wins among the answers that score differently")
+    accuracy_before: Estimate | None = None
+    accuracy_after: Estimate | None = None
+    difference: Estimate | None = Field(default=None, description="share right after minus before")
+    words_before: float = 0.0
+    words_after: float = 0.0
+    repeated_before: float = Field(default=0.0, description="share of answers with a threefold repetition")
+    repeated_after: float = 0.0
+    hacked: str = Field(default="", description="sign of reward hacking; empty: none")
+    used: bool = Field(default=False, description="whether 07 uses it: a gain beyond chance and no hacking")
+
+
 class StrategySpec(Record):
     """A point of the grid model × prompt × retriever."""
 

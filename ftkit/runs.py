@@ -27,25 +27,27 @@ from ftkit.records import Manifest, Record
 
 R = TypeVar("R", bound=Record)
 
-STAGES = ["task", "data", "prompting", "retrieval", "training", "evaluation", "decision", "deployment", "monitoring"]
-NUMBERS = {
-    "task": 1,
-    "data": 2,
-    "prompting": 3,
-    "retrieval": 4,
-    "training": 5,
-    "evaluation": 7,
-    "decision": 8,
-    "deployment": 9,
-    "monitoring": 10,
-}
+STAGES = [
+    "task",
+    "data",
+    "prompting",
+    "retrieval",
+    "training",
+    "preference",
+    "evaluation",
+    "decision",
+    "deployment",
+    "monitoring",
+]
+NUMBERS = {stage: number for number, stage in enumerate(STAGES, 1)}
 READS: dict[str, list[str]] = {
     "task": [],
     "data": ["task"],
     "prompting": ["task", "data"],
     "retrieval": ["task", "data", "prompting"],
     "training": ["task", "data", "prompting", "retrieval"],
-    "evaluation": ["task", "data", "prompting", "retrieval", "training"],
+    "preference": ["task", "data", "prompting", "retrieval", "training"],
+    "evaluation": ["task", "data", "prompting", "retrieval", "training", "preference"],
     "decision": ["task", "data", "training", "evaluation"],
     "deployment": ["task", "data", "prompting", "retrieval", "training", "evaluation", "decision"],
     "monitoring": ["task", "data", "retrieval", "training", "evaluation", "deployment"],
@@ -66,6 +68,7 @@ CODE: dict[str, list[str]] = {
     "prompting": ["prompting", *MODEL_CODE],
     "retrieval": ["demo", *MODEL_CODE],
     "training": ["training", "strength.py", *MODEL_CODE],
+    "preference": ["training", "preferences.py", *MODEL_CODE],
     "evaluation": ["evaluation", *MODEL_CODE],
     "decision": ["decision"],
     "deployment": ["deployment", "serving", *MODEL_CODE],

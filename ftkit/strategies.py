@@ -15,6 +15,7 @@ from ftkit.prompting import TASK_ONLY, neutral, ranked, render, similar, trial
 from ftkit.records import (
     ANSWER_COLUMNS,
     Passage,
+    PreferenceCard,
     Prompt,
     PromptBook,
     RetrievalCard,
@@ -272,6 +273,11 @@ def training_conversations(
 def _draw(seed: int, text: str) -> float:
     """Return a number in 0..1 that is the same for the same seed and text."""
     return int(hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()[:8], 16) / 16**8
+
+
+def after_preference(training: TrainingCard, preference: PreferenceCard) -> TrainingCard:
+    """Return the training card with the adapter of 06, where that won beyond chance."""
+    return training.model_copy(update={"adapter": preference.adapter}) if preference.used else training
 
 
 def base_spec(book: PromptBook) -> StrategySpec:

@@ -19,6 +19,7 @@ from ftkit.records import (
     LoadPoint,
     MonitoringCard,
     Parity,
+    PreferenceCard,
     Prompt,
     PromptBook,
     PromptTrial,
@@ -44,7 +45,7 @@ def make_run(
     folder: Path, right: dict[str, float] | None = None, n: int = 240, hostile: str = "", until: str = "monitoring"
 ) -> Path:
     """Write every stage's records up to one stage; ``hostile`` text stands wherever data stand."""
-    made = [_task, _data, _prompting, _retrieval, _training, _evaluation, _decision, _deployment, _monitoring]
+    made = [_task, _data, _prompting, _retrieval, _training, _preference, _evaluation, _decision, _deployment, _monitoring]
     for stage, write in zip(runs.STAGES, made, strict=True):
         p = MODELS[stage]()
         work = runs.Stage(folder, stage, p.model_dump(mode="json", exclude={"run"}))
@@ -149,6 +150,11 @@ def training_card(hostile=""):
 def _training(work, case):
     runs.write_record(work.path("training.json"), training_card(case["hostile"]))
     return ["training.json"]
+
+
+def _preference(work, case):
+    runs.write_record(work.path("preference.json"), PreferenceCard(method="none", reason="off"))
+    return ["preference.json"]
 
 
 def _specs(right):

@@ -249,6 +249,42 @@ class LocalModel:
         text = self.tokenizer.decode(row[:length], skip_special_tokens=True).strip()
         return Reply(text, len(prompt[0]), min(length + 1, len(row)), seconds, prompt[1])
 
+    def sample(
+        self, conversations: list[Messages], n: int, temperature: float, seed: int, progress: Callable[[int, int], None] | None = None
+    ) -> list[list[str]]:  # fmt: skip
+        """Return ``n`` drawn answers per conversation, in the same order.
+
+        Args:
+            conversations: What is asked.
+            n: Answers of each.
+            temperature: Above 0; 1 is the model's own distribution.
+            seed: Seed of the draws.
+            progress: Called with conversations done and in all.
+        """
+        import torch
+
+        prompts = [self.prompt_ids(messages)[0] for messages in conversations]
+        order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
+        found: dict[int, list[str]] = {}
+        torch.manual_seed(seed)
+        pad, size = self.tokenizer.pad_token_id, max(1, self.batch_size // n)
+        for start in range(0, len(order), size):
+            batch = order[start : start + size]
+            width = max(len(prompts[i]) for i in batch)
+            ids = torch.tensor([[pad] * (width - len(prompts[i])) + prompts[i] for i in batch], device=self.model.device)
+            mask = torch.tensor(
+                [[0] * (width - len(prompts[i])) + [1] * len(prompts[i]) for i in batch], device=self.model.device
+            )
+            with torch.inference_mode():
+                out = self.model.generate(
+                    input_ids=ids, attention_mask=mask, do_sample=True, temperature=temperature, num_return_sequences=n
+                )
+            texts = [self._reply(row, ([], 0), 0.0).text for row in out[:, width:].tolist()]
+            found.update({place: texts[k * n : (k + 1) * n] for k, place in enumerate(batch)})
+            if progress:
+                progress(len(found), len(order))
+        return [found[i] for i in range(len(conversations))]
+
     def logprobs(self, messages: Messages, text: str) -> list[tuple[str, float]]:
         """Return the tokens of an answer to a prompt, its end token included, each with its log-probability in nats."""
         import torch

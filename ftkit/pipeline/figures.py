@@ -13,6 +13,7 @@ from ftkit.records import (
     DeploymentCard,
     Evaluation,
     MonitoringCard,
+    PreferenceCard,
     PromptBook,
     RetrievalCard,
     Suitability,
@@ -60,6 +61,11 @@ def _training(folder: Path) -> str:
     return f"{c.verdict}: validation loss {loss}, {c.trainable_parameters:,} weights trained"
 
 
+def _preference(folder: Path) -> str:
+    c = runs.read_record(folder / "preference.json", PreferenceCard)
+    return "off: the model of 05 is compared" if c.method == "none" else f"{c.pairs} pairs: {c.reason}"
+
+
 def _evaluation(folder: Path) -> str:
     e = runs.read_record(folder / "evaluation.json", Evaluation)
     return ", ".join(f"{r.spec.name} {r.accuracy.value:.0%}" for r in e.results)
@@ -87,5 +93,5 @@ def _monitoring(folder: Path) -> str:
 
 FIGURES: dict[str, Callable[[Path], str]] = {
     "task": _task, "data": _data, "prompting": _prompting, "retrieval": _retrieval, "training": _training,
-    "evaluation": _evaluation, "decision": _decision, "deployment": _deployment, "monitoring": _monitoring,
+    "preference": _preference, "evaluation": _evaluation, "decision": _decision, "deployment": _deployment, "monitoring": _monitoring,
 }  # fmt: skip

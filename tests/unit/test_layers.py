@@ -23,6 +23,7 @@ LEVEL = {
     "strength": 5.5,
     "serving": 5.8,
     "watch": 5.5,
+    "preferences": 5.5,
     "ui": 5,
 }
 LEVEL |= {stage: 4 for stage in STAGES} | {"stages": 6, "pipeline": 7, "doctor": 7, "cli": 8}

@@ -61,7 +61,7 @@ def render(found: Found, reproduce: str = "") -> str:
 def sections(found: Found, reproduce: str = "") -> list[Section]:
     """Return the sections after the first page, in order."""
     parts: list[Section | None] = [
-        measured.strategies(found), measured.decision(found), shipped.deployment(found), shipped.monitoring(found), stages.training(found), stages.retrieval(found), stages.prompts(found),
+        measured.strategies(found), measured.decision(found), shipped.deployment(found), shipped.monitoring(found), stages.training(found), stages.preference(found), stages.retrieval(found), stages.prompts(found),
         stages.data(found), stages.task(found), stages.base(found), origin.origin(found), measured.items(found),
         origin.reproduce(found, command(found, reproduce)),
     ]  # fmt: skip

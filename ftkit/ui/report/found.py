@@ -16,6 +16,7 @@ from ftkit.records import (
     Evaluation,
     Manifest,
     MonitoringCard,
+    PreferenceCard,
     PromptBook,
     Record,
     RetrievalCard,
@@ -49,6 +50,7 @@ class Found:
     prompts: PromptBook | None = None
     retrieval: RetrievalCard | None = None
     training: TrainingCard | None = None
+    preference: PreferenceCard | None = None
     evaluation: Evaluation | None = None
     decision: Decision | None = None
     deployment: DeploymentCard | None = None
@@ -92,6 +94,7 @@ def load(run: Path) -> Found:
     found.prompts = _record(found, "prompting", "prompts.json", PromptBook)
     found.retrieval = _record(found, "retrieval", "retrieval.json", RetrievalCard)
     found.training = _record(found, "training", "training.json", TrainingCard)
+    found.preference = _record(found, "preference", "preference.json", PreferenceCard)
     found.evaluation = _record(found, "evaluation", "evaluation.json", Evaluation)
     found.decision = _record(found, "decision", "decision.json", Decision)
     found.deployment = _record(found, "deployment", "deployment.json", DeploymentCard)

@@ -27,6 +27,21 @@ def training(found: Found) -> Section:
     return section
 
 
+def preference(found: Found) -> Section | None:
+    """Preference tuning; None where it is off."""
+    card = found.preference
+    if card is None or card.method == "none":
+        return None
+    from ftkit.ui.figures import preference as figures
+
+    section = Section("preference", "Preference tuning", "Are the answers preferred?")
+    section.blocks = [
+        text(f"{card.reason[0].upper()}{card.reason[1:]}. {card.pairs} pairs from {data_text(card.source)}, {card.duration_s:.0f} s."),
+        *chart(figures.outcome(card)), *chart(figures.margins(card)), *table(figures.facts(card), "Watched for reward hacking"),
+    ]  # fmt: skip
+    return section
+
+
 def _training(card: TrainingCard) -> dict[str, Any]:
     share = card.trainable_parameters / max(1, card.parameters)
     return {

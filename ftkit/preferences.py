@@ -1,0 +1,133 @@
+"""One round of preference tuning: pairs, training, and the comparison with the model of 05."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ftkit import evaluation, runs, strategies
+from ftkit.models.chat import Messages
+from ftkit.models.local import LocalModel
+from ftkit.models.weights import resolve
+from ftkit.params import PreferenceParameters
+from ftkit.prompting import neutral, render
+from ftkit.records import Manifest, PreferenceCard, PromptBook, TaskCard, TrainingCard
+from ftkit.training import dpo, pairs, prefer
+
+Progress = Callable[[str], Any]
+HELD_SHARE = 0.15
+NONE = "preference.method is none: the answers of 05 are compared as they are. Set it to dpo where people prefer one right answer to another"
+
+
+class Round:
+    """Preference tuning on top of the adapter of 05.
+
+    Args:
+        p: The stage's parameters.
+        stage: The preference stage.
+        card: The task.
+        train: Training examples.
+        validation: Validation examples.
+        progress: Makes a progress callable from a label.
+    """
+
+    def __init__(self, p: PreferenceParameters, stage: runs.Stage, card: TaskCard, train: Any, validation: Any, progress: Progress) -> None:  # fmt: skip
+        self.p, self.stage, self.card, self.train, self.validation, self.progress = p, stage, card, train, validation, progress
+        self.training = runs.read_record(stage.of("training", "training.json"), TrainingCard)
+        book = runs.read_record(stage.of("prompting", "prompts.json"), PromptBook)
+        self.prompt = book.get(self.training.prompt or book.zero_shot)
+        self.searcher = strategies.open_searcher(stage)
+        self.local = LocalModel(
+            p.base_model,
+            adapter=stage.run / self.training.adapter,
+            max_new_tokens=p.max_new_tokens,
+            batch_size=p.batch_size,
+            threads=p.threads,
+        )
+        self.messages: dict[str, Messages] = {}
+        self.before: list[str] = []
+
+    def pairs(self) -> tuple[list[pairs.Pair], list[pairs.Pair]]:
+        """Return the pairs to learn from, and those that are only measured."""
+        if self.p.pairs:
+            found = pairs.read_pairs(Path(self.p.pairs))
+            random.Random(self.p.seed).shuffle(found)
+            self.messages |= {pair.id: render(self.prompt, pair.prompt) for pair in found}
+            held = max(2, round(HELD_SHARE * len(found)))
+            return found[held:], found[:held]
+        held = max(8, round(HELD_SHARE * self.p.pair_items))
+        return self._made(self.train, self.p.pair_items, "drawn answers"), self._made(
+            self.validation, held, "drawn answers, validation"
+        )
+
+    def _made(self, examples: Any, size: int, label: str) -> list[pairs.Pair]:
+        chosen = examples.sample(min(size, len(examples)), random_state=self.p.seed).reset_index(drop=True)
+        asked = self._asked(chosen)
+        drawn = self.local.sample([m for m, _, _ in asked], self.p.samples, self.p.temperature, self.p.seed, self.progress(label))
+        scored = [[(text, 0.0) for text in texts] for texts in drawn]
+        for k in range(self.p.samples):
+            table = self._table(chosen, [texts[k] for texts in drawn])
+            for place, (right, part) in enumerate(zip(table["correct"], table["partial"], strict=True)):
+                scored[place][k] = (drawn[place][k], 1.0 if right else 0.99 * float(part))
+        self.messages |= {row: messages for messages, _, row in asked}
+        prompts = [(row, text, right) for (_, right, row), text in zip(asked, chosen["input"], strict=True)]
+        return pairs.made_pairs(prompts, scored)
+
+    def _asked(self, examples: Any) -> list[tuple[Messages, str, str]]:
+        share = float(
+            runs.read_record(self.stage.of("training", "manifest.json"), Manifest).parameters.get("with_passages_share", 0.5)
+        )
+        return strategies.training_conversations(examples, self.prompt, self.searcher, share, self.p.seed)
+
+    def _table(self, items: Any, texts: Sequence[str]) -> Any:
+        """Return the scores of answers to items, in their order."""
+        import pandas as pd
+
+        answers = pd.DataFrame({
+            "item_id": items["id"], "strategy": "tuned", "text": list(texts), "prompt_tokens": 0, "completion_tokens": 0, "latency_s": 0.0,
+            "passage_ids": [[] for _ in texts], "passages": [[] for _ in texts], "cut": 0,
+        })  # fmt: skip
+        return evaluation.score(self.card, items, answers).set_index("item_id").loc[items["id"]].reset_index()
+
+    def _checks(self) -> tuple[Any, list[Messages]]:
+        items = self.validation.head(self.p.check_items).reset_index(drop=True)
+        return items, [messages for messages, _, _ in self._asked(items)]
+
+    def run(self, learn: Sequence[pairs.Pair], held: Sequence[pairs.Pair]) -> PreferenceCard:
+        """Train, and compare with the model of 05 on validation; the card says whether 07 uses it."""
+        items, asked = self._checks()
+        before = [r.text for r in self.local.answer(asked, self.progress("answers of 05"))]
+        encoded = [[self._encoded(pair) for pair in part] for part in (learn, held)]
+        log, seconds = dpo.train(
+            self.local,
+            encoded[0],
+            encoded[1],
+            self.p,
+            self.stage.folder,
+            Path(resolve(self.p.base_model)),
+            self.progress("preference tuning"),
+        )
+        new = LocalModel(
+            self.p.base_model,
+            adapter=self.stage.path("adapter"),
+            max_new_tokens=self.p.max_new_tokens,
+            batch_size=self.p.batch_size,
+            threads=self.p.threads,
+        )
+        after = [r.text for r in new.answer(asked, self.progress("answers after"))]
+        self.before, self.after, self.items = before, after, items
+        card = PreferenceCard(
+            method="dpo", adapter="preference/adapter", source=Path(self.p.pairs).name if self.p.pairs else "the tuned model's own answers",
+            pairs=len(learn), gold_pairs=sum(pair.gold for pair in learn), held_pairs=len(held), log=log, duration_s=round(seconds, 1),
+        )  # fmt: skip
+        return prefer.conclude(card, self._table(items, before), self._table(items, after), (before, after), self.p.seed)
+
+    def _encoded(self, pair: pairs.Pair) -> dpo.Preferred:
+        return dpo.encode(self.local, self.messages[pair.id], neutral(pair.chosen), neutral(pair.rejected))
+
+    def changed(self, limit: int = 6) -> list[dict[str, str]]:
+        """Return validation answers that became others."""
+        rows = zip(self.items["input"], self.items["output"], self.before, self.after, strict=True)
+        return [{"asked": a, "right answer": b, "before": c, "after": d} for a, b, c, d in rows if c != d][:limit]

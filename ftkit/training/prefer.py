@@ -1,0 +1,109 @@
+"""Did preference tuning win? The win rate against the tuned model of 05, and the signs of reward hacking."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from ftkit.records import PreferenceCard, PreferencePoint
+from ftkit.statistics import mean_interval, paired_difference, wilson
+
+LONGER = 1.3  # answers this many times as long
+REPEATED = 0.05  # more answers with a threefold repetition
+NOISE = 0.02  # share right that may be lost by chance before a growing margin counts as hacking
+
+
+def repeats(text: str, size: int = 3) -> bool:
+    """Return whether a run of words stands three times in an answer."""
+    words = text.split()
+    runs = Counter(tuple(words[i : i + size]) for i in range(len(words) - size + 1))
+    return any(count >= 3 for count in runs.values())
+
+
+def conclude(
+    card: PreferenceCard, before: Any, after: Any, texts: tuple[Sequence[str], Sequence[str]], seed: int = 0
+) -> PreferenceCard:
+    """Return the card with what was measured on validation and the verdict.
+
+    Args:
+        card: The card with its log.
+        before: Scores of the model of 05 on validation (columns ``records.SCORE_COLUMNS``).
+        after: Scores of the new model on the same items, same order.
+        texts: Answers of both.
+        seed: Seed of the resamples.
+    """
+    one, two = (s["correct"].astype(float).to_numpy() for s in (before, after))
+    parts, groups = [s["partial"].to_numpy() for s in (before, after)], before["group"].astype(str).tolist()
+    wins, losses = int((parts[1] > parts[0]).sum()), int((parts[1] < parts[0]).sum())
+    words = [sum(len(t.split()) for t in side) / max(1, len(side)) for side in texts]
+    repeated = [sum(map(repeats, side)) / max(1, len(side)) for side in texts]
+    found = {
+        "items": len(one), "wins": wins, "losses": losses, "win_rate": wilson(wins, wins + losses) if wins + losses else None,
+        "accuracy_before": mean_interval(one.tolist(), groups), "accuracy_after": mean_interval(two.tolist(), groups),
+        "difference": paired_difference(two.tolist(), one.tolist(), groups, seed=seed), "words_before": round(words[0], 2), "words_after": round(words[1], 2),
+        "repeated_before": round(repeated[0], 4), "repeated_after": round(repeated[1], 4),
+    }  # fmt: skip
+    card = card.model_copy(update=found)
+    hacked = hacking(card)
+    used = not hacked and card.difference is not None and card.difference.low > 0
+    return card.model_copy(update={"hacked": hacked, "used": used, "reason": _reason(card, hacked, used)})
+
+
+def hacking(card: PreferenceCard) -> str:
+    """Return what speaks for reward hacking: the reward rises while the answers do not get better; empty if nothing does."""
+    margins = [x.held_margin for x in card.log if x.held_margin is not None]
+    rising = len(margins) > 1 and margins[-1] > margins[0]
+    before, after = card.accuracy_before, card.accuracy_after
+    fell = before is not None and after is not None and after.value < before.value - NOISE
+    if rising and fell and before and after:
+        return f"the reward margin rose from {margins[0]:.2f} to {margins[-1]:.2f} while the share right fell from {before.value:.0%} to {after.value:.0%}"
+    if card.repeated_after > card.repeated_before + REPEATED:
+        return f"{card.repeated_after:.0%} of the answers repeat themselves, {card.repeated_before:.0%} did before"
+    if (
+        card.words_before
+        and card.words_after > LONGER * card.words_before
+        and not (after and before and after.value > before.value)
+    ):
+        return f"answers grew from {card.words_before:.1f} to {card.words_after:.1f} words and are no better"
+    return ""
+
+
+def _reason(card: PreferenceCard, hacked: str, used: bool) -> str:
+    d = card.difference
+    told = f"{100 * d.value:+.1f} points right ({100 * d.low:+.1f} to {100 * d.high:+.1f})" if d else ""
+    if hacked:
+        return f"not used, reward hacking: {hacked}"
+    return f"used in 07: {told}" if used else f"not used: {told} on validation is no gain beyond chance"
+
+
+def learned(card: PreferenceCard) -> tuple[str, list[str]]:
+    """Return the title and the points of the summary box."""
+    if card.method == "none":
+        return "No preference tuning", [card.reason]
+    title = "Preference tuning won: 07 uses it" if card.used else "Preference tuning is not used"
+    rate = f", {card.win_rate.value:.0%} of those that differ" if card.win_rate else ""
+    return title, [
+        f"{card.reason[0].upper()}{card.reason[1:]}.",
+        f"Better on {card.wins} and worse on {card.losses} of {card.items} validation answers{rate}.",
+        f"{card.pairs} pairs from {card.source}, {card.gold_pairs} of them with the data's own answer as the better one.",
+        f"It took {card.duration_s:.0f} s.",
+    ]
+
+
+def pair_rows(pairs: Sequence[Any], limit: int = 4) -> list[dict[str, str]]:
+    """Return pairs as a table."""
+    return [
+        {
+            "asked": p.prompt,
+            "better": p.chosen,
+            "worse": p.rejected,
+            "the better one is": "the data's" if p.gold else "the model's own",
+        }
+        for p in pairs[:limit]
+    ]
+
+
+def margins(log: Sequence[PreferencePoint]) -> list[tuple[int, float]]:
+    """Return step and reward margin on the held-out pairs."""
+    return [(x.step, x.held_margin) for x in log if x.held_margin is not None]

@@ -1,0 +1,88 @@
+"""Pictures of 06: the reward margin while it trains, and what became of the answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftkit.records import PreferenceCard
+from ftkit.ui import theme
+
+
+def margins(card: PreferenceCard) -> Any:
+    """Return the reward margin over the steps, on training pairs and on pairs from validation; None where nothing was trained."""
+    import plotly.graph_objects as go
+
+    held = [(x.step, x.held_margin) for x in card.log if x.held_margin is not None]
+    if not held:
+        return None
+    figure = go.Figure()
+    train = [(x.step, x.margin) for x in card.log if x.margin is not None]
+    for name, points, color in (("training pairs", train, theme.MUTED), ("validation pairs", held, theme.COLORS["fine-tuned"])):
+        if points:
+            figure.add_scatter(
+                x=[a for a, _ in points],
+                y=[b for _, b in points],
+                name=name,
+                mode="lines+markers",
+                line={"color": color, "width": 2},
+            )
+    figure.add_hline(y=0, line={"color": theme.MUTED, "dash": "dot", "width": 1})
+    figure.update_xaxes(title="step", rangemode="tozero")
+    figure.update_yaxes(title="reward margin, better minus worse")
+    first, last = held[0][1] or 0.0, held[-1][1] or 0.0
+    title = f"The model tells better from worse answers {'more' if last > first else 'no more'} clearly: margin {first:.2f} to {last:.2f}"
+    return theme.style(
+        figure, title, f"{card.pairs} pairs, {card.held_pairs} held out; a margin is no proof of better answers", height=320
+    )
+
+
+def outcome(card: PreferenceCard) -> Any:
+    """Return wins, ties and losses on validation; None where nothing was compared."""
+    import plotly.graph_objects as go
+
+    if not card.items:
+        return None
+    parts = [
+        ("better", card.wins, theme.GOOD),
+        ("the same", card.items - card.wins - card.losses, "#B9BFC7"),
+        ("worse", card.losses, theme.BAD),
+    ]
+    figure = go.Figure()
+    for name, count, color in parts:
+        figure.add_bar(
+            x=[count],
+            y=["answers"],
+            orientation="h",
+            name=name,
+            marker_color=color,
+            text=[f"{count} {name}" if count else ""],
+            textposition="inside",
+        )
+    figure.update_layout(barmode="stack", showlegend=False)
+    figure.update_yaxes(showticklabels=False)
+    figure.update_xaxes(title="validation answers")
+    d = card.difference
+    told = f"{100 * d.value:+.1f} points right ({100 * d.low:+.1f} to {100 * d.high:+.1f})" if d else ""
+    title = f"{'Used in 07' if card.used else 'Not used'}: {told}" if not card.hacked else f"Reward hacking: {told}"
+    return theme.style(
+        figure, title, f"{card.items} validation answers against those of 05, scored by the task's own checks", height=190
+    )
+
+
+def facts(card: PreferenceCard) -> list[dict[str, Any]]:
+    """Return the signs that are watched for reward hacking."""
+    if not card.items or card.accuracy_before is None or card.accuracy_after is None:
+        return []
+    return [
+        {
+            "watched": "right answers",
+            "before": theme.interval(card.accuracy_before),
+            "after": theme.interval(card.accuracy_after),
+        },
+        {"watched": "words per answer", "before": f"{card.words_before:.1f}", "after": f"{card.words_after:.1f}"},
+        {
+            "watched": "answers that repeat themselves",
+            "before": f"{card.repeated_before:.0%}",
+            "after": f"{card.repeated_after:.0%}",
+        },
+    ]

@@ -1,0 +1,178 @@
+"""Pairs are read or refused by row, preference tuning moves the model towards the better answers, and hacking is noticed."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+
+from ftkit.errors import BadInput
+from ftkit.models.local import LocalModel
+from ftkit.params import PreferenceParameters
+from ftkit.records import SCORE_COLUMNS, PreferenceCard, PreferencePoint
+from ftkit.strategies import after_preference
+from ftkit.training import dpo, prefer
+from ftkit.training.pairs import made_pairs, read_pairs
+from ftkit.training.sft import wrap_lora
+from ftkit.ui.figures import preference as figures
+from tests.made_run import training_card
+
+
+def pairs_file(tmp_path, rows, name="pairs.jsonl"):
+    path = tmp_path / name
+    path.write_text("\n".join(json.dumps(r) for r in rows) if name.endswith("jsonl") else json.dumps(rows))
+    return path
+
+
+def good(n=10):
+    return [{"prompt": f"q{i}", "chosen": "yes", "rejected": "no"} for i in range(n)]
+
+
+def test_pairs_are_read_in_three_forms(tmp_path):
+    messages = [{"role": "user", "content": "first"}, {"role": "user", "content": "q"}]
+    rows = [
+        *good(8), {"prompt": messages, "chosen": [{"role": "assistant", "content": "a"}], "rejected": "b"},
+        {"conversations": [{"from": "human", "value": "q"}], "chosen": {"from": "gpt", "value": "a"}, "rejected": {"from": "gpt", "value": "b"}},
+        {"instruction": "do", "input": "this", "chosen": "a", "rejected": "b"},
+    ]  # fmt: skip
+    found = read_pairs(pairs_file(tmp_path, rows))
+    assert [(p.prompt, p.chosen, p.rejected) for p in found[8:]] == [("q", "a", "b"), ("q", "a", "b"), ("do\nthis", "a", "b")]
+    csv = tmp_path / "p.csv"
+    csv.write_text("prompt,chosen,rejected\n" + "".join(f"q{i},yes,no\n" for i in range(9)))
+    assert len(read_pairs(csv)) == 9
+
+
+def test_llamafactorys_own_example_is_read(shared_data):
+    assert len(read_pairs(shared_data / "llamafactory_formats" / "dpo_en_demo.json")) == 60
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"prompt": "q", "chosen": "a", "rejected": "a"}, "row 9: chosen and rejected are the same"),
+        ({"prompt": "q", "chosen": " ", "rejected": "a"}, "row 9: chosen is empty"),
+        ({"prompt": "q", "chosen": "a"}, "row 9: rejected is missing"),
+        ({"chosen": "a", "rejected": "b"}, "row 9: prompt is missing"),
+        ("text", "row 9: holds no record"),
+    ],
+)
+def test_a_pair_that_teaches_nothing_is_refused_by_row(tmp_path, row, told):
+    with pytest.raises(BadInput, match=told):
+        read_pairs(pairs_file(tmp_path, [*good(8), row]))
+
+
+def test_too_few_pairs_and_no_file_are_told(tmp_path):
+    with pytest.raises(BadInput, match="holds 3 pairs, at least 8"):
+        read_pairs(pairs_file(tmp_path, good(3)))
+    with pytest.raises(BadInput, match="no such file"):
+        read_pairs(tmp_path / "gone.jsonl")
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(BadInput, match="not readable"):
+        read_pairs(tmp_path / "broken.json")
+
+
+def test_the_best_drawn_answer_is_set_against_the_worst_and_the_datas_where_none_is_right():
+    prompts = [("a", "qa", "right a"), ("b", "qb", "right b"), ("c", "qc", "right c"), ("d", "qd", "right d")]
+    drawn = [
+        [("x", 1.0), ("y", 0.2), ("z", 0.5)], [("x", 0.3), ("y", 0.1)], [("x", 1.0), ("w", 1.0)], [("", 0.0), ("", 0.0)],
+    ]  # fmt: skip
+    found = made_pairs(prompts, drawn)
+    assert [(p.id, p.chosen, p.rejected, p.gold) for p in found] == [("a", "x", "y", False), ("b", "right b", "y", True)]
+
+
+@pytest.fixture
+def tuned(tiny_checkpoint, tmp_path):
+    torch.set_num_threads(1)
+    base = tiny_checkpoint("llama")
+    local = LocalModel(str(base), max_new_tokens=8)
+    model = wrap_lora(local.model, 8, 16)
+    model.save_pretrained(str(tmp_path / "start"))
+    local.tokenizer.save_pretrained(str(tmp_path / "start"))
+    return base, tmp_path / "start"
+
+
+def ask(text):
+    return [{"role": "user", "content": text}]
+
+
+def gap(local, n=6):
+    """Return how much more likely the better answer is, in nats."""
+    return sum(
+        sum(v for _, v in local.logprobs(ask(f"q{i}"), "yes")) - sum(v for _, v in local.logprobs(ask(f"q{i}"), "no"))
+        for i in range(n)
+    )
+
+
+def test_training_makes_better_answers_likelier_and_the_files_load_as_any_adapter(tuned, tmp_path):
+    base, start = tuned
+    local = LocalModel(str(base), adapter=start, max_new_tokens=8)
+    before = gap(local)
+    p = PreferenceParameters(method="dpo", learning_rate=5e-3, num_train_epochs=3, per_device_train_batch_size=4)
+    encoded = [dpo.encode(local, ask(f"q{i}"), "yes", "no") for i in range(24)]
+    assert encoded[0].prompt_ids == local.prompt_ids(ask("q0"))[0]
+    assert encoded[0].chosen_ids[-1] == local.tokenizer.eos_token_id
+    seen = []
+    log, seconds = dpo.train(local, encoded[:20], encoded[20:], p, tmp_path / "out", base, lambda *told: seen.append(told))
+    assert gap(LocalModel(str(base), adapter=tmp_path / "out" / "adapter")) > before + 1
+    margins = prefer.margins(log)
+    assert margins[0] == (0, pytest.approx(0, abs=1e-4)) and margins[-1][1] > 0.1
+    assert seen and seconds > 0 and not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_without_an_adapter_or_pairs_it_says_so(tuned, tmp_path):
+    base, start = tuned
+    p = PreferenceParameters(method="dpo")
+    with pytest.raises(BadInput, match="LoRA adapter"):
+        dpo.train(LocalModel(str(base)), [], [], p, tmp_path, base)
+    with pytest.raises(BadInput, match="0 pairs to learn from"):
+        dpo.train(LocalModel(str(base), adapter=start), [], [], p, tmp_path, base)
+
+
+def test_drawn_answers_are_seeded_and_differ(tuned):
+    local = LocalModel(str(tuned[0]), max_new_tokens=8)
+    first, again, other = (local.sample([ask("a"), ask("b")], 3, 1.0, seed) for seed in (1, 1, 2))
+    assert first == again != other and [len(x) for x in first] == [3, 3] and len(set(first[0])) > 1
+
+
+def scores(right):
+    rows = [(f"v{i}", "x", f"v{i}", r, float(r), "strict", None, False) for i, r in enumerate(right)]
+    return pd.DataFrame(rows, columns=SCORE_COLUMNS)
+
+
+def card(*held):
+    return PreferenceCard(
+        method="dpo", adapter="preference/adapter", log=[PreferencePoint(step=i, held_margin=m) for i, m in enumerate(held)]
+    )
+
+
+def test_a_clear_gain_is_used_and_07_takes_the_adapter():
+    found = prefer.conclude(card(0, 1), scores([0] * 60 + [1] * 40), scores([1] * 100), (["a b"] * 100, ["a b"] * 100))
+    assert found.used and (found.wins, found.losses) == (60, 0) and "used in 07" in found.reason
+    assert after_preference(training_card(), found).adapter == "preference/adapter"
+    assert (
+        "Used in 07" in figures.outcome(found).layout.title.text and figures.margins(found) is not None and figures.facts(found)
+    )
+
+
+def test_a_gain_within_chance_is_not_used():
+    found = prefer.conclude(card(0, 1), scores([0, 1] * 20), scores([0, 1] * 19 + [1, 1]), (["a"] * 40, ["a"] * 40))
+    assert not found.used and not found.hacked and "no gain beyond chance" in found.reason
+    assert after_preference(training_card(), found).adapter == "training/adapter"
+
+
+@pytest.mark.parametrize(
+    ("after", "texts", "told"),
+    [
+        ([0] * 30 + [1] * 10, ["a b"] * 40, "reward margin rose from 0.00 to 2.00 while the share right fell"),
+        ([0, 1] * 20, ["a b c d e f"] * 40, "answers grew from 2.0 to 6.0 words"),
+        ([0, 1] * 20, ["a b c a b c a b c"] * 8 + ["a b"] * 32, "repeat themselves"),
+    ],
+)
+def test_planted_reward_hacking_is_noticed_and_not_used(after, texts, told):
+    found = prefer.conclude(card(0, 2), scores([0, 1] * 20), scores(after), (["a b"] * 40, texts))
+    assert told in found.hacked and not found.used and "reward hacking" in found.reason
+
+
+def test_where_it_is_off_that_is_told():
+    title, points = prefer.learned(PreferenceCard(method="none", reason="off"))
+    assert title == "No preference tuning" and points == ["off"]
