@@ -1,7 +1,11 @@
 """An export answers as the model it was made from; the server keeps OpenAI's form and its own limits."""
 
 import json
+import re
+import shutil
+import subprocess
 import threading
+from pathlib import Path
 
 import httpx
 import openai
@@ -149,6 +153,21 @@ def test_the_log_masks_personal_data_and_breaks_no_line(server, client):
     rows = [json.loads(line) for line in server[1].read_text().splitlines()]
     assert rows[-1]["input"] == "mail me\nat <e-mail> or <number>"
     assert {"time", "output", "latency_s", "passages", "completion_tokens"} <= set(rows[-1])
+
+
+def documented(language, url):
+    """Return the example of docs/serving.md in a language, turned to a test server."""
+    text = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    block = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[-1]
+    return block.replace("http://127.0.0.1:8000/v1", url).replace('"assistant"', '"desk"')
+
+
+def test_the_documented_client_and_curl_run(server, capsys):
+    exec(documented("python", server[0]))
+    assert capsys.readouterr().out.strip().endswith("[]")
+    if shutil.which("curl"):
+        done = subprocess.run(documented("sh", server[0]), shell=True, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout)["choices"][0]["message"]["role"] == "assistant"
 
 
 def test_metrics_count_answers_and_refusals(server, client):
