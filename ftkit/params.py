@@ -358,6 +358,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Parameters]:
         path: The YAML file.
         overrides: ``section.name=value`` in YAML, on top of the file; nothing after the sign is an empty text.
 
+    Base model, batch size, longest answer and threads hold for every later section that does not name its own.
+
     Raises:
         BadInput: The file is missing, is not YAML, or holds unknown or ill-typed values (all told at once).
     """
@@ -366,11 +368,15 @@ def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Parameters]:
     run = content.get("run", f"outputs/{path.stem}")
     faults = [f"{k} is not a known section{nearest(str(k), list(MODELS))}" for k in sections if k not in MODELS]
     built: dict[str, Parameters] = {}
-    for stage in MODELS:
+    named: dict[str, Any] = {}
+    for stage, model in MODELS.items():
         values = sections.get(stage) or {}
         if not isinstance(values, dict):
             faults.append(f"{stage} must hold names and values")
             continue
+        if issubclass(model, ModelParameters):  # one model through the whole walk: named once, it holds for later sections
+            named |= {k: v for k, v in values.items() if k in ModelParameters.model_fields and k not in Parameters.model_fields}
+            values = {**named, **values}
         try:
             built[stage] = build(stage, {"run": run, **values})
         except BadInput as error:

@@ -114,7 +114,7 @@ def test_runs_are_listed_with_verdict_or_what_comes_next(project, capsys):
     make_run(project / "outputs" / "begun", until="data")
     lines = told(capsys, "runs")[1].splitlines()
     assert lines[0].startswith("begun") and "next: 03_prompting" in lines[0]
-    assert lines[1].startswith("done") and "9 of 9" in lines[1]
+    assert lines[1].startswith("done") and "10 of 10" in lines[1]
 
 
 def test_explain_says_what_a_parameter_does(capsys):

@@ -79,3 +79,13 @@ def _canonical(name):
 def test_an_override_with_nothing_after_its_sign_is_an_empty_text(tmp_path):
     (tmp_path / "a.yaml").write_text("retrieval: {handbook: demo}\n")
     assert params.load(tmp_path / "a.yaml", ["retrieval.handbook="])["retrieval"].handbook == ""
+
+
+def test_a_model_named_once_holds_for_later_sections_that_name_none(tmp_path):
+    file = tmp_path / "p.yaml"
+    file.write_text("prompting: {base_model: org/one, threads: 2}\nevaluation: {max_new_tokens: 99}\ntraining: {threads: 1}\n")
+    built = params.load(file)
+    models = {s: p for s, p in built.items() if hasattr(p, "base_model")}
+    assert {p.base_model for p in models.values()} == {"org/one"}
+    assert [models[s].threads for s in ("prompting", "retrieval", "training", "deployment")] == [2, 2, 1, 1]
+    assert (models["training"].max_new_tokens, models["deployment"].max_new_tokens) == (64, 99)
