@@ -57,6 +57,7 @@ def outcome(card: PreferenceCard) -> Any:
             marker_color=color,
             text=[f"{count} {name}" if count else ""],
             textposition="inside",
+            textangle=0,
         )
     figure.update_layout(barmode="stack", showlegend=False)
     figure.update_yaxes(showticklabels=False)
