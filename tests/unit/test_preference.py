@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 import torch
+from made_run import training_card
 
 from ftkit.errors import BadInput
 from ftkit.models.local import LocalModel
@@ -15,7 +16,6 @@ from ftkit.training import dpo, prefer
 from ftkit.training.pairs import made_pairs, read_pairs
 from ftkit.training.sft import wrap_lora
 from ftkit.ui.figures import preference as figures
-from tests.made_run import training_card
 
 
 def pairs_file(tmp_path, rows, name="pairs.jsonl"):

@@ -10,7 +10,7 @@ from made_run import HOSTILE, make_run
 
 from ftkit import runs
 from ftkit.errors import BadInput
-from ftkit.records import Decision, Manifest
+from ftkit.records import Decision, DeploymentCard, Manifest
 from ftkit.ui import report
 from ftkit.ui.report.blocks import data_text
 
@@ -137,3 +137,14 @@ def test_no_run_no_report(tmp_path):
     with pytest.raises(BadInput, match="no finished stage"):
         report.write(tmp_path / "empty")
     assert not list((tmp_path / "empty").iterdir())
+
+
+def test_an_export_that_differs_and_a_production_that_drifted_stand_on_the_first_page(copy):
+    path = copy / "deployment" / "deployment.json"
+    card = runs.read_record(path, DeploymentCard)
+    wrong = card.parity[1].model_copy(update={"passed": False, "cause": "the end token is missing"})
+    runs.write_record(path, card.model_copy(update={"parity": [card.parity[0], wrong]}))
+    words = " ".join(Page(report.write(copy).read_text()).words)
+    first = words[: words.index("The strategies compared", words.index("Before you rely on it"))]
+    assert "does not answer as it was tested (through the server): the end token is missing" in first
+    assert "Production: label first" in first

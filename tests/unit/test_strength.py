@@ -3,13 +3,13 @@
 import pandas as pd
 import pytest
 import torch
+from made_run import training_card
 
 from ftkit import strength
 from ftkit.models.local import LocalModel
 from ftkit.records import SCORE_COLUMNS, Estimate, StrengthTrial
 from ftkit.training.sft import wrap_lora
 from ftkit.ui.figures import training as figures
-from tests.made_run import training_card
 
 MESSAGES = [{"role": "user", "content": "one two three"}]
 

@@ -119,7 +119,7 @@ def usd(value: float) -> str:
 
 def risks(found: Found) -> list[str]:
     """Return what a reader must know before relying on the verdict."""
-    said = [*found.warnings, *_tiny(found)]
+    said = [*found.warnings, *_tiny(found), *_shipped(found)]
     gates = found.decision.gates if found.decision else []
     words = {"failed": "fails the limit", "can't tell": "may or may not pass the limit", "not measured": "was not measured"}
     said += [
@@ -132,6 +132,16 @@ def risks(found: Found) -> list[str]:
     said += [f"{len(assumed)} prices and hours are assumed, not yours: see “Measured, given, assumed”."] if assumed else []
     said += [f"Training: {found.training.advice}"] if found.training and found.training.verdict != "learnt" else []
     return list(dict.fromkeys(said))[:7]
+
+
+def _shipped(found: Found) -> list[str]:
+    """Tell an export that does not answer as tested, and a production that asks for something to be done."""
+    shipped, watched = found.deployment, found.monitoring
+    wrong = [p for p in shipped.parity if not p.passed] if shipped else []
+    said = [f"What ships does not answer as it was tested ({wrong[0].path}): {wrong[0].cause}."] if wrong else []
+    if watched and watched.rows and watched.verdict != "keep":
+        said.append(f"Production: {watched.verdict}. {watched.reasons[0]}")
+    return said
 
 
 def _tiny(found: Found) -> list[str]:
