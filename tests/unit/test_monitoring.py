@@ -221,3 +221,26 @@ def test_labels_that_cannot_be_used_are_one_clear_error(tmp_path, text, told):
 def test_monitor_is_a_command(tmp_path, capsys):
     assert main(["monitor", str(tmp_path / "gone.yaml")]) == 2
     assert "gone.yaml" in capsys.readouterr().err
+
+
+def test_the_demos_planted_drift_is_found_and_dated_and_its_quiet_weeks_are_quiet(tmp_path):
+    from ftkit.demo import write_examples, write_traffic
+    from ftkit.demo.traffic import TOPIC_WEEK, WORDING_WEEK
+    from ftkit.models.embed import embed, load_embedder
+    from ftkit.params import TaskParameters
+    from ftkit.task import build_card
+
+    write_examples(tmp_path / "e.csv", 400)
+    usual = pd.read_csv(tmp_path / "e.csv", dtype=str)["message"].dropna().drop_duplicates().tolist()[:300]
+    write_traffic(tmp_path / "t.jsonl", n=13 * 70)
+    log = monitoring.open_log(MonitoringParameters(log=str(tmp_path / "t.jsonl")), tmp_path)
+    model = load_embedder("minilm")
+    vectors, usual_vectors = embed(model, log.table["input"].tolist()), embed(model, usual)
+    signals = monitoring.signals_of(log.table, vectors, usual, usual_vectors, len(log.weeks), build_card(TaskParameters()))
+    since = {d.signal: d.since for d in monitoring.weekly(signals, 7)}
+    first = min(week for week in since.values() if week is not None)
+    assert TOPIC_WEEK <= first <= TOPIC_WEEK + 2
+    assert WORDING_WEEK <= since["unknown words"] <= WORDING_WEEK + 1
+    late = log.table["week"].to_numpy() >= first
+    words = {w for w, _, _ in monitoring.new_words(usual, log.table["input"][late].tolist())}
+    assert {"rundo", "cargo"} <= words
