@@ -95,7 +95,7 @@ def test_a_changed_limit_redoes_the_decision_and_what_follows_only(walk, tmp_pat
     file, run, _ = walk
     copy = shutil.copytree(run, tmp_path / "run")
     done = ftkit("run", file, "--set", f"run={copy}", "--set", "decision.margin_points=7")
-    assert done.returncode == 0 and "3 stages run, 6 unchanged" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "3 stages run, 7 unchanged" in done.stdout, done.stdout + done.stderr
     assert "parameters changed: margin_points" in done.stdout
 
 
