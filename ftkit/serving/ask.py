@@ -92,16 +92,17 @@ def ask_files(served: Served, items: Any, told: Any, progress: Progress | None =
 
 
 def ask_server(
-    url: str, name: str, items: Any, *, token: str = "none", clients: int = 8, progress: Progress | None = None
+    url: str, name: str, items: Any, told: Any, *, token: str = "none", clients: int = 8, progress: Progress | None = None
 ) -> Any:
     """Ask an ``ftkit serve`` over HTTP as any OpenAI client would; return a table with ``deployment.COLUMNS``.
 
-    The log-probability is that of the answer which the server gave: where the texts are equal it is comparable.
+    A server tells the log-probability of its own answer only, so it is NaN where that is not the reference's.
 
     Args:
         url: Base URL, e.g. ``http://127.0.0.1:8000/v1``.
         name: Model name at the server.
         items: Questions (columns ``id`` and ``input``).
+        told: The reference.
         token: Bearer token.
         clients: Questions at once.
         progress: Called with answers done and in all.
@@ -111,19 +112,19 @@ def ask_server(
 
     client = OpenAI(base_url=url, api_key=token, max_retries=4, timeout=120)
 
-    def ask(pair: tuple[str, str]) -> tuple[Any, ...]:
-        item, text = pair
+    def ask(asked: tuple[str, str, str]) -> tuple[Any, ...]:
+        item, text, right = asked
         done: Any = client.chat.completions.create(model=name, messages=[{"role": "user", "content": text}], logprobs=True)
         choice, more = done.choices[0], done.model_extra["ftkit"]
         said = [t.logprob for t in choice.logprobs.content] if choice.logprobs and choice.logprobs.content else []
         return (
             item, choice.message.content or "", done.usage.prompt_tokens, done.usage.completion_tokens, more["passages"], more["prompt_sha256"],
-            fmean(said) if said else float("nan"),
+            fmean(said) if said and choice.message.content == right else float("nan"),
         )  # fmt: skip
 
     rows = []
     with ThreadPoolExecutor(clients) as pool:
-        for row in pool.map(ask, zip(items["id"], items["input"], strict=True)):
+        for row in pool.map(ask, zip(items["id"], items["input"], told["text"], strict=True)):
             rows.append(row)
             if progress:
                 progress(len(rows), len(items))

@@ -48,6 +48,11 @@ def test_a_single_tie_that_falls_the_other_way_is_rounding_and_passes():
     assert found.first_differences == ["q3, word 2: 'answer 3' became 'reply 3'"]
 
 
+def test_many_differences_that_nothing_explains_do_not_pass_as_rounding():
+    found = compare("served", answers(), answers(text=OTHER, logprob=[float("nan")] * N))
+    assert found.cause == parity.UNKNOWN and not found.passed and "too many" in found.explanation
+
+
 def test_without_hashes_of_prompts_their_lengths_tell_another_template():
     found = compare("served", answers(), answers(prompt_sha256=[""] * N, prompt_tokens=[1] * N, logprob=[float("nan")] * N), BASE)
     assert found.cause == parity.TEMPLATE and found.logprob_gap is None
