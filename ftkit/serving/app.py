@@ -18,7 +18,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from ftkit.data.clean import mask
-from ftkit.errors import FtkitError
+from ftkit.errors import BadInput, FtkitError
 from ftkit.models.chat import Reply
 from ftkit.serving.batching import Batcher, Full
 from ftkit.serving.metrics import Metrics
@@ -103,6 +103,7 @@ class Server:
         text = None if raw else question(asked)
         messages = [{"role": turn.role, "content": turn.plain()} for turn in asked.messages] if raw else None
         if asked.stream:
+            self.batcher.check_room()
             return StreamingResponse(self._stream(asked, text, messages), media_type="text/event-stream")
         return await self._whole(asked, text, messages)
 
@@ -148,6 +149,7 @@ class Server:
             finally:
                 loop.call_soon_threadsafe(pieces.put_nowait, None)
 
+        self.batcher.streams += 1
         job = asyncio.ensure_future(self.batcher.alone(work))
         try:
             yield _event(head, {"role": "assistant", "content": ""})
@@ -161,6 +163,7 @@ class Server:
             self._write(text or messages[-1]["content"], given, reply, time.perf_counter() - began)
         finally:
             left = True
+            self.batcher.streams -= 1
 
     def _cut(self, reply: Reply, limit: int | None) -> tuple[Reply, str]:
         """Return the reply within the client's limit, and why it ended."""
@@ -254,6 +257,11 @@ def _errors(app: FastAPI, server: Server) -> None:
             f"{server.limits.waiting} questions wait already: ask again in {wait} s", status=429, code="rate_limit_exceeded"
         )
         return JSONResponse(told.body(), status_code=429, headers={"Retry-After": str(max(1, wait))})
+
+    @app.exception_handler(BadInput)
+    async def bad(_: Request, error: BadInput) -> JSONResponse:
+        server.metrics.refused(400)
+        return JSONResponse(Refused(error.found, "messages").body(), status_code=400)
 
     @app.exception_handler(FtkitError)
     async def failed(_: Request, error: FtkitError) -> JSONResponse:

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ftkit.errors import FtkitError
 from ftkit.models.chat import Messages, Reply
 from ftkit.serving.served import Asked, Served
 
@@ -40,7 +39,7 @@ class Batcher:
         self.served, self.queue = served, asyncio.Queue[Job](waiting)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self.worker: asyncio.Task[None] | None = None
-        self.batches = self.answered = 0
+        self.waiting, self.streams = waiting, 0  # streams that run or wait
 
     def start(self) -> None:
         """Begin to answer."""
@@ -66,6 +65,11 @@ class Batcher:
             raise Full from error
         return await job.done
 
+    def check_room(self) -> None:
+        """Raise Full where too many wait already: a stream does not queue, it waits for the model's thread."""
+        if self.queue.qsize() + self.streams >= self.waiting:
+            raise Full
+
     async def alone(self, work: Callable[[], Any]) -> Any:
         """Run something on the model's thread, between two batches."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, work)
@@ -77,21 +81,29 @@ class Batcher:
             while len(jobs) < self.served.bundle.batch_size and not self.queue.empty():
                 jobs.append(self.queue.get_nowait())
             wanted = [job for job in jobs if not job.done.done()]  # a client that went away is not answered
-            try:
-                found = await self.alone(lambda wanted=wanted: self._answer(wanted)) if wanted else []
-                for job, pair in zip(wanted, found, strict=True):
-                    if not job.done.done():
-                        job.done.set_result(pair)
-            except (FtkitError, RuntimeError, ValueError, OSError) as error:
-                for job in wanted:
-                    if not job.done.done():
-                        job.done.set_exception(error)
-            finally:
-                for _ in jobs:
-                    self.queue.task_done()
+            if wanted:
+                await self._settle(wanted)
+            for _ in jobs:
+                self.queue.task_done()
+
+    async def _settle(self, jobs: list[Job]) -> None:
+        """Answer jobs together; where that fails, one by one, so that a bad request fails none beside itself."""
+        work = asyncio.ensure_future(self.alone(lambda: self._answer(jobs)))
+        await asyncio.wait({work})
+        error = work.exception()
+        if error is not None and len(jobs) > 1:
+            for job in jobs:
+                await self._settle([job])
+            return
+        for place, job in enumerate(jobs):
+            if job.done.done():
+                continue
+            if error is None:
+                job.done.set_result(work.result()[place])
+            else:
+                job.done.set_exception(error)
 
     def _answer(self, jobs: list[Job]) -> list[tuple[Asked, Reply]]:
         prepared = iter(self.served.prepare([job.text for job in jobs if job.text is not None]))
         asked = [next(prepared) if job.text is not None else Asked(job.messages or [], []) for job in jobs]
-        self.batches, self.answered = self.batches + 1, self.answered + len(jobs)
         return list(zip(asked, self.served.model.answer([a.messages for a in asked]), strict=True))

@@ -194,6 +194,55 @@ def test_more_questions_than_may_wait_get_429_with_the_time_to_wait_and_the_othe
     assert all(int(r.headers["Retry-After"]) >= 1 for r in found if r.status_code == 429)
 
 
+def test_streams_beyond_the_room_get_429_and_leave_their_place_when_they_end(served):
+    def ask(client):
+        return client.chat.completions.create(model="desk", messages=[{"role": "user", "content": "x"}], stream=True)
+
+    with running(served, limits=Limits(waiting=1)) as url:
+        client = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
+        for _ in range(3):  # one after the other there is always room
+            assert list(ask(client))[-1].choices[0].finish_reason in ("stop", "length")
+        found = []
+
+        def one():
+            try:
+                found.append(len(list(ask(client))) > 0)
+            except openai.RateLimitError:
+                found.append("429")
+
+        threads = [threading.Thread(target=one) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert set(found) == {True, "429"}
+
+
+def test_a_request_that_fails_leaves_those_beside_it_their_answers(served, monkeypatch):
+    """One question of a batch raises, whatever the error is; it alone gets none, and the server goes on."""
+    whole = served.model.answer
+
+    def answer(conversations, progress=None):
+        if any("poison" in m[-1]["content"] for m in conversations):
+            raise KeyError("poison")
+        return whole(conversations)
+
+    monkeypatch.setattr(served.model, "answer", answer)
+    texts, found = ["poison", *(f"question {i}" for i in range(6))], {}
+    with running(served) as url:
+
+        def one(text):
+            body = {"model": "desk", "messages": [{"role": "user", "content": text}]}
+            found[text] = httpx.post(f"{url}/chat/completions", json=body, timeout=30).status_code
+
+        threads = [threading.Thread(target=one, args=(t,)) for t in texts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == {t: 500 if t == "poison" else 200 for t in texts}
+
+
 def test_load_is_measured_per_number_of_clients(server):
     points = load(server[0], "desk", ["a", "b"], [1, 3], 6, token="secret")
     assert [(p.clients, p.failed) for p in points] == [(1, 0), (3, 0)]
