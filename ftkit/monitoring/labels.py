@@ -8,6 +8,7 @@ from typing import Any
 from ftkit.errors import BadInput
 
 COLUMNS = ["id", "time", "why", "input", "output", "right_answer"]
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 RANDOM, NEW = "random", "unlike the usual"
 
 
@@ -37,7 +38,7 @@ def label_sample(rows: Any, unlike: Any, size: int, seed: int) -> Any:
     ]
     found["right_answer"] = ""
     for column in ("input", "output"):  # a spreadsheet must not run what a customer wrote
-        found[column] = [f"'{t}" if t[:1] in "=+-@\t\r" else t for t in found[column]]
+        found[column] = [f"'{t}" if t.startswith(FORMULA) else t for t in found[column]]
     return found[COLUMNS].reset_index(drop=True)
 
 
@@ -57,6 +58,8 @@ def read_labels(path: Path) -> tuple[Any, Any]:
         raise BadInput(
             f"has no column {missing[0]}", where=str(path), todo="fill in the file that 10_monitoring wrote (label_sample.csv)"
         )
+    for column in ("input", "output"):
+        table[column] = [t[1:] if t.startswith("'") and t[1:].startswith(FORMULA) else t for t in table[column]]
     table = table[(table["right_answer"].str.strip() != "") & (table.get("why", RANDOM) == RANDOM)]
     if table.empty:
         raise BadInput(

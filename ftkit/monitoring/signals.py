@@ -11,7 +11,7 @@ import numpy as np
 
 from ftkit.checks.formats import format_of
 from ftkit.checks.parse import parse
-from ftkit.monitoring.drift import Signal
+from ftkit.monitoring.drift import FEWEST, WINDOW, Signal
 from ftkit.monitoring.logs import Log
 from ftkit.records import TaskCard
 
@@ -73,10 +73,8 @@ def signals_of(
         )
     if usual_outputs and (rows["output"] != "").all():
         found += _outputs(card, usual_outputs, rows["output"].tolist(), split)
-    said = rows["feedback"].to_numpy(dtype=float)
-    if np.isfinite(said).mean() > 0.05:
-        found.append(_feedback(said, by_week))
-    return found
+    complaints = _feedback(rows["feedback"].to_numpy(dtype=float), by_week)
+    return found + complaints
 
 
 def _unknown(found: set[str], counted: Counter[str], own: int) -> float:
@@ -100,13 +98,12 @@ def _outputs(card: TaskCard, usual: Sequence[str], now: Sequence[str], split: An
     ]
 
 
-def _feedback(said: Any, by_week: list[Any]) -> Signal:
-    """Feedback has no usual value from the test: the first four weeks stand for it."""
+def _feedback(said: Any, by_week: list[Any]) -> list[Signal]:
+    """Feedback has no usual value from the test: the first four weeks that hold some stand for it."""
     weeks = [1 - said[places][np.isfinite(said[places])] for places in by_week]
-    return Signal(
-        "complaints",
-        "share of the feedback",
-        "yes",
-        np.concatenate(weeks[:4]),
-        [w if i >= 4 else w[:0] for i, w in enumerate(weeks)],
-    )
+    first = [number for number, week in enumerate(weeks) if len(week)][:WINDOW]
+    usual = np.concatenate([weeks[number] for number in first]) if first else np.zeros(0)
+    if len(usual) < FEWEST:
+        return []
+    later = [week[:0] if number <= first[-1] else week for number, week in enumerate(weeks)]
+    return [Signal("complaints", "share of the feedback", "yes", usual, later)]

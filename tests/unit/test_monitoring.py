@@ -11,6 +11,7 @@ from ftkit.cli import main
 from ftkit.errors import BadInput
 from ftkit.monitoring.drift import Discrepancy, Signal, p_limit
 from ftkit.monitoring.logs import write_rejected
+from ftkit.monitoring.signals import _feedback
 from ftkit.params import MonitoringParameters
 from ftkit.records import Estimate, MonitoringCard, WatchedSignal
 
@@ -136,6 +137,16 @@ def test_the_limit_shares_five_percent_among_looks_and_tests():
     assert p_limit(4) == pytest.approx(0.05 / 52 / 8)
 
 
+def test_complaints_are_held_against_the_first_weeks_that_hold_feedback():
+    said, weeks = np.full(200, np.nan), [np.arange(20 * w, 20 * w + 20) for w in range(10)]
+    assert _feedback(said, weeks) == []
+    said[60:160], said[160:] = 1.0, 0.0  # none for three weeks, then all well, then all complain
+    (signal,) = _feedback(said, weeks)
+    assert len(signal.reference) == 80 and [len(w) for w in signal.weeks] == [0] * 7 + [20] * 3
+    (found,) = monitoring.weekly([signal])
+    assert found.usual == 0 and found.since == 8
+
+
 def test_new_words_are_those_that_became_frequent():
     before = [f"where is my parcel number {i}" for i in range(100)]
     after = before[:60] + ["how do i return the rundo cargo bike"] * 40
@@ -207,6 +218,7 @@ def test_labels_are_read_back_and_only_the_random_ones_count(tmp_path):
     found.to_csv(tmp_path / "l.csv", index=False)
     items, answers = monitoring.read_labels(tmp_path / "l.csv")
     assert len(items) == len(answers) == 10 and set(answers["text"]) == {"a"}
+    assert all(text.startswith("=question") for text in items["input"]), "what made it safe in a spreadsheet is taken off again"
 
 
 @pytest.mark.parametrize(
