@@ -1,0 +1,81 @@
+"""The pydantic records that travel between notebooks as files, a module per stage.
+
+Every record forbids unknown fields and carries a schema version. Shares are in 0..1, times in seconds (``_s``),
+memory in GiB (``_gib``), money in US dollars (``_usd``).
+"""
+
+from ftkit.records.base import Estimate, Origin, Record
+from ftkit.records.data import EXAMPLE_COLUMNS, Agreement, DataCard, Defect, LabelCheck, Split
+from ftkit.records.decision import Claim, Decision, Gate, Price, StrategyCost, Swing
+from ftkit.records.deployment import Bundle, DeploymentCard, LoadPoint, Parity, ServingFile
+from ftkit.records.evaluation import (
+    SCORE_COLUMNS,
+    Comparison,
+    Confusion,
+    Edition,
+    EditionArm,
+    Effect,
+    Evaluation,
+    Slice,
+    StrategyResult,
+)
+from ftkit.records.manifest import Manifest
+from ftkit.records.monitoring import MonitoringCard, Verdict10, WatchedSignal
+from ftkit.records.prompting import Prompt, PromptBook, PromptTrial
+from ftkit.records.retrieval import Passage, RetrievalCard
+from ftkit.records.strategy import ANSWER_COLUMNS, StrategySpec
+from ftkit.records.task import Check, Reason, Suitability, TaskCard, TaskKind
+from ftkit.records.training import PreferenceCard, PreferencePoint, StrengthTrial, TrainingCard, TrainPoint
+
+__all__ = [
+    "ANSWER_COLUMNS",
+    "EXAMPLE_COLUMNS",
+    "SCORE_COLUMNS",
+    "Agreement",
+    "Bundle",
+    "Check",
+    "Claim",
+    "Comparison",
+    "Confusion",
+    "DataCard",
+    "Decision",
+    "Defect",
+    "DeploymentCard",
+    "Edition",
+    "EditionArm",
+    "Effect",
+    "Estimate",
+    "Evaluation",
+    "Gate",
+    "LabelCheck",
+    "LoadPoint",
+    "Manifest",
+    "MonitoringCard",
+    "Origin",
+    "Parity",
+    "Passage",
+    "PreferenceCard",
+    "PreferencePoint",
+    "Price",
+    "Prompt",
+    "PromptBook",
+    "PromptTrial",
+    "Reason",
+    "Record",
+    "RetrievalCard",
+    "ServingFile",
+    "Slice",
+    "Split",
+    "StrategyCost",
+    "StrategyResult",
+    "StrategySpec",
+    "StrengthTrial",
+    "Suitability",
+    "Swing",
+    "TaskCard",
+    "TaskKind",
+    "TrainPoint",
+    "TrainingCard",
+    "Verdict10",
+    "WatchedSignal",
+]

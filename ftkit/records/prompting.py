@@ -1,0 +1,50 @@
+"""03: prompts and how they did on validation."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ftkit.records.base import Estimate, Record
+
+
+class Prompt(Record):
+    """One prompt candidate; ``{input}`` and ``{passages}`` are filled literally, never by str.format."""
+
+    name: str
+    system: str
+    shots: list[str] = Field(default_factory=list, description="ids of few-shot examples, from train only")
+    similar: int = Field(default=0, description="few-shot examples looked up per question: the most similar ones of train")
+    sha256: str = ""
+
+    @property
+    def few_shot(self) -> bool:
+        """Whether examples are shown, fixed or looked up."""
+        return bool(self.shots or self.similar)
+
+
+class PromptTrial(Record):
+    """One prompt candidate measured on validation."""
+
+    prompt: Prompt
+    accuracy: Estimate
+    partial: float = Field(default=0.0, description="mean share of fields right; equals accuracy for labels")
+    format_ok: float = Field(description="share of answers in the right format, repairs included")
+    prompt_tokens_mean: float
+    seconds_per_answer: float
+    cut_share: float = Field(default=0.0, description="share of prompts that had to be cut to the context")
+
+
+class PromptBook(Record):
+    """All prompts tried on validation; ``zero_shot`` and ``few_shot`` name the chosen ones."""
+
+    trials: list[PromptTrial]
+    zero_shot: str
+    few_shot: str
+    validation_items: int
+
+    def get(self, name: str) -> Prompt:
+        """Return the prompt of that name. Raises KeyError if there is none."""
+        for trial in self.trials:
+            if trial.prompt.name == name:
+                return trial.prompt
+        raise KeyError(name)

@@ -1,0 +1,43 @@
+"""04: passages, and whether the right ones are found."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ftkit.records.base import Estimate, Record
+from ftkit.records.prompting import PromptTrial
+
+
+class Passage(Record):
+    """One chunk of a handbook article, as it is indexed, put before the model and cited."""
+
+    id: str = Field(description="chunk id, e.g. H-012#0")
+    source: str = Field(description="id of the article, as it is cited, e.g. H-012")
+    title: str = Field(default="", description="title or section path")
+    text: str
+    score: float = Field(default=0.0, description="search score, higher is better; 0 outside of a search")
+
+
+class RetrievalCard(Record):
+    """Can we find the right passage?"""
+
+    enabled: bool
+    reason: str = Field(default="", description="why retrieval is off, if it is")
+    documents: int = 0
+    chunks: int = 0
+    embedding_model: str = ""
+    top_k: int = 0
+    hit_rate: dict[str, Estimate] = Field(default_factory=dict, description="share of questions with the answer in top k")
+    chosen: str = Field(default="", description="search mode chosen on validation: vector, bm25 or hybrid")
+    questions: int = Field(default=0, description="questions, none from the test, that the choice rests on")
+    prompt: str = Field(default="", description="name of the prompt that did best with passages on validation")
+    shot_passages: bool = Field(default=False, description="whether the few-shot examples are shown with their own passages")
+    prompt_trials: list[PromptTrial] = Field(default_factory=list, description="prompts with passages, on validation")
+    gold_trial: PromptTrial | None = Field(
+        default=None, description="the chosen prompt with the right article put before the model, on the same examples"
+    )
+    causes: dict[str, int] = Field(
+        default_factory=dict, description="validation answers by cause: right, knowledge, search, behaviour, harm"
+    )
+    labelled_by: str = Field(default="", description="how relevance was decided")
+    chunks_sha256: str = ""

@@ -1,0 +1,94 @@
+"""05 and 06: what was trained, on which examples or pairs, and whether it learnt."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ftkit.records.base import Estimate, Record
+
+
+class TrainPoint(Record):
+    """One line of the training log."""
+
+    step: int
+    epoch: float
+    loss: float | None = None
+    validation_loss: float | None = None
+    learning_rate: float | None = None
+    tokens_per_s: float | None = None
+
+
+class StrengthTrial(Record):
+    """Part of the learnt change applied, and what it does."""
+
+    strength: float = Field(description="share of the change applied, 0 (base) to 1 (all)")
+    general: Estimate = Field(description="change in general skills against the base, a share; negative: lost")
+    accuracy: dict[str, Estimate] = Field(description="share of validation examples right, by arm")
+
+
+class TrainingCard(Record):
+    """What was trained, did it learn, and what it took."""
+
+    method: Literal["lora", "full"]
+    base: str
+    base_sha256: str
+    adapter: str = Field(description="folder of the adapter, relative to the run folder")
+    prompt: str = Field(default="", description="name of the prompt that the examples were shown with")
+    parameters: int
+    trainable_parameters: int
+    examples: int
+    general_examples: int
+    epochs: float
+    steps: int
+    tokens: int
+    duration_s: float
+    peak_memory_gib: float
+    log: list[TrainPoint]
+    best_validation_loss: float
+    stopped_early: bool
+    verdict: Literal["learnt", "underfit", "overfit", "diverged"]
+    advice: str
+    loss_sample: list[tuple[str, bool]] = Field(description="tokens of one example, and whether each is in the loss")
+    strength: float = Field(default=1.0, description="share of the learnt change that the adapter applies")
+    strength_trials: list[StrengthTrial] = Field(default_factory=list, description="strengths tried; empty: not measured")
+    general_allowed: float = Field(default=0.0, description="general skills that might be lost on them, a share")
+
+
+class PreferencePoint(Record):
+    """One line of the preference log; a margin is the reward of the better answer minus that of the worse one."""
+
+    step: int
+    loss: float | None = None
+    margin: float | None = None
+    held_loss: float | None = Field(default=None, description="on pairs from validation")
+    held_margin: float | None = None
+    held_accuracy: float | None = Field(default=None, description="share of validation pairs with the better answer ahead")
+
+
+class PreferenceCard(Record):
+    """Are the answers preferred after preference tuning?"""
+
+    method: Literal["none", "dpo"]
+    reason: str = Field(default="", description="why it was not done, or is used or not")
+    adapter: str = Field(default="", description="folder of the adapter, relative to the run folder")
+    source: str = Field(default="", description="where the pairs come from")
+    pairs: int = 0
+    gold_pairs: int = Field(default=0, description="pairs whose better answer is the data's, as no sampled one was right")
+    held_pairs: int = 0
+    log: list[PreferencePoint] = Field(default_factory=list)
+    duration_s: float = 0.0
+    items: int = Field(default=0, description="validation answers compared")
+    wins: int = Field(default=0, description="answers that score higher than those of 05")
+    losses: int = 0
+    win_rate: Estimate | None = Field(default=None, description="wins among the answers that score differently")
+    accuracy_before: Estimate | None = None
+    accuracy_after: Estimate | None = None
+    difference: Estimate | None = Field(default=None, description="share right after minus before")
+    words_before: float = 0.0
+    words_after: float = 0.0
+    repeated_before: float = Field(default=0.0, description="share of answers with a threefold repetition")
+    repeated_after: float = 0.0
+    hacked: str = Field(default="", description="sign of reward hacking; empty: none")
+    used: bool = Field(default=False, description="whether 07 uses it: a gain beyond chance and no hacking")
