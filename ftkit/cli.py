@@ -232,6 +232,8 @@ def _monitor(given: argparse.Namespace) -> int:
     run = Path(params.load(file)["monitoring"].run)
     card = runs.read_record(run / "monitoring" / "monitoring.json", MonitoringCard)
     print("\n".join([f"Verdict: {card.verdict}", *card.reasons, *(f"Next: {step}" for step in card.next_steps)]))
+    if given.log and params.load(file)["monitoring"].model_dump()["log"] != str(_project(given.log)):
+        print(f"Put {given.log} into {given.file} as monitoring.log: the next ftkit run looks at what the file names.")
     return 0 if card.verdict in ("keep", "nothing to watch") else 3
 
 

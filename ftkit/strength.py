@@ -15,7 +15,6 @@ from typing import Any
 from ftkit.errors import FtkitError
 from ftkit.evaluation import regression
 from ftkit.models.local import LocalModel
-from ftkit.models.weights import BASE_NOTE
 from ftkit.records import Estimate, StrengthTrial, TrainingCard
 
 STRENGTHS = (1.0, 0.85, 0.7, 0.55, 0.4)
@@ -142,8 +141,6 @@ def keep(card: TrainingCard, trials: Sequence[StrengthTrial], allowed: float, di
     if strength == 1.0:
         return card.model_copy(update={"adapter": "training/adapter"})
     dial.save(strength, source, folder / "adapter_in_part")
-    if not (folder / "adapter_in_part" / BASE_NOTE).exists() and (source / BASE_NOTE).exists():
-        shutil.copy2(source / BASE_NOTE, folder / "adapter_in_part" / BASE_NOTE)
     return card.model_copy(update={"adapter": "training/adapter_in_part"})
 
 

@@ -16,7 +16,16 @@ from ftkit.monitoring.drift import WINDOW, p_limit
 from ftkit.monitoring.logs import write_rejected
 from ftkit.monitoring.signals import LARGEST_REFERENCE, thinned
 from ftkit.params import MonitoringParameters, RetrievalParameters
-from ftkit.records import Evaluation, Manifest, MonitoringCard, RetrievalCard, TaskCard, TrainingCard, WatchedSignal
+from ftkit.records import (
+    DeploymentCard,
+    Evaluation,
+    Manifest,
+    MonitoringCard,
+    RetrievalCard,
+    TaskCard,
+    TrainingCard,
+    WatchedSignal,
+)
 from ftkit.retrieval import Index
 from ftkit.retrieval.handbook import open_handbook
 
@@ -118,11 +127,14 @@ def _watched(drift: monitoring.Drift, weeks: list[str]) -> WatchedSignal:
     )
 
 
+def shipped_strategy(stage: runs.Stage) -> str:
+    """Return the name of the strategy that 09 exported."""
+    return runs.read_record(stage.of("deployment", "deployment.json"), DeploymentCard).strategy
+
+
 def tested_answers(stage: runs.Stage) -> list[str]:
     """Return the answers of the exported strategy in the test; none where nothing was exported."""
-    from ftkit.records import DeploymentCard
-
-    shipped = runs.read_record(stage.of("deployment", "deployment.json"), DeploymentCard).strategy
+    shipped = shipped_strategy(stage)
     answers = runs.read_table(stage.of("evaluation", "answers.parquet"))
     return answers.loc[answers["strategy"] == shipped, "text"].tolist()
 
@@ -165,14 +177,11 @@ def quality(p: MonitoringParameters, card: TaskCard) -> Any:
     return evaluation.shares(card, items, {"production": answers})["production"]
 
 
-def advise(card: MonitoringCard, p: MonitoringParameters, stage: runs.Stage, task: TaskCard) -> MonitoringCard:
-    """Return the card with quality, handbook, verdict and reasons."""
-    from ftkit.records import DeploymentCard
-
-    shipped = runs.read_record(stage.of("deployment", "deployment.json"), DeploymentCard).strategy
+def advise(card: MonitoringCard, p: MonitoringParameters, stage: runs.Stage, task: TaskCard, changes: tuple[int, int, list[str]]) -> MonitoringCard:  # fmt: skip
+    """Return the card with quality, handbook, verdict and reasons; ``changes`` is what ``handbook_changes`` found."""
+    shipped, (changed, articles, _) = shipped_strategy(stage), changes
     results = runs.read_record(stage.of("evaluation", "evaluation.json"), Evaluation).results
     result = next(r for r in results if r.spec.name == shipped)
-    changed, articles, _ = handbook_changes(p, stage)
     found = {"quality": quality(p, task), "tested": result.accuracy, "handbook_changed": changed, "handbook_articles": articles}
     training = runs.read_record(stage.of("training", "training.json"), TrainingCard)
     return monitoring.advise(

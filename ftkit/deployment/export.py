@@ -90,7 +90,11 @@ def verify(folder: Path) -> Bundle:
 
 def copied(source: Path) -> Callable[[Path], None]:
     """Return what copies an adapter or a fully tuned model as it is."""
-    return lambda target: shutil.copytree(source, target) and None
+
+    def copy_all(target: Path) -> None:
+        shutil.copytree(source, target)
+
+    return copy_all
 
 
 def merged(base: str, adapter: Path, tokenizer: Any) -> Callable[[Path], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -98,8 +99,6 @@ def _check(name: str, text: str) -> str:
 
 def plain_template(template: str) -> str:
     """Return a chat template without the generation tags that only training needs and other servers refuse."""
-    import re
-
     return re.sub(r"\{%-?\s*(end)?generation\s*-?%\}", "", template)
 
 

@@ -12,7 +12,7 @@ def parity_rows(found: Sequence[Parity]) -> list[dict[str, Any]]:
     """Return one row per path or fault: answers equal, verdict, cause, and where the first answer parts."""
     return [
         {
-            "asked": p.path, "same answers": f"{p.identical.value:.0%} of {p.items}", "verdict": "the same" if p.passed else "NOT the same",
+            "asked": p.path, "same answers": f"{p.identical.value:.0%} of {p.items}", "verdict": "as tested" if p.passed else "not as tested",
             "likely cause": p.cause, "because": p.explanation, "for example": p.first_differences[0] if p.first_differences else "–",
         }
         for p in found

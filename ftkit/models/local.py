@@ -231,18 +231,25 @@ class LocalModel:
         import torch
 
         began = time.perf_counter()
-        pad, width = self.tokenizer.pad_token_id, max(1, *(len(ids) for ids, _ in prompts))
-        ids = torch.tensor([[pad] * (width - len(p)) + p for p, _ in prompts], device=self.model.device)
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p, _ in prompts], device=self.model.device)
+        ids, mask = self._padded([ids for ids, _ in prompts])
         try:
             with torch.inference_mode():
-                out = self.model.generate(input_ids=ids, attention_mask=mask)[:, width:]
+                out = self.model.generate(input_ids=ids, attention_mask=mask)[:, ids.shape[1] :]
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "memory" in str(error).lower():
                 raise FtkitError("out of memory while answering", where=self.name, todo="lower batch_size") from error
             raise
         seconds = (time.perf_counter() - began) / len(prompts)
         return [self._reply(row, prompt, seconds) for row, prompt in zip(out.tolist(), prompts, strict=True)]
+
+    def _padded(self, prompts: list[list[int]]) -> tuple[Any, Any]:
+        """Return token ids and attention mask of a batch, padded on the left."""
+        import torch
+
+        pad, width = self.tokenizer.pad_token_id, max(1, *map(len, prompts))
+        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=self.model.device)
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.model.device)
+        return ids, mask
 
     def _reply(self, row: list[int], prompt: tuple[list[int], int], seconds: float) -> Reply:
         length = next((i for i, token in enumerate(row) if token in self.ends), len(row))
@@ -267,19 +274,15 @@ class LocalModel:
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
         found: dict[int, list[str]] = {}
         torch.manual_seed(seed)
-        pad, size = self.tokenizer.pad_token_id, max(1, self.batch_size // n)
+        size = max(1, self.batch_size // n)
         for start in range(0, len(order), size):
             batch = order[start : start + size]
-            width = max(len(prompts[i]) for i in batch)
-            ids = torch.tensor([[pad] * (width - len(prompts[i])) + prompts[i] for i in batch], device=self.model.device)
-            mask = torch.tensor(
-                [[0] * (width - len(prompts[i])) + [1] * len(prompts[i]) for i in batch], device=self.model.device
-            )
+            ids, mask = self._padded([prompts[i] for i in batch])
             with torch.inference_mode():
                 out = self.model.generate(
                     input_ids=ids, attention_mask=mask, do_sample=True, temperature=temperature, num_return_sequences=n
                 )
-            texts = [self._reply(row, ([], 0), 0.0).text for row in out[:, width:].tolist()]
+            texts = [self._reply(row, ([], 0), 0.0).text for row in out[:, ids.shape[1] :].tolist()]
             found.update({place: texts[k * n : (k + 1) * n] for k, place in enumerate(batch)})
             if progress:
                 progress(len(found), len(order))

@@ -15,10 +15,10 @@ from typing import Any
 
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.chat import Messages
-from ftkit.models.local import LocalModel, end_tokens, quiet
-from ftkit.models.weights import write_base_note
+from ftkit.models.local import LocalModel, quiet
 from ftkit.params import PreferenceParameters
 from ftkit.records import PreferencePoint
+from ftkit.training.keep import save_weights
 
 Progress = Callable[[int, int, str], None]
 
@@ -96,7 +96,7 @@ def train(
             raise FtkitError(
                 "the loss is not a number any more", where="preference", todo="lower preference.learning_rate to a third"
             )
-        _save(local, folder, p.base_model, base_folder)
+        save_weights(local.model, local.tokenizer, folder, p.base_model, base_folder, selected_adapters=["default"])
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return log, time.monotonic() - began
 
@@ -155,24 +155,3 @@ def _points(history: Sequence[dict[str, Any]]) -> list[PreferencePoint]:
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
-
-
-def _save(local: LocalModel, folder: Path, base: str, base_folder: Path) -> None:
-    from transformers import GenerationConfig
-
-    target, temporary = folder / "adapter", folder / ".adapter.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    tokenizer = local.tokenizer
-    local.model.generation_config = GenerationConfig(
-        pad_token_id=tokenizer.pad_token_id, eos_token_id=end_tokens(local.model, tokenizer)
-    )
-    try:
-        local.model.save_pretrained(str(temporary), selected_adapters=["default"])
-        tokenizer.save_pretrained(str(temporary))
-        write_base_note(temporary, base, base_folder)
-    except OSError as error:
-        raise FtkitError(
-            f"the weights could not be written: {error}", where=str(target), todo="free some space, then run again"
-        ) from error
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.rename(target)

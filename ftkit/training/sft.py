@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftkit.errors import BadInput, FtkitError
-from ftkit.models.local import end_tokens, quiet
-from ftkit.models.weights import fingerprint, write_base_note
+from ftkit.models.local import quiet
+from ftkit.models.weights import fingerprint
 from ftkit.params import TrainingParameters
 from ftkit.records import TrainingCard, TrainPoint
 from ftkit.runs import peak_memory_gib, write_record, write_text
 from ftkit.training.encode import Encoded, loss_sample
+from ftkit.training.keep import save_weights
 from ftkit.training.trainer import make_trainer, points
 from ftkit.training.verdict import judge
 
@@ -113,7 +114,7 @@ def train(
         trainer = make_trainer(model, tokenizer, train_set, validation_set, plan, progress, before)
         first = _first_loss(trainer, plan.folder)
         _run(trainer, plan)
-        _save(trainer, tokenizer, plan.folder, base, base_folder)
+        save_weights(trainer.model, tokenizer, plan.folder, base, base_folder)
     card = TrainingCard(
         method=plan.method, base=base, base_sha256=base_sha256, adapter="training/adapter", prompt=plan.prompt,
         parameters=total, trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
@@ -218,29 +219,6 @@ def _last_checkpoint(folder: Path) -> str | None:
             json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
             return str(path)
     return None
-
-
-def _save(trainer: Any, tokenizer: Any, folder: Path, base: str, base_folder: Path) -> None:
-    """Write adapter or full weights, tokenizer and the base's fingerprint under a temporary name, then rename."""
-    from safetensors import SafetensorError
-    from transformers import GenerationConfig
-
-    target, temporary = folder / "adapter", folder / ".adapter.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    model = trainer.model
-    model.generation_config = GenerationConfig(pad_token_id=tokenizer.pad_token_id, eos_token_id=end_tokens(model, tokenizer))
-    try:
-        model.save_pretrained(str(temporary))
-        tokenizer.save_pretrained(str(temporary))
-        write_base_note(temporary, base, base_folder)
-    except (OSError, SafetensorError) as error:
-        raise FtkitError(
-            f"the weights could not be written: {error}",
-            where=str(target),
-            todo="free some space, then run the same command again",
-        ) from error
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.rename(target)
 
 
 def _peak_gib() -> float:

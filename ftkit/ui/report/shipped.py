@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from ftkit.deployment.tell import parity_rows
 from ftkit.records import DeploymentCard, Parity
 from ftkit.ui.report.blocks import Section, chart, data_text, more, table, text
 from ftkit.ui.report.found import Found
@@ -19,8 +21,8 @@ def deployment(found: Found) -> Section:
     from ftkit.ui.figures import deployment as figures
 
     section.blocks = [
-        text(_told(card)), *chart(figures.parity(card)), *table([_row(p) for p in card.parity], "The same questions, asked again"),
-        *more("Faults planted to see whether they would be noticed", table([_row(p) for p in card.faults])), *chart(figures.load(card)),
+        text(_told(card)), *chart(figures.parity(card)), *table(_rows(card.parity), "The same questions, asked again"),
+        *more("Faults planted to see whether they would be noticed", table(_rows(card.faults))), *chart(figures.load(card)),
         *more("Files for serving platforms", table([{"file": f.name, "platform": f.platform, "checked": f.checked} for f in card.serving])),
     ]  # fmt: skip
     return section
@@ -56,8 +58,5 @@ def _told(card: DeploymentCard) -> str:
     return ship
 
 
-def _row(p: Parity) -> dict[str, Any]:
-    return {
-        "asked": p.path, "same answers": f"{p.identical.value:.0%} of {p.items}", "verdict": "as tested" if p.passed else "not as tested",
-        "likely cause": p.cause, "because": p.explanation, "for example": data_text(p.first_differences[0], 200) if p.first_differences else "–",
-    }  # fmt: skip
+def _rows(found: Sequence[Parity]) -> list[dict[str, Any]]:
+    return [{**row, "for example": data_text(row["for example"], 200)} for row in parity_rows(found)]

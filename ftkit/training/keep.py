@@ -1,0 +1,44 @@
+"""Writing trained weights: whole or not at all, with the base's fingerprint beside them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ftkit.errors import FtkitError
+from ftkit.models.local import end_tokens
+from ftkit.models.weights import write_base_note
+
+
+def save_weights(model: Any, tokenizer: Any, folder: Path, base: str, base_folder: Path, **more: Any) -> None:
+    """Write adapter or full weights and the tokenizer into ``folder / "adapter"``, under a temporary name first.
+
+    Args:
+        model: The trained model.
+        tokenizer: Its tokenizer.
+        folder: The stage's folder.
+        base: Name of the base model.
+        base_folder: Folder of its weights.
+        more: Passed on to ``save_pretrained``.
+
+    Raises:
+        FtkitError: The disk is full, or the folder cannot be written; what was there before is left as it was.
+    """
+    from safetensors import SafetensorError
+    from transformers import GenerationConfig
+
+    target, temporary = folder / "adapter", folder / ".adapter.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    ends = end_tokens(model, tokenizer)
+    model.generation_config = GenerationConfig(pad_token_id=tokenizer.pad_token_id, eos_token_id=ends)
+    try:
+        model.save_pretrained(str(temporary), **more)
+        tokenizer.save_pretrained(str(temporary))
+        write_base_note(temporary, base, base_folder)
+    except (OSError, SafetensorError) as error:
+        raise FtkitError(
+            f"the weights could not be written: {error}", where=str(target), todo="free some space, then run the same command again",
+        ) from error  # fmt: skip
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.rename(target)
