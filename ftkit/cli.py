@@ -48,15 +48,15 @@ def parser() -> argparse.ArgumentParser:
 
     new = commands.add_parser("new", help="guess a project from a file of examples and write params/NAME.yaml")
     new.add_argument("name", help="project name: letters, digits, - and _")
-    new.add_argument("--data", required=True, help="file of examples: CSV, TSV, JSONL, JSON, Parquet or XLSX")
-    new.add_argument("--test-data", default="", help="file that holds the test examples")
-    new.add_argument("--handbook", default="", help="folder of articles to retrieve from")
+    new.add_argument("--data", type=_here, required=True, help="file of examples: CSV, TSV, JSONL, JSON, Parquet or XLSX")
+    new.add_argument("--test-data", type=_here, default="", help="file that holds the test examples")
+    new.add_argument("--handbook", type=_here, default="", help="folder of articles to retrieve from")
     new.add_argument("--encoding", default="", help="encoding of the file, if not UTF-8")
     new.add_argument("--force", action="store_true", help="write over an existing parameter file")
     new.set_defaults(call=_new)
 
     run = commands.add_parser("run", help="run the walk; a second run redoes only what changed", epilog=EPILOG)
-    run.add_argument("file", help="parameter file, e.g. params/demo.yaml")
+    run.add_argument("file", type=_here, help="parameter file, e.g. params/demo.yaml")
     run.add_argument("--only", nargs="+", default=[], metavar="STAGE", help="only these stages")
     run.add_argument("--from", dest="first", default="", metavar="STAGE", help="from this stage on")
     run.add_argument("--until", dest="last", default="", metavar="STAGE", help="up to this stage")
@@ -73,23 +73,26 @@ def parser() -> argparse.ArgumentParser:
     run.set_defaults(call=_run)
 
     lab = commands.add_parser("lab", help="open JupyterLab on the notebooks")
-    lab.add_argument("file", nargs="?", help="parameter file: its values are put into copies of the notebooks")
+    lab.add_argument("file", type=_here, nargs="?", help="parameter file: its values are put into copies of the notebooks")
     lab.add_argument("--no-browser", action="store_true")
     lab.add_argument("--port", type=int, default=8888)
     lab.set_defaults(call=_lab)
 
     report = commands.add_parser("report", help="write a run's report anew and print its path")
-    report.add_argument("run", help="run folder, or parameter file")
+    report.add_argument("run", type=_here, help="run folder, or parameter file")
     report.set_defaults(call=_report)
 
     serve = commands.add_parser("serve", help="serve an exported strategy as an OpenAI-compatible server")
-    serve.add_argument("path", help="run folder, parameter file, or the export's folder")
+    serve.add_argument("path", type=_here, help="run folder, parameter file, or the export's folder")
     serve.add_argument("--host", default="127.0.0.1", help="beyond loopback FTKIT_TOKEN must be set in the environment")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--threads", type=int, default=0, help="CPU threads; 0: what is free")
     serve.add_argument("--waiting", type=int, default=64, help="questions that may wait; a further one gets 429")
     serve.add_argument(
-        "--log", default="", help="file that every answer is written to (JSON lines), for 10_monitoring; off by default"
+        "--log",
+        type=_here,
+        default="",
+        help="file that every answer is written to (JSON lines), for 10_monitoring; off by default",
     )
     serve.add_argument(
         "--log-unmasked", action="store_true", help="do not mask e-mail addresses, IBANs and long numbers in the log"
@@ -99,8 +102,8 @@ def parser() -> argparse.ArgumentParser:
     monitor = commands.add_parser(
         "monitor", help="look at the production log (10_monitoring); for cron: exit code 3 where something must be done"
     )
-    monitor.add_argument("file", help="parameter file of the project that serves")
-    monitor.add_argument("--log", default="", help="the log, instead of monitoring.log")
+    monitor.add_argument("file", type=_here, help="parameter file of the project that serves")
+    monitor.add_argument("--log", type=_here, default="", help="the log, instead of monitoring.log")
     monitor.set_defaults(call=_monitor)
 
     listing = commands.add_parser("runs", help="list the runs under outputs/")
@@ -115,11 +118,16 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _here(path: str) -> str:
+    """Return a path of the command line as an absolute one, before a command changes to the project's root; "" stays."""
+    return path and str(Path(path).resolve())
+
+
 def _project(path: str) -> Path:
-    """Make a path of the command line absolute, then change to the project's root."""
+    """Change to the project's root, and return an absolute path relative to it where it lies within."""
     from ftkit.stages import to_project_root
 
-    absolute = Path(path).resolve()
+    absolute = Path(path)
     root = to_project_root().resolve()
     return absolute.relative_to(root) if absolute.is_relative_to(root) else absolute
 
@@ -211,7 +219,7 @@ def _serve(given: argparse.Namespace) -> None:
     from ftkit.serving import Served, run
     from ftkit.serving.app import Limits, create_app
 
-    token, log = os.environ.get(run.TOKEN, ""), Path(given.log).resolve() if given.log else None
+    token, log = os.environ.get(run.TOKEN, ""), Path(given.log) if given.log else None
     run.check_host(given.host, token)
     if log is not None and not log.parent.is_dir():
         raise BadInput("there is no such folder", where=str(log.parent), todo="make it, or choose another --log")
@@ -227,13 +235,14 @@ def _monitor(given: argparse.Namespace) -> int:
     from ftkit.records import MonitoringCard
 
     file = _project(given.file)
-    overrides = [f"monitoring.log={_project(given.log)}"] if given.log else []
+    log = str(_project(given.log)) if given.log else ""
+    overrides = [f"monitoring.log={log}"] if log else []
     pipeline.run(file, selection=pipeline.Selection(["monitoring"], force=True), overrides=overrides, say=_say)
     run = Path(params.load(file)["monitoring"].run)
     card = runs.read_record(run / "monitoring" / "monitoring.json", MonitoringCard)
     print("\n".join([f"Verdict: {card.verdict}", *card.reasons, *(f"Next: {step}" for step in card.next_steps)]))
-    if given.log and params.load(file)["monitoring"].model_dump()["log"] != str(_project(given.log)):
-        print(f"Put {given.log} into {given.file} as monitoring.log: the next ftkit run looks at what the file names.")
+    if log and params.load(file)["monitoring"].model_dump()["log"] != log:
+        print(f"Put {log} into {file} as monitoring.log: the next ftkit run looks at what the file names.")
     return 0 if card.verdict in ("keep", "nothing to watch") else 3
 
 

@@ -60,6 +60,19 @@ def test_new_guesses_writes_every_value_explained_and_never_overwrites(project, 
     assert told(capsys, "new", "desk", "--data", "desk.csv", "--force")[0] == 0
 
 
+def test_every_path_counts_from_the_folder_where_it_was_typed(project, capsys, monkeypatch):
+    for place in (project / "files", project / "files" / "handbook"):
+        place.mkdir()
+    for name in ("train.csv", "test.csv"):
+        (project / "files" / name).write_text((project / "desk.csv").read_text())
+    monkeypatch.chdir(project / "files")
+    code, _, err = told(capsys, "new", "desk", "--data", "train.csv", "--test-data", "test.csv", "--handbook", "handbook")
+    assert code == 0, err
+    built = params.load(project / "params" / "desk.yaml")
+    assert (built["data"].data, built["data"].test_data) == ("files/train.csv", "files/test.csv")
+    assert built["retrieval"].handbook == "files/handbook"
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
