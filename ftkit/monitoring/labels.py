@@ -8,7 +8,7 @@ from typing import Any
 from ftkit.errors import BadInput
 
 COLUMNS = ["id", "time", "why", "input", "output", "right_answer"]
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # the last one so that a text's own quote is not taken for ours
 RANDOM, NEW = "random", "unlike the usual"
 
 

@@ -221,6 +221,16 @@ def test_labels_are_read_back_and_only_the_random_ones_count(tmp_path):
     assert all(text.startswith("=question") for text in items["input"]), "what made it safe in a spreadsheet is taken off again"
 
 
+@pytest.mark.parametrize("text", ["'tis late", "'=1+1", "''quoted''", "-5 degrees", "plain"])
+def test_a_text_comes_back_from_the_label_file_as_it_was(tmp_path, text):
+    rows = pd.DataFrame({"time": pd.date_range("2026-06-01", periods=4, tz="UTC"), "input": [text] * 4, "output": [text] * 4})
+    found = monitoring.label_sample(rows, np.zeros(4), 4, 1)
+    found["right_answer"] = "a"
+    found.to_csv(tmp_path / "l.csv", index=False)
+    items, _ = monitoring.read_labels(tmp_path / "l.csv")
+    assert set(items["input"]) == {text}
+
+
 @pytest.mark.parametrize(
     ("text", "told"), [("id,input\n1,x\n", "no column output"), ("id,input,output,right_answer\n1,x,y,\n", "no labelled answer")]
 )
