@@ -146,8 +146,8 @@ def days_since(stage: runs.Stage, last: Any) -> int:
     return max(0, (last.to_pydatetime() - trained).days)
 
 
-def handbook_changes(p: MonitoringParameters, stage: runs.Stage) -> tuple[int, int, list[str]]:
-    """Return how many articles differ from the indexed ones, how many there are, and the first changed ones' ids.
+def handbook_changes(p: MonitoringParameters, stage: runs.Stage) -> tuple[list[str], int]:
+    """Return the ids of the articles that differ from the indexed ones, and how many there are now; 0: not compared.
 
     Args:
         p: Names the handbook of today; empty: nothing is compared.
@@ -155,7 +155,7 @@ def handbook_changes(p: MonitoringParameters, stage: runs.Stage) -> tuple[int, i
     """
     retrieval = runs.read_record(stage.of("retrieval", "retrieval.json"), RetrievalCard)
     if not p.handbook or not retrieval.enabled:
-        return 0, 0, []
+        return [], 0
     from ftkit.retrieval import chunks
 
     manifest = runs.read_record(stage.of("retrieval", "manifest.json"), Manifest)
@@ -166,7 +166,7 @@ def handbook_changes(p: MonitoringParameters, stage: runs.Stage) -> tuple[int, i
     now = {c.id: (c.title, c.text, c.source) for c in chunks(articles, settings.chunk_words)}
     used = {c.id: (c.title, c.text, c.source) for c in Index(stage.of("retrieval", "index")).passages}
     changed = sorted({(now.get(i) or used[i])[2] for i in {*now, *used} if now.get(i) != used.get(i)})
-    return len(changed), len(articles), changed
+    return changed, len(articles)
 
 
 def quality(p: MonitoringParameters, card: TaskCard) -> Any:
@@ -177,12 +177,14 @@ def quality(p: MonitoringParameters, card: TaskCard) -> Any:
     return evaluation.shares(card, items, {"production": answers})["production"]
 
 
-def advise(card: MonitoringCard, p: MonitoringParameters, stage: runs.Stage, task: TaskCard, changes: tuple[int, int, list[str]]) -> MonitoringCard:  # fmt: skip
-    """Return the card with quality, handbook, verdict and reasons; ``changes`` is what ``handbook_changes`` found."""
-    shipped, (changed, articles, _) = shipped_strategy(stage), changes
+def advise(card: MonitoringCard, p: MonitoringParameters, stage: runs.Stage, task: TaskCard, changed: list[str], articles: int) -> MonitoringCard:  # fmt: skip
+    """Return the card with quality, handbook, verdict and reasons; the last two are what ``handbook_changes`` found."""
+    shipped = shipped_strategy(stage)
     results = runs.read_record(stage.of("evaluation", "evaluation.json"), Evaluation).results
     result = next(r for r in results if r.spec.name == shipped)
-    found = {"quality": quality(p, task), "tested": result.accuracy, "handbook_changed": changed, "handbook_articles": articles}
+    found = {
+        "quality": quality(p, task), "tested": result.accuracy, "handbook_changed": len(changed), "handbook_articles": articles,
+    }  # fmt: skip
     training = runs.read_record(stage.of("training", "training.json"), TrainingCard)
     return monitoring.advise(
         card.model_copy(update=found), tuned=result.spec.model == "tuned", retriever=result.spec.retriever,

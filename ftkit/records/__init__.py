@@ -5,7 +5,7 @@ memory in GiB (``_gib``), money in US dollars (``_usd``).
 """
 
 from ftkit.records.base import Estimate, Origin, Record
-from ftkit.records.data import EXAMPLE_COLUMNS, Agreement, DataCard, Defect, LabelCheck, Split
+from ftkit.records.data import EXAMPLE_COLUMNS, Agreement, DataCard, Defect, LabelCheck
 from ftkit.records.decision import Claim, Decision, Gate, Price, StrategyCost, Swing
 from ftkit.records.deployment import Bundle, DeploymentCard, LoadPoint, Parity, ServingFile
 from ftkit.records.evaluation import (
@@ -65,7 +65,6 @@ __all__ = [
     "RetrievalCard",
     "ServingFile",
     "Slice",
-    "Split",
     "StrategyCost",
     "StrategyResult",
     "StrategySpec",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from ftkit.records.base import Estimate, Record
 
-Split = Literal["train", "validation", "test"]
 EXAMPLE_COLUMNS = ["id", "input", "output", "group", "cluster", "split", "source_row"]
 
 
