@@ -10,9 +10,11 @@ from made_run import HOSTILE, make_run
 
 from ftkit import runs
 from ftkit.errors import BadInput
-from ftkit.records import Decision, DeploymentCard, Manifest
+from ftkit.records import Decision, DeploymentCard, Evaluation, Manifest
 from ftkit.ui import report
+from ftkit.ui.figures.decision import _label_places, accuracy_against_cost
 from ftkit.ui.report.blocks import data_text
+from ftkit.ui.report.charts import values
 
 
 class Page(HTMLParser):
@@ -95,6 +97,33 @@ def test_every_chart_has_its_figures_as_a_table(text):
     assert drawn >= 12 and tables == drawn
     figures = re.findall(r'<script type="application/json" id="chart-\d+">(.*?)</script>', text, re.S)
     assert len(figures) == drawn and all(json.loads(f)["data"] for f in figures)
+
+
+def test_values_drawn_on_several_axes_stand_beside_their_units(run):
+    from ftkit.ui.figures import deployment as figures
+
+    table = values(figures.load(runs.read_record(run / "deployment" / "deployment.json", DeploymentCard)))
+    assert table["names"] == ["series", "clients at once", "value", "unit"]
+    units = {(row[0], row[3]) for row in table["rows"]}
+    costs = values(accuracy_against_cost(*(runs.read_record(run / f"{n}.json", t) for n, t in (("evaluation/evaluation", Evaluation), ("decision/decision", Decision)))))  # fmt: skip
+    assert {row[0] for row in costs["rows"]} >= {"prompting", "RAG", "hybrid"} and "e+" not in str(costs["rows"])
+    assert units == {
+        ("answers a second", "answers a second"), ("median", "seconds per answer"), ("95% within", "seconds per answer"),
+    }  # fmt: skip
+
+
+def test_no_label_covers_a_dot_or_another_label():
+    points = {"prompting": (3200, 9), "few-shot": (3500, 9), "RAG": (6000, 10), "hybrid": (14000, 33), "fine-tuned": (19600, 21)}
+    places = _label_places(points)
+    assert places["prompting"] == (9, True) and places["hybrid"] == (33, False) and places["fine-tuned"] == (21, True)
+    spans = []
+    for name, (height, left) in places.items():
+        x, width = points[name][0], 280 * len(name)
+        spans.append((name, x - width if left else x, x if left else x + width, height))
+    for name, low, high, height in spans:
+        covered = [n for n, (x, y) in points.items() if n != name and low < x < high and abs(y - height) < 6]
+        crossed = [n for n, a, b, h in spans if n != name and a < high and low < b and abs(h - height) < 6]
+        assert not covered and not crossed, (name, covered, crossed)
 
 
 def test_the_same_run_gives_the_same_file(run, text):

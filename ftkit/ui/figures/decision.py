@@ -24,20 +24,20 @@ def accuracy_against_cost(evaluation: Evaluation, decision: Decision) -> Any:
     best = max(r.accuracy.value for r in evaluation.results)
     figure.add_hrect(y0=100 * best - decision.margin_points, y1=100 * best, fillcolor=theme.MUTED, opacity=0.14, line_width=0)
     chosen = decision.strategy or decision.leading
-    heights = _label_heights({r.spec.name: (cost[r.spec.name], 100 * r.accuracy.value) for r in evaluation.results})
-    for rank, r in enumerate(sorted(evaluation.results, key=lambda r: cost[r.spec.name])):
-        e, color = r.accuracy, theme.color(r.spec.family)
+    places = _label_places({r.spec.name: (cost[r.spec.name], 100 * r.accuracy.value) for r in evaluation.results})
+    for r in sorted(evaluation.results, key=lambda r: cost[r.spec.name]):
+        (at, left), e, color = places[r.spec.name], r.accuracy, theme.color(r.spec.family)
         ring = {"color": "#222", "width": 3 if r.spec.name == chosen else 0}
         figure.add_scatter(
-            x=[cost[r.spec.name]], y=[100 * e.value], mode="markers",
+            x=[cost[r.spec.name]], y=[100 * e.value], mode="markers", name=r.spec.name,
             marker={"size": 15, "color": color, "line": ring}, cliponaxis=False,
             error_y={"type": "data", "symmetric": False, "array": [100 * (e.high - e.value)], "arrayminus": [100 * (e.value - e.low)],
                      "color": color, "thickness": 2, "width": 0},
             hovertemplate=f"{r.spec.name}: {theme.interval(e, 1)} right, %{{x:,.0f}} USD in the first year<extra></extra>",
         )  # fmt: skip
         figure.add_annotation(
-            x=cost[r.spec.name], y=heights[r.spec.name], text=f"<b>{r.spec.name}</b>", showarrow=False, font={"color": color, "size": 13},
-            xanchor="left" if rank < len(cost) - 1 else "right", xshift=11 if rank < len(cost) - 1 else -11,
+            x=cost[r.spec.name], y=at, text=f"<b>{r.spec.name}</b>", showarrow=False, font={"color": color, "size": 13},
+            xanchor="right" if left else "left", xshift=-11 if left else 11,
         )  # fmt: skip
     figure.update_layout(showlegend=False)
     figure.update_xaxes(title="cost of the first year, USD", rangemode="tozero", tickformat=",.0f")
@@ -46,14 +46,31 @@ def accuracy_against_cost(evaluation: Evaluation, decision: Decision) -> Any:
     return theme.style(figure, _cost_title(evaluation, decision, cost), under, height=360)
 
 
-def _label_heights(points: dict[str, tuple[float, float]]) -> dict[str, float]:
-    """Return a height for every label, moved up where another label would lie under it."""
-    reach, room = 0.4 * max(1.0, *(x for x, _ in points.values())), 7.0
-    placed: dict[str, float] = {}
+def _label_places(points: dict[str, tuple[float, float]]) -> dict[str, tuple[float, bool]]:
+    """Return the height of every label and whether it stands left of its dot, so that none covers a dot or another label.
+
+    Args:
+        points: Cost and height by name.
+    """
+    most, room = max(1.0, *(x for x, _ in points.values())), 7.0
+    gap = 0.017 * most  # a little more than half a dot
+    taken = [(x - gap, x + gap, y) for x, y in points.values()]
+    placed: dict[str, tuple[float, bool]] = {}
     for name, (x, y) in sorted(points.items(), key=lambda p: p[1][1]):
-        near = [placed[other] + room for other in placed if abs(points[other][0] - x) < reach]
-        placed[name] = max([y, *(h for h in near if h > y)])
+        width = (0.03 + 0.014 * len(name)) * most
+        spans = {True: (x - width, x - gap), False: (x + gap, x + width)}
+        sides = [left for left in spans if (x > width if left else x < most)]
+        placed[name] = min((_free_height(*spans[left], y, taken, room), left) for left in sides or [True])
+        taken.append((*spans[placed[name][1]], placed[name][0]))
     return placed
+
+
+def _free_height(low: float, high: float, y: float, taken: list[tuple[float, float, float]], room: float) -> float:
+    """Return the lowest height from ``y`` up at which a span has room above and below."""
+    for start, end, at in sorted(taken, key=lambda spot: spot[2]):
+        if start < high and low < end and abs(at - y) < room:
+            y = at + room
+    return y
 
 
 def _ring(decision: Decision) -> str:

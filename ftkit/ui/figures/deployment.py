@@ -24,7 +24,7 @@ def parity(card: DeploymentCard) -> Any:
             x=[value], y=[name], mode="markers", marker={"color": color, "size": 12, "symbol": "circle" if p.passed else "x"},
             hovertemplate=f"{name}: {value:.0f}% the same ({low:.0f} to {high:.0f})<extra></extra>",
         )  # fmt: skip
-        told = "the same" if p.passed else p.cause
+        told = "the same" if p.passed else p.cause.partition(":")[0]  # the table tells the whole of it
         figure.add_annotation(x=102, y=name, text=told, showarrow=False, xanchor="left", font_color=color, font_size=12)
     figure.update_layout(showlegend=False)
     figure.update_xaxes(title="answers that are the same text, %", range=[-2, 175], tickvals=[0, 25, 50, 75, 100])

@@ -26,7 +26,7 @@ def signals(card: MonitoringCard) -> Any:
     figure.update_layout(showlegend=False)
     figure.update_annotations(font_size=13)
     figure.update_yaxes(rangemode="tozero")
-    figure.update_xaxes(tickangle=0, nticks=5, tickformat="%d %b")
+    figure.update_xaxes(title={"text": "week of", "font": {"size": 11}}, tickangle=0, nticks=5, tickformat="%d %b")
     return theme.style(
         figure, _title(card), f"{card.rows:,} messages; dotted: the usual; red: since an alarm", height=130 + 190 * rows
     )

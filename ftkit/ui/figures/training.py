@@ -136,7 +136,7 @@ def draw_curve(log: Sequence[TrainPoint]) -> Any:
         )  # fmt: skip
     values = [y for _, y in train + valid if y > 0]
     if values and max(values) > 15 * min(values):
-        figure.update_yaxes(type="log", dtick="D2")
+        figure.update_yaxes(type="log", tickvals=[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10])
     figure.update_xaxes(title="passes over the examples", rangemode="tozero")
     figure.update_yaxes(title="loss per answer token, nats")
     return figure

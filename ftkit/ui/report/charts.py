@@ -76,19 +76,30 @@ def values(figure: Any) -> dict[str, Any]:
     rows: list[list[str]] = []
     for trace in figure.data:
         if getattr(trace, "hoverinfo", None) != "skip":
-            rows += _grid(trace) if getattr(trace, "z", None) is not None else _points(trace)
+            found = _grid(trace) if getattr(trace, "z", None) is not None else _points(trace)
+            rows += [[*row, *_axes(figure, trace)] for row in found]
     if not rows:
         told = [[plain(a.text)] for a in reversed(figure.layout.annotations) if a.text]
         return {"names": ["shown"], "numeric": [], "rows": told, "left": 0}
-    across, down = (plain(getattr(figure.layout, axis).title.text or axis[0]) for axis in ("xaxis", "yaxis"))
-    named = any(r[0] for r in rows)
-    names = [*(["series"] if named else []), *(across, down)]
+    across, down = (sorted({row[place] for row in rows}) for place in (3, 4))
+    heads = ["series", across[0] if len(across) == 1 else "at", down[0] if len(down) == 1 else "value", "unit of at", "unit"]
+    needed = (any(row[0] for row in rows), True, True, len(across) > 1, len(down) > 1)
+    shown = [place for place, yes in enumerate(needed) if yes]
     return {
-        "names": names,
+        "names": [heads[place] for place in shown],
         "numeric": [],
-        "rows": [r if named else r[1:] for r in rows[:MOST_ROWS]],
+        "rows": [[row[place] for place in shown] for row in rows[:MOST_ROWS]],
         "left": max(0, len(rows) - MOST_ROWS),
     }
+
+
+def _axes(figure: Any, trace: Any) -> list[str]:
+    """Return the titles of the two axes that a trace is drawn on; an axis without one holds names."""
+    found = []
+    for letter in "xy":
+        axis = figure.layout[f"{letter}axis{(getattr(trace, f'{letter}axis', None) or letter)[1:]}"]
+        found.append(plain(axis.title.text or "name"))
+    return found
 
 
 def _points(trace: Any) -> list[list[str]]:
@@ -108,7 +119,7 @@ def _grid(trace: Any) -> list[list[str]]:
 
 def _shown(value: Any) -> str:
     if isinstance(value, int | float) or hasattr(value, "dtype"):
-        return f"{float(value):,.4g}"
+        return f"{float(value):,.0f}" if abs(float(value)) >= 10_000 else f"{float(value):,.4g}"
     return plain(str(value))
 
 
