@@ -60,7 +60,14 @@ def measure(
     later = answer_all(
         [s for s in specs if s.retriever],
         folder / "answers",
-        lambda s: key(s, ids, asked(s, texts, book=book, examples=examples, searcher=finder), p, stage.run),
+        lambda s: key(
+            s,
+            ids,
+            asked(s, texts, book=book, examples=examples, searcher=finder),
+            p,
+            stage.run,
+            book.get(s.prompt).response_format,
+        ),
         lambda s: answer(
             s,
             load(s.model),

@@ -149,6 +149,10 @@ class PromptingParameters(ModelParameters):
     validation_items: int = Field(default=60, ge=5, description="validation examples that each prompt answers")
     shots: list[int] = Field(default=[2, 4], description="numbers of few-shot examples to try")
     own_prompt: str = Field(default="", description="your own system prompt as a further candidate; empty: none")
+    constrained: bool = Field(
+        default=True,
+        description="also try the best prompts with constrained decoding, where answers were not all in the right format",
+    )
 
 
 class RetrievalParameters(ModelParameters):
@@ -237,6 +241,9 @@ class EvaluationParameters(ModelParameters):
 
     endpoint_url: str = Field(default="", description="OpenAI-compatible server for the frontier arms; empty: none")
     endpoint_model: str = Field(default="", description="model name at the endpoint")
+    endpoint_constrained: bool = Field(
+        default=True, description="ask the endpoint to hold its answers within the response format, where the prompt has one"
+    )
     n_resamples: int = Field(default=10_000, ge=100, description="bootstrap resamples")
     probe_items: int = Field(default=100, ge=0, description="items of the general probe; embedded base only; 0: none")
     later_handbook: str = Field(

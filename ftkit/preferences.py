@@ -65,7 +65,9 @@ class Round:
     def _made(self, examples: Any, size: int, label: str) -> list[pairs.Pair]:
         chosen = examples.sample(min(size, len(examples)), random_state=self.p.seed).reset_index(drop=True)
         asked = self._asked(chosen)
-        drawn = self.local.sample([m for m, _, _ in asked], self.p.samples, self.p.temperature, self.p.seed, self.progress(label))
+        drawn = self.local.sample(
+            [m for m, _, _ in asked], self.p.samples, self.p.temperature, self.p.seed, self.progress(label), self.prompt.response_format
+        )  # fmt: skip
         scored = [[(text, 0.0) for text in texts] for texts in drawn]
         for k in range(self.p.samples):
             table = self._table(chosen, [texts[k] for texts in drawn])
@@ -98,7 +100,8 @@ class Round:
     def run(self, learn: Sequence[pairs.Pair], held: Sequence[pairs.Pair]) -> PreferenceCard:
         """Train, and compare with the model of 05 on validation; the card says whether 07 uses it."""
         items, asked = self._checks()
-        before = [r.text for r in self.local.answer(asked, self.progress("answers of 05"))]
+        formats = [self.prompt.response_format] * len(asked)
+        before = [r.text for r in self.local.answer(asked, self.progress("answers of 05"), formats)]
         encoded = [[self._encoded(pair) for pair in part] for part in (learn, held)]
         log, seconds = dpo.train(
             self.local,
@@ -116,7 +119,7 @@ class Round:
             batch_size=self.p.batch_size,
             threads=self.p.threads,
         )
-        after = [r.text for r in new.answer(asked, self.progress("answers after"))]
+        after = [r.text for r in new.answer(asked, self.progress("answers after"), formats)]
         self.before, self.after, self.items = before, after, items
         card = PreferenceCard(
             method="dpo", adapter="preference/adapter", source=Path(self.p.pairs).name if self.p.pairs else "the tuned model's own answers",

@@ -11,7 +11,7 @@ from ftkit import runs
 from ftkit.errors import BadInput
 from ftkit.evaluation import score
 from ftkit.models.chat import ChatModel, Messages
-from ftkit.prompting import TASK_ONLY, neutral, ranked, render, similar, trial
+from ftkit.prompting import CONSTRAINED, TASK_ONLY, neutral, ranked, render, similar, trial
 from ftkit.records import (
     ANSWER_COLUMNS,
     Passage,
@@ -39,11 +39,20 @@ class Finder(Protocol):
         ...
 
 
-def grid(book: PromptBook, retrieval: RetrievalCard, training: TrainingCard | None, endpoint: bool = False) -> list[StrategySpec]:
+def grid(
+    book: PromptBook, retrieval: RetrievalCard, training: TrainingCard | None, endpoint: bool = False, endpoint_constrained: bool = True
+) -> list[StrategySpec]:  # fmt: skip
     """Return the strategies to compare: those that the run has the parts for.
 
     The tuned model is asked with the zero-shot prompt it was trained on; the base model's RAG prompt is the one that
     04 found best with passages on validation.
+
+    Args:
+        book: The prompts of 03.
+        retrieval: What 04 found.
+        training: What 05 trained; None: nothing.
+        endpoint: Whether an endpoint takes part.
+        endpoint_constrained: Whether it is asked for constrained decoding where the prompt has it; else for the same prompt, free.
     """
     specs = [StrategySpec(name="prompting", family="prompting", model="base", prompt=book.zero_shot, retriever=False)]
     if book.few_shot != book.zero_shot:
@@ -61,7 +70,12 @@ def grid(book: PromptBook, retrieval: RetrievalCard, training: TrainingCard | No
             specs.append(
                 rag(book, retrieval).model_copy(update={"name": "endpoint RAG", "family": "endpoint RAG", "model": "endpoint"})
             )
-    return specs
+    return specs if endpoint_constrained else [_free(s) if s.model == "endpoint" else s for s in specs]
+
+
+def _free(spec: StrategySpec) -> StrategySpec:
+    """Return a strategy with its prompt as it was before constrained decoding was tried."""
+    return spec.model_copy(update={"prompt": spec.prompt.removesuffix(CONSTRAINED)})
 
 
 def rag(book: PromptBook, retrieval: RetrievalCard) -> StrategySpec:
@@ -82,7 +96,8 @@ def rag_candidates(book: PromptBook, zero_shot: int = 2) -> list[StrategySpec]:
     """
     few, plain = book.get(book.few_shot), [t for t in book.trials if not t.prompt.few_shot and t.prompt.name != TASK_ONLY]
     plain.sort(key=lambda t: (t.prompt.name == book.zero_shot, t.accuracy.value, t.partial, t.format_ok), reverse=True)
-    tried = [(t.prompt.name, t.prompt.name, False) for t in plain[:zero_shot]]
+    better = {t.prompt.system: t for t in reversed(plain)}  # of one text, free and constrained
+    tried = [(t.prompt.name, t.prompt.name, False) for t in [t for t in plain if t is better[t.prompt.system]][:zero_shot]]
     if few.few_shot:
         tried += [(few.name, few.name, False)]
     fixed = [t.prompt.name for t in ranked([t for t in book.trials if t.prompt.shots])]
@@ -186,7 +201,8 @@ def answer_with(
     shown = [given for given, _ in shots_of(prompt, examples)] if searcher and shot_passages else []
     asked = conversations(prompt, texts, examples, passages, searcher.search(shown) if searcher and shown else None)
     rows = []
-    for index, (item, reply) in enumerate(zip(items["id"], model.answer(asked, progress), strict=True)):
+    replies = model.answer(asked, progress, [prompt.response_format] * len(asked))
+    for index, (item, reply) in enumerate(zip(items["id"], replies, strict=True)):
         found = passages[index] if passages else []
         rows.append((
             item, name, reply.text, reply.prompt_tokens, reply.completion_tokens, reply.seconds,
@@ -227,7 +243,8 @@ def load_model(spec: StrategySpec, p: Any, run: Path) -> ChatModel:
     if spec.model == "endpoint":
         from ftkit.models.endpoint import EndpointModel
 
-        return EndpointModel(p.endpoint_url, p.endpoint_model, max_new_tokens=p.max_new_tokens)
+        kept = run / "evaluation" / "answers" / "endpoint.jsonl"
+        return EndpointModel(p.endpoint_url, p.endpoint_model, max_new_tokens=p.max_new_tokens, cache=kept)
     from ftkit.models.local import LocalModel
 
     adapter = run / spec.adapter if spec.model == "tuned" else None

@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 
 from ftkit.models.chat import Messages
+from ftkit.models.constrain import body_options
 from ftkit.records import Bundle, ServingFile
 
 
@@ -33,7 +34,7 @@ def files(bundle: Bundle, limits: Limits, template: str, messages: Messages) -> 
 
     Only ``ftkit serve`` (and the Dockerfile and Kubernetes manifest around it) serves the whole strategy: prompt,
     examples and passages included. The others serve the model; the client must send the messages that
-    ``messages_example.json`` shows.
+    ``messages_example.json`` shows, and the fields of ``request_options.json`` where answers are held within a format.
     """
     made = {
         "serving/Dockerfile": DOCKERFILE.format(folder="/srv/strategy"),
@@ -43,6 +44,9 @@ def files(bundle: Bundle, limits: Limits, template: str, messages: Messages) -> 
     if bundle.form == "endpoint":
         return made
     model = "/srv/model" if bundle.base_model == "embedded" else bundle.base_model
+    held = bundle.prompt.response_format
+    if held:
+        made["serving/request_options.json"] = json.dumps(body_options(held), indent=2, ensure_ascii=False) + "\n"
     return made | {
         "serving/messages_example.json": json.dumps(messages, indent=2, ensure_ascii=False) + "\n",
         "serving/chat_template.jinja": template,
@@ -56,7 +60,7 @@ def files(bundle: Bundle, limits: Limits, template: str, messages: Messages) -> 
 def checked(made: dict[str, str]) -> list[ServingFile]:
     """Return for each file how it was checked; no platform but ``ftkit serve`` is run here."""
     platforms = {
-        "Dockerfile": "Docker", "kubernetes.yaml": "Kubernetes", "smoke.sh": "any", "chat_template.jinja": "vLLM", "messages_example.json": "vLLM, TGI", "vllm.sh": "vLLM",
+        "Dockerfile": "Docker", "kubernetes.yaml": "Kubernetes", "smoke.sh": "any", "chat_template.jinja": "vLLM", "messages_example.json": "vLLM, TGI", "request_options.json": "vLLM", "vllm.sh": "vLLM",
         "tgi.sh": "TGI", "Modelfile": "Ollama", "sagemaker.py": "SageMaker",
     }  # fmt: skip
     return [

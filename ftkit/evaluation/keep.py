@@ -11,10 +11,13 @@ from typing import Any
 from ftkit import runs
 from ftkit.models.chat import Messages
 from ftkit.params import EvaluationParameters
-from ftkit.records import StrategySpec
+from ftkit.records import ResponseFormat, StrategySpec
 
 
-def key(spec: StrategySpec, ids: Sequence[str], conversations: Sequence[Messages], p: EvaluationParameters, run: Path) -> str:
+def key(
+    spec: StrategySpec, ids: Sequence[str], conversations: Sequence[Messages], p: EvaluationParameters, run: Path,
+    response_format: ResponseFormat | None = None,
+) -> str:  # fmt: skip
     """Return the hash of everything that a strategy's answers depend on.
 
     Args:
@@ -23,9 +26,11 @@ def key(spec: StrategySpec, ids: Sequence[str], conversations: Sequence[Messages
         conversations: The messages of each item: prompt, few-shot examples and passages as the model sees them.
         p: The model's parameters.
         run: The run folder, which holds the adapter.
+        response_format: What the strategy's answers are held within.
     """
     versions = {name: version for name, version in runs.versions().items() if name in ("torch", "transformers", "peft")}
     depends = [spec.model_dump(), list(ids), list(conversations), model_key(spec, p, run), versions]
+    depends += [response_format.model_dump()] if response_format else []
     return runs.sha256_bytes(json.dumps(depends, sort_keys=True, default=str).encode())
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from ftkit.records import ResponseFormat
 
 Messages = list[dict[str, str]]
 
@@ -37,6 +39,15 @@ class ChatModel(Protocol):
 
     name: str
 
-    def answer(self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None) -> list[Reply]:
-        """Return one reply per conversation, in the same order."""
+    def answer(
+        self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None,
+        formats: Sequence[ResponseFormat | None] = (),
+    ) -> list[Reply]:  # fmt: skip
+        """Return one reply per conversation, in the same order.
+
+        Args:
+            conversations: What is asked.
+            progress: Called with answers done and in all.
+            formats: What each answer is held within (constrained decoding); None or no entry leaves it free.
+        """
         ...

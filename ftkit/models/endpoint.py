@@ -8,7 +8,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
@@ -16,9 +16,12 @@ from typing import Any
 
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.chat import Messages, Reply
+from ftkit.models.constrain import body_options
+from ftkit.records import ResponseFormat
 
 CHARACTERS_PER_TOKEN = 4  # usual for English; only used where a server tells no usage
 LONGEST_WAIT_S = 30.0
+OWN_MODES = ("response_format", "structured_outputs")
 REFUSED, ADAPTED = "the server refused this request", "adapted"
 IN_A_ROW = 3  # requests given up one after the other, from which the server counts as gone
 
@@ -61,17 +64,23 @@ class EndpointModel:
         self.client = OpenAI(base_url=url, api_key=self._key or "none", max_retries=0, timeout=timeout_s)
         self._lock, self._stop, self._unreached, self._reached = threading.Lock(), threading.Event(), 0, False
 
-    def answer(self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None) -> list[Reply]:
+    def answer(
+        self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None,
+        formats: Sequence[ResponseFormat | None] = (),
+    ) -> list[Reply]:  # fmt: skip
         """Return one reply per conversation, in order; ``failed`` is set where the server gave none after all tries.
+
+        A response format goes to the server's own mode (``response_format``, for labels vLLM's ``structured_outputs``).
 
         Raises:
             BadInput: The server refuses the key, or does not know the path or the model.
             FtkitError: The server cannot be reached or gives no answer to several requests in a row.
         """
-        replies = self._kept(conversations)
+        asked = list(zip(conversations, list(formats) or [None] * len(conversations), strict=True))
+        replies = self._kept(asked)
         self._stop.clear()
         with ThreadPoolExecutor(self.concurrency) as pool:
-            jobs = {pool.submit(self._guarded, m): i for i, m in enumerate(conversations) if i not in replies}
+            jobs = {pool.submit(self._guarded, *one): i for i, one in enumerate(asked) if i not in replies}
             try:
                 for job in as_completed(jobs):
                     replies[jobs[job]] = job.result()
@@ -83,14 +92,14 @@ class EndpointModel:
                 raise
         return [replies[i] for i in range(len(conversations))]
 
-    def _guarded(self, messages: Messages) -> Reply:
+    def _guarded(self, messages: Messages, form: ResponseFormat | None) -> Reply:
         try:
-            return self._one(messages)
+            return self._one(messages, form)
         except FtkitError:
             self._stop.set()  # the other workers begin nothing more
             raise
 
-    def _one(self, messages: Messages) -> Reply:
+    def _one(self, messages: Messages, form: ResponseFormat | None) -> Reply:
         """Ask until there is an answer, the tries are used up, or the whole run must stop."""
         from openai import APIError
 
@@ -100,9 +109,9 @@ class EndpointModel:
                 break
             wait = self._wait(attempt)
             try:
-                reply = self._ask(messages, time.perf_counter())
+                reply = self._ask(messages, form, time.perf_counter())
                 if not reply.failed:
-                    return self._keep(messages, reply)
+                    return self._keep(messages, form, reply)
                 fault, lost = reply.failed, False
             except (APIError, ValueError) as error:  # ValueError: a body that is no JSON
                 fault, lost = self._judge(error), True
@@ -113,9 +122,9 @@ class EndpointModel:
                 self._stop.wait(wait)
         return self._given_up(fault) if lost else Reply("", failed=fault)
 
-    def _ask(self, messages: Messages, began: float) -> Reply:
+    def _ask(self, messages: Messages, form: ResponseFormat | None, began: float) -> Reply:
         sent: Any = messages
-        options = dict(self.options)
+        options = self.options | ({"extra_body": body_options(form)} if form else {})
         done: Any = self.client.chat.completions.create(model=self.name, messages=sent, **options)
         choices = getattr(done, "choices", None)
         message = choices[0].message if choices else None
@@ -151,6 +160,11 @@ class EndpointModel:
         if isinstance(error, openai.RateLimitError) and getattr(error, "code", "") == "insufficient_quota":
             raise FtkitError("the account's quota is used up", where=self.url, todo="raise it, then run the same command again")
         if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+            if any(name in str(error) for name in OWN_MODES):
+                raise BadInput(
+                    f"the endpoint does not take this response format: {self._masked(error)}", where=self.url,
+                    todo="set evaluation.endpoint_constrained to false: it is then asked for free answers",
+                )  # fmt: skip
             return ADAPTED if self._adapt(str(error)) else f"{REFUSED}: {self._masked(error)}"
         return self._masked(error)
 
@@ -184,19 +198,20 @@ class EndpointModel:
             )  # fmt: skip
         return Reply("", failed=fault)
 
-    def _name_of(self, messages: Messages) -> str:
-        return hashlib.sha256(json.dumps([self._asked, messages]).encode()).hexdigest()
+    def _name_of(self, messages: Messages, form: ResponseFormat | None) -> str:
+        told = [self._asked, messages, *([form.model_dump()] if form else [])]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
-    def _keep(self, messages: Messages, reply: Reply) -> Reply:
+    def _keep(self, messages: Messages, form: ResponseFormat | None, reply: Reply) -> Reply:
         with self._lock:
             self._unreached, self._reached = 0, True
             if self.cache is not None:
                 self.cache.parent.mkdir(parents=True, exist_ok=True)
                 with self.cache.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"key": self._name_of(messages), **asdict(reply)}) + "\n")
+                    file.write(json.dumps({"key": self._name_of(messages, form), **asdict(reply)}) + "\n")
         return reply
 
-    def _kept(self, conversations: list[Messages]) -> dict[int, Reply]:
+    def _kept(self, asked: list[tuple[Messages, ResponseFormat | None]]) -> dict[int, Reply]:
         """Return the answers that an earlier, stopped run had got, by place; a half-written last line is taken off."""
         if self.cache is None or not self.cache.exists():
             return {}
@@ -209,7 +224,7 @@ class EndpointModel:
             row = json.loads(line)
             key = row.pop("key")
             found[key] = Reply(**row)
-        return {i: found[name] for i, m in enumerate(conversations) if (name := self._name_of(m)) in found}
+        return {i: found[name] for i, one in enumerate(asked) if (name := self._name_of(*one)) in found}
 
 
 def _asked_wait(error: Exception, otherwise: float) -> float:

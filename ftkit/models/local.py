@@ -6,14 +6,17 @@ import contextlib
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models import tokens
 from ftkit.models.chat import Messages, Reply
+from ftkit.models.constrain import Constrainer
 from ftkit.models.weights import check_base, check_weights, fingerprint, first_line, has_tokenizer, resolve
+from ftkit.records import ResponseFormat
 
 __all__ = ["LocalModel", "check_weights", "device", "fingerprint", "load_model", "load_tokenizer", "resolve", "set_threads"]
 
@@ -214,27 +217,40 @@ class LocalModel:
         """Return the prompt's token ids and how many were cut (not from the system turn) to leave room for the answer."""
         return tokens.fit(self.tokenizer, messages, max(1, self.context - self.max_new_tokens))
 
-    def answer(self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None) -> list[Reply]:
-        """Return one reply per conversation, in the same order; long prompts are answered first."""
+    @cached_property
+    def constrainer(self) -> Constrainer:
+        """What holds answers within a response format."""
+        return Constrainer(self.tokenizer, self.model.get_input_embeddings().weight.shape[0], self.ends)
+
+    def answer(
+        self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None,
+        formats: Sequence[ResponseFormat | None] = (),
+    ) -> list[Reply]:  # fmt: skip
+        """Return one reply per conversation, in the same order; long prompts are answered first. See ``ChatModel``."""
         prompts = [self.prompt_ids(messages) for messages in conversations]
+        wanted = list(formats) or [None] * len(prompts)
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i][0]))
         replies: dict[int, Reply] = {}
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
-            for index, reply in zip(batch, self._batch([prompts[i] for i in batch]), strict=True):
+            for index, reply in zip(batch, self._batch([prompts[i] for i in batch], [wanted[i] for i in batch]), strict=True):
                 replies[index] = reply
             if progress:
                 progress(len(replies), len(order))
         return [replies[i] for i in range(len(conversations))]
 
-    def _batch(self, prompts: list[tuple[list[int], int]]) -> list[Reply]:
+    def _held(self, formats: Sequence[ResponseFormat | None]) -> dict[str, Any]:
+        """Return the option of ``generate`` that holds its rows within formats; none where all are free."""
+        return {"logits_processor": self.constrainer.processor(formats)} if any(formats) else {}
+
+    def _batch(self, prompts: list[tuple[list[int], int]], formats: Sequence[ResponseFormat | None]) -> list[Reply]:
         import torch
 
-        began = time.perf_counter()
+        began, held = time.perf_counter(), self._held(formats)
         ids, mask = self._padded([ids for ids, _ in prompts])
         try:
             with torch.inference_mode():
-                out = self.model.generate(input_ids=ids, attention_mask=mask)[:, ids.shape[1] :]
+                out = self.model.generate(input_ids=ids, attention_mask=mask, **held)[:, ids.shape[1] :]
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "memory" in str(error).lower():
                 raise FtkitError("out of memory while answering", where=self.name, todo="lower batch_size") from error
@@ -257,7 +273,8 @@ class LocalModel:
         return Reply(text, len(prompt[0]), min(length + 1, len(row)), seconds, prompt[1])
 
     def sample(
-        self, conversations: list[Messages], n: int, temperature: float, seed: int, progress: Callable[[int, int], None] | None = None
+        self, conversations: list[Messages], n: int, temperature: float, seed: int,
+        progress: Callable[[int, int], None] | None = None, response_format: ResponseFormat | None = None,
     ) -> list[list[str]]:  # fmt: skip
         """Return ``n`` drawn answers per conversation, in the same order.
 
@@ -267,6 +284,7 @@ class LocalModel:
             temperature: Above 0; 1 is the model's own distribution.
             seed: Seed of the draws.
             progress: Called with conversations done and in all.
+            response_format: What all answers are held within; None leaves them free.
         """
         import torch
 
@@ -280,8 +298,9 @@ class LocalModel:
             ids, mask = self._padded([prompts[i] for i in batch])
             with torch.inference_mode():
                 out = self.model.generate(
-                    input_ids=ids, attention_mask=mask, do_sample=True, temperature=temperature, num_return_sequences=n
-                )
+                    input_ids=ids, attention_mask=mask, do_sample=True, temperature=temperature, num_return_sequences=n,
+                    **self._held([response_format] * (n * len(batch))),
+                )  # fmt: skip
             texts = [self._reply(row, ([], 0), 0.0).text for row in out[:, ids.shape[1] :].tolist()]
             found.update({place: texts[k * n : (k + 1) * n] for k, place in enumerate(batch)})
             if progress:
@@ -300,7 +319,7 @@ class LocalModel:
         chosen = torch.log_softmax(logits, -1).gather(1, ids[0, len(prompt) :, None])[:, 0]
         return list(zip(self.tokenizer.convert_ids_to_tokens(answer), chosen.tolist(), strict=True))
 
-    def stream(self, messages: Messages, on_text: Callable[[str], None]) -> Reply:
+    def stream(self, messages: Messages, on_text: Callable[[str], None], response_format: ResponseFormat | None = None) -> Reply:
         """Answer one conversation and hand over the text as it comes; an exception of ``on_text`` ends the generation."""
         import torch
         from transformers import TextStreamer
@@ -313,5 +332,7 @@ class LocalModel:
         began, ids = time.perf_counter(), torch.tensor([prompt[0]], device=self.model.device)
         streamer = Handed(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
         with torch.inference_mode():
-            out = self.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), streamer=streamer)
+            out = self.model.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), streamer=streamer, **self._held([response_format])
+            )
         return self._reply(out[0, len(prompt[0]) :].tolist(), prompt, time.perf_counter() - began)

@@ -10,19 +10,23 @@ from typing import Any
 
 from ftkit.checks import parse
 from ftkit.prompting.render import check_template
-from ftkit.records import Prompt, TaskCard
+from ftkit.records import Prompt, ResponseFormat, TaskCard
 
 ABSTENTION = "we will check"
 TASK_ONLY = "task only"
 MANY_LABELS = 10  # from here on the list of labels is most of the prompt; a tuned model can do without it
 
 
-def with_hash(name: str, system: str, shots: Sequence[str] = (), similar: int = 0) -> Prompt:
+def with_hash(
+    name: str, system: str, shots: Sequence[str] = (), similar: int = 0, response_format: ResponseFormat | None = None
+) -> Prompt:
     """Return a prompt with the hash of its content."""
-    content = json.dumps([system, list(shots), *([similar] if similar else [])], ensure_ascii=False)
+    more = ([similar] if similar else []) + ([response_format.model_dump()] if response_format else [])
+    content = json.dumps([system, list(shots), *more], ensure_ascii=False)
     return Prompt(
-        name=name, system=system, shots=list(shots), similar=similar, sha256=hashlib.sha256(content.encode()).hexdigest()
-    )
+        name=name, system=system, shots=list(shots), similar=similar, response_format=response_format,
+        sha256=hashlib.sha256(content.encode()).hexdigest(),
+    )  # fmt: skip
 
 
 def format_lines(card: TaskCard, retrieval: bool) -> list[str]:

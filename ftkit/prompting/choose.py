@@ -25,6 +25,7 @@ def trial(prompt: Prompt, answers: Any, scores: Any, n_resamples: int = 2000) ->
         accuracy=mean_interval(scores["correct"].astype(float).tolist(), scores["group"].tolist(), n_resamples),
         partial=float(scores["partial"].mean()),
         format_ok=float((scores["format"] != "failed").mean()),
+        format_strict=float((scores["format"] == "strict").mean()),
         prompt_tokens_mean=float(answers["prompt_tokens"].mean()),
         seconds_per_answer=float(answers["latency_s"].mean()),
         cut_share=float((answers["cut"] > 0).mean()),

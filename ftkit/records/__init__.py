@@ -21,7 +21,7 @@ from ftkit.records.evaluation import (
 )
 from ftkit.records.manifest import Manifest
 from ftkit.records.monitoring import MonitoringCard, Verdict10, WatchedSignal
-from ftkit.records.prompting import Prompt, PromptBook, PromptTrial
+from ftkit.records.prompting import Prompt, PromptBook, PromptTrial, ResponseFormat
 from ftkit.records.retrieval import Passage, RetrievalCard
 from ftkit.records.strategy import ANSWER_COLUMNS, StrategySpec
 from ftkit.records.task import Check, Reason, Suitability, TaskCard, TaskKind
@@ -62,6 +62,7 @@ __all__ = [
     "PromptTrial",
     "Reason",
     "Record",
+    "ResponseFormat",
     "RetrievalCard",
     "ServingFile",
     "Slice",

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from pydantic import Field
 
 from ftkit.records.base import Estimate, Record
+
+
+class ResponseFormat(Record):
+    """What an answer must look like: constrained decoding lets a model choose only tokens that lead to it."""
+
+    kind: Literal["json_schema", "choice", "regex", "lark"] = Field(description="how it is told")
+    value: Any = Field(description="the JSON Schema, the texts to choose from, the pattern, or the grammar")
+    blanks: bool = Field(default=False, description="whether a blank follows each comma and colon of the JSON")
 
 
 class Prompt(Record):
@@ -14,6 +24,9 @@ class Prompt(Record):
     system: str
     shots: list[str] = Field(default_factory=list, description="ids of few-shot examples, from train only")
     similar: int = Field(default=0, description="few-shot examples looked up per question: the most similar ones of train")
+    response_format: ResponseFormat | None = Field(
+        default=None, description="what answers are held within by constrained decoding; none: the model writes freely"
+    )
     sha256: str = ""
 
     @property
@@ -29,6 +42,7 @@ class PromptTrial(Record):
     accuracy: Estimate
     partial: float = Field(default=0.0, description="mean share of fields right; equals accuracy for labels")
     format_ok: float = Field(description="share of answers in the right format, repairs included")
+    format_strict: float = Field(default=0.0, description="share of answers in the right format as they are")
     prompt_tokens_mean: float
     seconds_per_answer: float
     cut_share: float = Field(default=0.0, description="share of prompts that had to be cut to the context")

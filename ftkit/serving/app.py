@@ -20,9 +20,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response, Streami
 from ftkit.data.clean import mask
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.chat import Reply
+from ftkit.records import ResponseFormat
 from ftkit.serving.batching import Batcher, Full
 from ftkit.serving.metrics import Metrics
-from ftkit.serving.requests import ChatRequest, Refused, question, read
+from ftkit.serving.requests import ChatRequest, Refused, question, read, wanted_format
 from ftkit.serving.served import Asked, Served
 
 RAW = "-raw"
@@ -102,16 +103,29 @@ class Server:
             raise Refused(f"answers are at most {most} tokens long", "max_tokens")
         text = None if raw else question(asked)
         messages = [{"role": turn.role, "content": turn.plain()} for turn in asked.messages] if raw else None
+        form = wanted_format(asked)
+        if form is not None:
+            await self._check(form)
         if asked.stream:
             self.batcher.check_room()
-            return StreamingResponse(self._stream(asked, text, messages), media_type="text/event-stream")
-        return await self._whole(asked, text, messages)
+            return StreamingResponse(self._stream(asked, text, messages, form), media_type="text/event-stream")
+        return await self._whole(asked, text, messages, form)
 
-    async def _whole(self, asked: ChatRequest, text: str | None, messages: Any) -> Response:
+    async def _check(self, form: ResponseFormat) -> None:
+        """Refuse a schema that answers cannot be held within, before anything waits for the model."""
+        model: Any = self.served.model
+        if not hasattr(model, "constrainer"):
+            return
+        try:
+            await self.batcher.alone(lambda: model.constrainer.matcher(form))
+        except BadInput as error:
+            raise Refused(error.found, "response_format") from error
+
+    async def _whole(self, asked: ChatRequest, text: str | None, messages: Any, form: ResponseFormat | None) -> Response:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self.limits.timeout_s):
-                given, reply = await self.batcher.ask(text, messages)
+                given, reply = await self.batcher.ask(text, messages, form)
                 if reply.failed:
                     raise Refused(f"the model behind this server gave no answer: {reply.failed}", status=502, code="upstream")
                 reply, finish = self._cut(reply, asked.limit)
@@ -127,7 +141,9 @@ class Server:
             | {"choices": [choice], "usage": _usage(reply), "ftkit": self._more(given, reply)}
         )
 
-    async def _stream(self, asked: ChatRequest, text: str | None, messages: Any) -> AsyncIterator[str]:
+    async def _stream(
+        self, asked: ChatRequest, text: str | None, messages: Any, form: ResponseFormat | None
+    ) -> AsyncIterator[str]:
         """Yield server-sent events while the model writes; a client that leaves ends the generation."""
         loop, pieces, left = asyncio.get_running_loop(), asyncio.Queue[str | None](), False
         head, began = self._head(asked, "chat.completion.chunk"), time.perf_counter()
@@ -140,12 +156,13 @@ class Server:
         def work() -> tuple[Asked, Reply]:
             try:
                 given = self.served.prepare([text])[0] if text is not None else Asked(messages, [])
+                given.response_format = form or given.response_format
                 model: Any = self.served.model
                 if not hasattr(model, "stream"):
-                    reply = model.answer([given.messages])[0]
+                    reply = self.served.replies([given])[0]
                     on_text(reply.text)
                     return given, reply
-                return given, model.stream(given.messages, on_text)
+                return given, model.stream(given.messages, on_text, given.response_format)
             finally:
                 loop.call_soon_threadsafe(pieces.put_nowait, None)
 

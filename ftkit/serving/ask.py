@@ -11,7 +11,7 @@ from ftkit import runs, strategies
 from ftkit.deployment import COLUMNS
 from ftkit.models.chat import ChatModel, Messages
 from ftkit.params import DeploymentParameters, EvaluationParameters
-from ftkit.records import Manifest, StrategyResult
+from ftkit.records import Manifest, PromptBook, StrategyResult
 from ftkit.serving.served import Served, prompt_sha256
 
 Progress = Callable[[int, int], None]
@@ -34,7 +34,7 @@ def tested_model(result: StrategyResult, p: DeploymentParameters, stage: runs.St
 
 
 def base_texts(
-    result: StrategyResult, p: DeploymentParameters, messages: list[Messages], progress: Progress | None = None
+    result: StrategyResult, p: DeploymentParameters, stage: runs.Stage, messages: list[Messages], progress: Progress | None = None
 ) -> list[str] | None:
     """Return what the untuned base answers to the same prompts; None where nothing was tuned."""
     if result.spec.model != "tuned":
@@ -42,7 +42,8 @@ def base_texts(
     from ftkit.models.local import LocalModel
 
     base = LocalModel(p.base_model, max_new_tokens=p.max_new_tokens, batch_size=p.batch_size, threads=p.threads)
-    return [reply.text for reply in base.answer(messages, progress)]
+    held = runs.read_record(stage.of("prompting", "prompts.json"), PromptBook).get(result.spec.prompt).response_format
+    return [reply.text for reply in base.answer(messages, progress, [held] * len(messages))]
 
 
 def reference(stage: runs.Stage, strategy: str, items: Any, model: Any, messages: Sequence[Messages]) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftkit.models.chat import Messages, Reply
+from ftkit.records import ResponseFormat
 from ftkit.serving.served import Asked, Served
 
 GATHER_S = 0.004  # waits so long for company; an answer takes 50 to 1,000 times longer
@@ -20,10 +21,11 @@ class Full(Exception):
 
 @dataclass
 class Job:
-    """One question that waits: a text for the strategy, or messages for the bare model."""
+    """One question that waits: a text for the strategy, or messages for the bare model; and the client's own format."""
 
     text: str | None
     messages: Messages | None
+    response_format: ResponseFormat | None
     done: asyncio.Future[tuple[Asked, Reply]]
 
 
@@ -52,13 +54,15 @@ class Batcher:
             self.worker.cancel()
         self.thread.shutdown()
 
-    async def ask(self, text: str | None, messages: Messages | None = None) -> tuple[Asked, Reply]:
+    async def ask(
+        self, text: str | None, messages: Messages | None = None, response_format: ResponseFormat | None = None
+    ) -> tuple[Asked, Reply]:
         """Return what was asked and the reply.
 
         Raises:
             Full: Too many wait already.
         """
-        job = Job(text, messages, asyncio.get_running_loop().create_future())
+        job = Job(text, messages, response_format, asyncio.get_running_loop().create_future())
         try:
             self.queue.put_nowait(job)
         except asyncio.QueueFull as error:
@@ -106,4 +110,6 @@ class Batcher:
     def _answer(self, jobs: list[Job]) -> list[tuple[Asked, Reply]]:
         prepared = iter(self.served.prepare([job.text for job in jobs if job.text is not None]))
         asked = [next(prepared) if job.text is not None else Asked(job.messages or [], []) for job in jobs]
-        return list(zip(asked, self.served.model.answer([a.messages for a in asked]), strict=True))
+        for one, job in zip(asked, jobs, strict=True):
+            one.response_format = job.response_format or one.response_format
+        return list(zip(asked, self.served.replies(asked), strict=True))

@@ -118,6 +118,7 @@ tags: [ftkit, {bundle.spec.family.replace(" ", "-")}]
 | | |
 |---|---|
 | strategy | {bundle.spec.name} (model {bundle.spec.model}, prompt "{bundle.spec.prompt}", {"with" if bundle.spec.retriever else "without"} passages) |
+| decoding | {f"held within a response format ({bundle.prompt.response_format.kind})" if bundle.prompt.response_format else "free"}, greedy |
 | base | {bundle.base_model}, weights {bundle.base_sha256[:16] or "at the endpoint"} |
 | form | {bundle.form} |
 | measured | {measured} |

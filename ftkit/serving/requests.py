@@ -6,10 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ftkit.records import ResponseFormat
+
 HARMLESS = {"user", "metadata", "store", "seed", "service_tier", "parallel_tool_calls", "stream_options"}
 NEUTRAL: dict[str, Any] = {
     "n": 1, "temperature": 0, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0, "tools": [], "tool_choice": "none", "logit_bias": {},
-    "stop": [], "response_format": {"type": "text"}, "top_logprobs": 0,
+    "stop": [], "top_logprobs": 0,
 }  # fmt: skip
 
 
@@ -64,6 +66,7 @@ class ChatRequest(BaseModel):
     messages: list[Turn] = Field(min_length=1)
     stream: bool = False
     logprobs: bool = False
+    response_format: dict[str, Any] | None = None
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
 
@@ -96,6 +99,26 @@ def read(body: Any) -> ChatRequest:
     if asked.stream and asked.logprobs:
         raise Refused("logprobs are not given while streaming", "logprobs")
     return asked
+
+
+def wanted_format(asked: ChatRequest) -> ResponseFormat | None:
+    """Return what the client wants its answer held within; None: nothing beside what the strategy does itself.
+
+    Raises:
+        Refused: It is none of text, json_object and json_schema, or holds no schema.
+    """
+    given = asked.response_format or {"type": "text"}
+    kind = given.get("type")
+    if kind == "text":
+        return None
+    if kind == "json_object":
+        return ResponseFormat(kind="json_schema", value={"type": "object"})
+    schema = (given.get("json_schema") or {}).get("schema") if isinstance(given.get("json_schema") or {}, dict) else None
+    if kind != "json_schema" or not isinstance(schema, dict):
+        raise Refused(
+            "response_format: give the type text, json_object, or json_schema with json_schema.schema", "response_format"
+        )
+    return ResponseFormat(kind="json_schema", value=schema)
 
 
 def question(asked: ChatRequest) -> str:

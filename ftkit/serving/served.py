@@ -14,7 +14,7 @@ from ftkit.deployment import verify
 from ftkit.errors import BadInput
 from ftkit.models.chat import ChatModel, Messages, Reply
 from ftkit.models.weights import fingerprint, resolve
-from ftkit.records import Passage
+from ftkit.records import Passage, ResponseFormat
 
 Progress = Callable[[int, int], None]
 
@@ -26,10 +26,12 @@ class Asked:
     Attributes:
         messages: What the model is given.
         passages: The passages among them, best first.
+        response_format: What the answer is held within; None: it is free.
     """
 
     messages: Messages
     passages: list[Passage]
+    response_format: ResponseFormat | None = None
 
 
 class Served:
@@ -83,7 +85,8 @@ class Served:
             shown = [given for given, _ in strategies.shots_of(self.bundle.prompt, self.examples)]
             shots = self.finder.search(shown) if shown else None
         messages = strategies.conversations(self.bundle.prompt, texts, self._shots(), found, shots)
-        return [Asked(m, found[i] if found else []) for i, m in enumerate(messages)]
+        form = self.bundle.prompt.response_format
+        return [Asked(m, found[i] if found else [], form) for i, m in enumerate(messages)]
 
     def _shots(self) -> Any:
         if self.examples is not None:
@@ -95,7 +98,11 @@ class Served:
     def answer(self, texts: Sequence[str], progress: Progress | None = None) -> tuple[list[Asked], list[Reply]]:
         """Return what was asked and the reply of each text."""
         asked = self.prepare(texts)
-        return asked, self.model.answer([a.messages for a in asked], progress)
+        return asked, self.replies(asked, progress)
+
+    def replies(self, asked: Sequence[Asked], progress: Progress | None = None) -> list[Reply]:
+        """Return the model's reply to each question."""
+        return self.model.answer([a.messages for a in asked], progress, [a.response_format for a in asked])
 
     def prompt_sha256(self, messages: Messages) -> str:
         """Return the hash of a prompt's tokens as the model sees them (of the messages, for an endpoint)."""

@@ -9,6 +9,7 @@ import pytest
 
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.endpoint import EndpointModel
+from ftkit.records import ResponseFormat
 
 KEY = "sk-test-never-shown"
 
@@ -203,6 +204,28 @@ def test_after_a_break_only_the_missing_answers_are_asked_for(serve, tmp_path):
     assert len(server.seen) - before == 7
     assert [r.text for r in model.answer(ask(12))] == [r.text for r in replies]
     assert len(server.seen) - before == 7
+
+
+def test_a_response_format_goes_to_the_servers_own_mode_and_into_the_key_of_kept_answers(serve, tmp_path):
+    server, model = serve(cache=tmp_path / "answers.jsonl")
+    schema = {"type": "object", "properties": {}, "additionalProperties": False}
+    formats = [ResponseFormat(kind="json_schema", value=schema), ResponseFormat(kind="choice", value=["a", "b"]), None]
+    model.answer(ask(3), formats=formats)
+    sent = {body["messages"][-1]["content"]: body for body in server.seen}
+    assert sent["question 0"]["response_format"]["json_schema"]["schema"] == schema
+    assert sent["question 1"]["structured_outputs"] == {"choice": ["a", "b"]}
+    assert not {"response_format", "structured_outputs"} & set(sent["question 2"])
+    model.answer(ask(3), formats=formats)
+    assert len(server.seen) == 3
+    model.answer(ask(3))
+    assert len(server.seen) == 5  # the two that were held are other questions when free
+
+
+def test_a_server_that_refuses_a_response_format_stops_the_run_with_the_way_out(serve):
+    server, model = serve(lambda n, body: error(400, "Unrecognized request argument supplied: structured_outputs"))
+    with pytest.raises(BadInput, match="does not take this response format") as told:
+        model.answer(ask(20), formats=[ResponseFormat(kind="choice", value=["a"])] * 20)
+    assert "endpoint_constrained" in told.value.todo and len(server.seen) <= 8
 
 
 @pytest.mark.parametrize(("url", "name", "found"), [("localhost:8000", "m", "no URL"), ("http://h/v1", "", "empty")])

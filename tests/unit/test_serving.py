@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,7 @@ from ftkit.deployment import export as exporting
 from ftkit.errors import BadInput, NotReady
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import fingerprint
-from ftkit.records import Bundle, Prompt, StrategySpec
+from ftkit.records import Bundle, Prompt, ResponseFormat, StrategySpec
 from ftkit.serving import Served, planted, running
 from ftkit.serving.app import Limits
 from ftkit.serving.load import load
@@ -107,6 +108,40 @@ def test_logprobs_are_those_of_the_answer(client):
     assert content and all(t.logprob <= 0 for t in content)
 
 
+def wanted(*words):
+    return {"type": "json_schema", "json_schema": {"name": "x", "schema": {"enum": list(words)}}}
+
+
+@pytest.mark.parametrize("model", ["desk", "desk-raw"])
+def test_a_clients_response_format_holds_the_answer_whole_and_streamed(client, model):
+    asked = dict(model=model, messages=[{"role": "user", "content": "where is it"}], response_format=wanted("é", "no"))
+    text = client.chat.completions.create(**asked).choices[0].message.content
+    assert json.loads(text) in ("é", "no")
+    pieces = [chunk.choices[0].delta.content or "" for chunk in client.chat.completions.create(**asked, stream=True)]
+    assert "".join(pieces) == text
+
+
+def test_clients_with_other_formats_share_a_batch(client, served):
+    free = own_answer(served, "question 0").text
+    with ThreadPoolExecutor(8) as pool:
+        formats = [None if i % 2 == 0 else wanted(f"w{i}") for i in range(8)]
+        asks = [pool.submit(ask, client, "question 0", **({"response_format": f} if f else {})) for f in formats]
+        texts = [a.result().choices[0].message.content for a in asks]
+    assert texts == [free if i % 2 == 0 else f'"w{i}"' for i in range(8)]
+
+
+def test_a_prompt_with_a_format_is_exported_and_served_with_it(tiny_checkpoint, tmp_path):
+    held = ResponseFormat(kind="choice", value=["yes", "no"])
+    made = bundle(tiny_checkpoint("llama"), prompt=Prompt(name="short", system=SYSTEM, response_format=held))
+    deployment.write(tmp_path / "export", made)
+    opened = Served(tmp_path / "export", threads=1)
+    assert {r.text for r in opened.answer([f"question {i}" for i in range(6)])[1]} <= {"yes", "no"}
+    limits = deployment.Limits(512, ["</s>"])
+    files = deployment.files(made, limits, "{{ messages }}", [])
+    assert json.loads(files["serving/request_options.json"]) == {"structured_outputs": {"choice": ["yes", "no"]}}
+    assert any(f.name == "serving/request_options.json" for f in deployment.checked(files))
+
+
 def test_a_shorter_limit_is_kept_and_told(client):
     done = ask(client, max_tokens=2)
     assert done.usage.completion_tokens <= 2 and done.choices[0].finish_reason == "length"
@@ -117,7 +152,9 @@ def test_a_shorter_limit_is_kept_and_told(client):
     [
         ({"model": "nobody"}, 404, "use desk"),
         ({"temperature": 0.7}, 400, "temperature"),
-        ({"response_format": {"type": "json_object"}}, 400, "response_format"),
+        ({"response_format": {"type": "xml"}}, 400, "json_schema.schema"),
+        ({"response_format": {"type": "json_schema"}}, 400, "json_schema.schema"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "odd"}}}}, 400, "constrained decoding"),
         ({"max_tokens": 999}, 400, "at most 8"),
         ({"frobnicate": 1}, 400, "frobnicate"),
         ({"messages": []}, 400, "messages"),
@@ -222,10 +259,10 @@ def test_a_request_that_fails_leaves_those_beside_it_their_answers(served, monke
     """One question of a batch raises, whatever the error is; it alone gets none, and the server goes on."""
     whole = served.model.answer
 
-    def answer(conversations, progress=None):
+    def answer(conversations, progress=None, formats=()):
         if any("poison" in m[-1]["content"] for m in conversations):
             raise KeyError("poison")
-        return whole(conversations)
+        return whole(conversations, progress, formats)
 
     monkeypatch.setattr(served.model, "answer", answer)
     texts, found = ["poison", *(f"question {i}" for i in range(6))], {}

@@ -38,7 +38,7 @@ class Echo:
     def __init__(self):
         self.asked = []
 
-    def answer(self, conversations, progress=None):
+    def answer(self, conversations, progress=None, formats=()):
         self.asked += conversations
         return [Reply(c[-1]["content"], 10, 3, 0.1, 2) for c in conversations]
 
@@ -143,7 +143,7 @@ class Reader:
 
     name = "reader"
 
-    def answer(self, conversations, progress=None):
+    def answer(self, conversations, progress=None, formats=()):
         texts = [c[-1]["content"] for c in conversations]
         return [Reply("H-9" if "by heart" in t else t.split("]")[0][-3:] if "[" in t else "?", 1, 1, 0.1) for t in texts]
 
