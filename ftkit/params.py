@@ -179,13 +179,23 @@ class TrainingParameters(ModelParameters):
         default="",
         description="name of the prompt of 03 that the tuned model is taught and asked with; empty: the best zero-shot one",
     )
-    method: Literal["lora", "full"] = Field(default="lora", description="lora (adapter) or full (all weights)")
+    method: Literal["lora", "qlora", "full"] = Field(
+        default="lora", description="lora (adapter), qlora (adapter, learnt on a quantised base) or full (all weights)"
+    )
     num_train_epochs: float = Field(default=8.0, gt=0, description="passes over the training examples, at most")
     learning_rate: float = Field(default=2.0e-3, gt=0, lt=1, description="peak learning rate")
     per_device_train_batch_size: int = Field(default=16, ge=1, description="examples per step")
     max_length: int = Field(default=512, ge=16, description="longest training example, in tokens")
     lora_r: int = Field(default=32, ge=1, description="rank of the adapter")
     lora_alpha: int = Field(default=64, ge=1, description="scale of the adapter")
+    use_rslora: bool = Field(default=False, description="scale by the root of the rank (rsLoRA), for high ranks")
+    use_dora: bool = Field(default=False, description="learn size and direction apart (DoRA): nearer to full tuning, slower")
+    quantization_bits: Literal[4, 8] = Field(
+        default=4, description="bits of the base's weights while qlora learns: 4 (NF4, double quantisation) or 8"
+    )
+    machines: str = Field(
+        default="", description=f"YAML file of machines to rent, with prices; empty: the built-in list of {PRICE_DATE}"
+    )
     with_passages_share: float = Field(
         default=0.5, ge=0, le=1, description="share of training examples shown with their retrieved passages (for the hybrid)"
     )
@@ -210,7 +220,7 @@ class TrainingParameters(ModelParameters):
     )
 
     def external(self) -> list[Path]:
-        return super().external() + ([Path(self.general_data)] if self.general_data else [])
+        return super().external() + [Path(p) for p in (self.general_data, self.machines) if p]
 
 
 class PreferenceParameters(ModelParameters):

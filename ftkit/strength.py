@@ -37,6 +37,7 @@ class Dial:
         self._full: dict[str, Any] = {}
         if self.lora:
             self._layers = [m for m in model.modules() if hasattr(m, "set_scale") and hasattr(m, "lora_B")]
+            self._sizes = [pair for layer in self._layers for pair in _magnitudes(layer)]
         else:
             self._full = {name: w.detach().clone() for name, w in model.named_parameters()}
             self._base = _weights(base_folder)
@@ -50,6 +51,8 @@ class Dial:
                 for layer in self._layers:
                     for name in layer.lora_B:
                         layer.set_scale(name, strength)
+                for weight, base, learnt in self._sizes:
+                    weight.copy_(torch.lerp(base, learnt, strength))
                 return
             for name, weight in self.model.named_parameters():
                 weight.copy_(torch.lerp(self._base[name].to(weight), self._full[name], strength))
@@ -65,6 +68,8 @@ class Dial:
         try:
             shutil.copytree(source, temporary)
             if self.lora:
+                self.set(strength)
+                self.model.save_pretrained(str(temporary))
                 _scale_adapter(temporary / "adapter_model.safetensors", strength)
             else:
                 self.set(strength)
@@ -73,6 +78,17 @@ class Dial:
             raise FtkitError(f"the weights could not be written: {error}", where=str(target), todo="free some space") from error
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
+
+
+def _magnitudes(layer: Any) -> list[tuple[Any, Any, Any]]:
+    """Return DoRA's magnitudes of a layer, each with those of the base's own weights and the learnt ones."""
+    import torch
+
+    found = []
+    for learnt in getattr(layer, "lora_magnitude_vector", {}).values():
+        own = torch.linalg.norm(layer.get_base_layer().weight.detach().float(), dim=1).to(learnt.weight)
+        found.append((learnt.weight, own, learnt.weight.detach().clone()))
+    return found
 
 
 def _weights(folder: Path) -> dict[str, Any]:

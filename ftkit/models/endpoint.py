@@ -124,7 +124,7 @@ class EndpointModel:
 
     def _ask(self, messages: Messages, form: ResponseFormat | None, began: float) -> Reply:
         sent: Any = messages
-        options = self.options | ({"extra_body": body_options(form)} if form else {})
+        options: dict[str, Any] = self.options | ({"extra_body": body_options(form)} if form else {})
         done: Any = self.client.chat.completions.create(model=self.name, messages=sent, **options)
         choices = getattr(done, "choices", None)
         message = choices[0].message if choices else None

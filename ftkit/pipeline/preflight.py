@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.errors import BadInput, FtkitError
-from ftkit.params import DataParameters, EvaluationParameters, ModelParameters, Parameters, RetrievalParameters
+from ftkit.params import (
+    DataParameters,
+    EvaluationParameters,
+    ModelParameters,
+    Parameters,
+    RetrievalParameters,
+    TrainingParameters,
+)
 
 LARGEST_CHECKED = 64 << 20
 LEAST_FREE_BYTES = 100 << 20
@@ -54,6 +61,10 @@ def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
                     f"the demo's examples and handbook do not belong together: data.{name} is {getattr(data, name)}, "
                     f"retrieval.{name} is {getattr(retrieval, name)}"
                 )  # fmt: skip
+    training = built["training"]
+    assert isinstance(training, TrainingParameters)
+    if training.method == "full" and (training.use_dora or training.use_rslora):
+        yield "training.use_dora and training.use_rslora are variants of an adapter: set training.method to lora or qlora"
     if bool(evaluation.later_handbook) != bool(evaluation.later_data):
         yield "evaluation.later_handbook and evaluation.later_data belong together: set both, or none"
     if evaluation.endpoint_url and not evaluation.endpoint_model:

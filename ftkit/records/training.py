@@ -31,7 +31,8 @@ class StrengthTrial(Record):
 class TrainingCard(Record):
     """What was trained, did it learn, and what it took."""
 
-    method: Literal["lora", "full"]
+    method: Literal["lora", "qlora", "full"]
+    variant: str = Field(default="", description="the method in words, with its variants")
     base: str
     base_sha256: str
     adapter: str = Field(description="folder of the adapter, relative to the run folder")

@@ -1,13 +1,29 @@
-"""05_training: supervised fine-tuning with TRL and PEFT, and a plain verdict on whether it learnt."""
+"""05_training: a plan before, supervised fine-tuning with TRL and PEFT, and a plain verdict on whether it learnt."""
 
 from ftkit.training.encode import Encoded, encode_all, encode_conversation, loss_sample
-from ftkit.training.estimate import Need, lora_parameters, memory_gib, needs
+from ftkit.training.methods import model_to_train, variant, wrap_lora
 from ftkit.training.mix import chosen_prompt, general_mix, read_general
+from ftkit.training.plan import (
+    Machine,
+    Need,
+    Offer,
+    lora_parameters,
+    machines,
+    memory_gib,
+    needs,
+    offers,
+    parameters_of,
+    proposed,
+    rows,
+)
+from ftkit.training.rehearsal import Rehearsal, rehearse
 from ftkit.training.sft import TrainingPlan, plan_of, train
-from ftkit.training.tell import answer_rows, before_after, learned, mix_rows
+from ftkit.training.tell import answer_rows, before_after, expected, learned, mix_rows, told
 from ftkit.training.verdict import judge
 
 __all__ = [
-    "Encoded", "Need", "TrainingPlan", "answer_rows", "before_after", "chosen_prompt", "encode_all", "encode_conversation", "general_mix", "judge", "learned", "lora_parameters",
-    "loss_sample", "memory_gib", "mix_rows", "needs", "plan_of", "read_general", "train",
+    "Encoded", "Machine", "Need", "Offer", "Rehearsal", "TrainingPlan", "answer_rows", "before_after", "chosen_prompt", "encode_all",
+    "encode_conversation", "expected", "general_mix", "judge", "learned", "lora_parameters", "loss_sample", "machines", "memory_gib", "mix_rows",
+    "model_to_train", "needs", "offers", "parameters_of", "plan_of", "proposed", "read_general", "rehearse", "rows", "told", "train", "variant",
+    "wrap_lora",
 ]  # fmt: skip

@@ -22,6 +22,8 @@ from ftkit.records import TrainingCard, TrainPoint
 from ftkit.runs import peak_memory_gib, write_record, write_text
 from ftkit.training.encode import Encoded, loss_sample
 from ftkit.training.keep import save_weights
+from ftkit.training.methods import variant, wrap_lora
+from ftkit.training.plan import parameters_of
 from ftkit.training.trainer import make_trainer, points
 from ftkit.training.verdict import judge
 
@@ -38,12 +40,15 @@ class TrainingPlan:
     """
 
     folder: Path
-    method: Literal["lora", "full"] = "lora"
+    method: Literal["lora", "qlora", "full"] = "lora"
     num_train_epochs: float = 3.0
     learning_rate: float = 2e-4
     per_device_train_batch_size: int = 16
     lora_r: int = 16
     lora_alpha: int = 32
+    use_rslora: bool = False
+    use_dora: bool = False
+    quantization_bits: int = 4
     early_stopping_patience: int = 2
     seed: int = 7
     prompt: str = ""
@@ -51,24 +56,19 @@ class TrainingPlan:
 
 def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPlan:
     """Return the plan that the stage's parameters name."""
-    names = ("method", "num_train_epochs", "learning_rate", "per_device_train_batch_size", "lora_r", "lora_alpha")
+    names = (
+        "method",
+        "num_train_epochs",
+        "learning_rate",
+        "per_device_train_batch_size",
+        "lora_r",
+        "lora_alpha",
+        "use_rslora",
+        "use_dora",
+        "quantization_bits",
+    )
     chosen = {name: getattr(p, name) for name in (*names, "early_stopping_patience", "seed")}
     return TrainingPlan(folder=folder, prompt=prompt, **chosen)
-
-
-def wrap_lora(model: Any, rank: int, alpha: int) -> Any:
-    """Put LoRA matrices on every linear layer but the output head.
-
-    Raises:
-        BadInput: The rank is larger than the model's width, where LoRA saves nothing.
-    """
-    from peft import LoraConfig, get_peft_model
-
-    width = int(model.config.hidden_size)
-    if rank > width:
-        raise BadInput(f"rank {rank} is above the model's width {width}", where="training.lora_r", todo=f"use at most {width}")
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
-    return get_peft_model(model, config)
 
 
 def train(
@@ -81,7 +81,7 @@ def train(
     returns the card at once if it had finished. Another plan, other data or another base start anew.
 
     Args:
-        model: A loaded causal model without an adapter.
+        model: A loaded causal model without an adapter, quantised for ``qlora``.
         tokenizer: Its tokenizer.
         train_set: Encoded examples, general ones included.
         validation_set: Encoded examples that choose the checkpoint.
@@ -107,16 +107,17 @@ def train(
     from transformers import set_seed
 
     set_seed(plan.seed)
-    total = sum(p.numel() for p in model.parameters())
+    total = parameters_of(model.config)
     began, before = time.monotonic(), _seconds_before(plan.folder)
     with quiet():
-        model = wrap_lora(model, plan.lora_r, plan.lora_alpha) if plan.method == "lora" else model
+        if plan.method != "full":
+            model = wrap_lora(model, plan.lora_r, plan.lora_alpha, use_rslora=plan.use_rslora, use_dora=plan.use_dora)
         trainer = make_trainer(model, tokenizer, train_set, validation_set, plan, progress, before)
         first = _first_loss(trainer, plan.folder)
         _run(trainer, plan)
         save_weights(trainer.model, tokenizer, plan.folder, base, base_folder)
     card = TrainingCard(
-        method=plan.method, base=base, base_sha256=base_sha256, adapter="training/adapter", prompt=plan.prompt,
+        method=plan.method, variant=variant(plan), base=base, base_sha256=base_sha256, adapter="training/adapter", prompt=plan.prompt,
         parameters=total, trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
         examples=len(train_set), general_examples=general_examples,
         duration_s=round(before + time.monotonic() - began, 1), peak_memory_gib=_peak_gib(),

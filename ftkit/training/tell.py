@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ftkit.params import TrainingParameters
 from ftkit.records import TrainingCard
 from ftkit.training.encode import IGNORED, Encoded
+from ftkit.training.methods import variant
+from ftkit.training.plan import Offer, proposed
+from ftkit.training.rehearsal import Rehearsal
 
 
 def mix_rows(own: Sequence[Encoded], general: Sequence[Encoded], validation: Sequence[Encoded]) -> list[dict[str, Any]]:
@@ -58,8 +62,25 @@ def learned(card: TrainingCard, *notes: str) -> tuple[str, list[str]]:
     share = card.trainable_parameters / card.parameters
     return said[card.verdict], [
         f"Loss per answer token on validation: {card.log[0].validation_loss:.2f} before, {card.best_validation_loss:.3g} for the kept checkpoint.",
-        f"{card.trainable_parameters:,} weights were trained, {share:.1%} of the base's {card.parameters:,}.",
+        f"{card.variant or card.method}: {card.trainable_parameters:,} weights were trained, {share:.1%} of the base's {card.parameters:,}.",
         f"It took {card.duration_s:.0f} s for {card.tokens:,} tokens, and {card.peak_memory_gib:.1f} GiB at its peak.",
         *notes,
         f"What to change: {card.advice}.",
     ]
+
+
+def told(trial: Rehearsal, found: Sequence[Offer], p: TrainingParameters) -> str:
+    """Return what the rehearsal measured, and which method the figures speak for."""
+    method, why = proposed(found)
+    mine = next(o for o in found if o.need.method == p.method)
+    same = "as chosen" if method == p.method else f"chosen is {variant(p)}"
+    return (
+        f"The rehearsal went through in {trial.seconds:.0f} s: {trial.tokens_per_s:,.0f} tokens a second, {trial.peak_gib:.1f} GiB at its peak "
+        f"({mine.need.total_gib:.1f} expected). Proposed: {method}, because {why}; {same}."
+    )
+
+
+def expected(trial: Rehearsal, card: TrainingCard) -> str:
+    """Return how the time that the rehearsal expected compares with what was spent."""
+    minutes = card.tokens / trial.tokens_per_s / 60
+    return f"The rehearsal's speed gives {minutes:.1f} min for these tokens; it took {card.duration_s / 60:.1f}, validation included."

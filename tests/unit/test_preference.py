@@ -13,8 +13,8 @@ from ftkit.params import PreferenceParameters
 from ftkit.records import SCORE_COLUMNS, PreferenceCard, PreferencePoint
 from ftkit.strategies import after_preference
 from ftkit.training import dpo, prefer
+from ftkit.training.methods import wrap_lora
 from ftkit.training.pairs import made_pairs, read_pairs
-from ftkit.training.sft import wrap_lora
 from ftkit.ui.figures import preference as figures
 
 

@@ -25,7 +25,7 @@ from ftkit.serving import Served, planted, running
 from ftkit.serving.app import Limits
 from ftkit.serving.load import load
 from ftkit.serving.run import check_host, folder_of
-from ftkit.training.sft import wrap_lora
+from ftkit.training.methods import wrap_lora
 
 SYSTEM = "Answer in one word."
 

@@ -8,7 +8,7 @@ from made_run import training_card
 from ftkit import strength
 from ftkit.models.local import LocalModel
 from ftkit.records import SCORE_COLUMNS, Estimate, StrengthTrial
-from ftkit.training.sft import wrap_lora
+from ftkit.training.methods import wrap_lora
 from ftkit.ui.figures import training as figures
 
 MESSAGES = [{"role": "user", "content": "one two three"}]
@@ -20,14 +20,16 @@ def logits(local):
         return local.model(torch.tensor([ids])).logits[0, -1]
 
 
-@pytest.fixture
-def adapter(tmp_path, tiny_checkpoint):
+@pytest.fixture(params=[{}, {"use_dora": True}, {"use_rslora": True}], ids=["lora", "dora", "rslora"])
+def adapter(tmp_path, tiny_checkpoint, request):
     base = tiny_checkpoint("llama")
     torch.manual_seed(3)
-    model = wrap_lora(LocalModel(str(base)).model, 4, 8)
+    model = wrap_lora(LocalModel(str(base)).model, 4, 8, **request.param)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.5)
+        if "magnitude" in name:
+            weight.data.mul_(torch.rand_like(weight) + 0.5)
     model.save_pretrained(str(tmp_path / "adapter"))
     return base, tmp_path / "adapter"
 

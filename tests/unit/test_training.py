@@ -10,9 +10,28 @@ import pytest
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.local import LocalModel, load_model, load_tokenizer
 from ftkit.params import TrainingParameters
-from ftkit.training import TrainingPlan, encode_all, encode_conversation, general_mix, lora_parameters, loss_sample, train
+from ftkit.training import (
+    Encoded,
+    TrainingPlan,
+    encode_all,
+    encode_conversation,
+    general_mix,
+    lora_parameters,
+    loss_sample,
+    machines,
+    model_to_train,
+    needs,
+    offers,
+    plan_of,
+    proposed,
+    rehearse,
+    train,
+    variant,
+    wrap_lora,
+)  # fmt: skip
+from ftkit.training import rows as plan_rows
 from ftkit.training.batch import answer_loss, collate
-from ftkit.training.sft import wrap_lora
+from ftkit.training.methods import load_quantised
 
 FAMILIES = ["llama", "mistral", "qwen3", "phi3"]
 SYSTEM = "Answer with one of these labels:\ndelivery\nreturns\nbilling"
@@ -227,11 +246,152 @@ def test_no_examples_are_told(parts, tmp_path):
         train(load_model(str(parts.folder)), parts.tokenizer, [], [], plan, base="tiny", base_folder=parts.folder)
 
 
+VARIANTS = {
+    "qlora": {"method": "qlora"}, "8 bits": {"method": "qlora", "quantization_bits": 8}, "dora": {"use_dora": True},
+    "rslora": {"use_rslora": True}, "4 bits, dora": {"method": "qlora", "use_dora": True},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
+def test_every_variant_learns_and_its_adapter_answers_on_the_full_base(taught, tmp_path, options):
+    folder, turned = taught[0], {"delivery": "billing", "billing": "returns", "returns": "delivery"}
+    base = LocalModel(str(folder), max_new_tokens=24, threads=1)
+    rows = [lesson(i, turned[WORDS[list(WORDS)[i % 3]]]) for i in range(60)]
+    encoded = encode_all(base.tokenizer, rows, 128)
+    p = TrainingParameters.model_validate(
+        {"num_train_epochs": 6, "learning_rate": 1e-2, "per_device_train_batch_size": 8, "lora_r": 8, "lora_alpha": 16, **options}
+    )
+    card = train(
+        model_to_train(base, p), base.tokenizer, encoded[:48], encoded[48:], plan_of(p, tmp_path), base="tiny", base_folder=folder
+    )
+    assert card.variant == variant(p) and card.parameters == sum(w.numel() for w in load_model(str(folder)).parameters())
+    assert card.best_validation_loss < 0.1 * (card.log[0].validation_loss or 0)
+    tuned = LocalModel(str(folder), adapter=tmp_path / "adapter", max_new_tokens=24, threads=1)
+    assert [r.text for r in tuned.answer([lesson(i)[0] for i in range(3)])] == ["billing", "delivery", "returns"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_quantised_base_of_every_family_takes_steps(tiny_checkpoint, tmp_path, family):
+    base = LocalModel(str(tiny_checkpoint(family)), max_new_tokens=8, threads=1)
+    encoded = encode_all(base.tokenizer, [lesson(i) for i in range(20)], 128)
+    p = TrainingParameters(method="qlora", num_train_epochs=2, learning_rate=1e-2, per_device_train_batch_size=8, lora_r=8)
+    model, tokenizer, folder = model_to_train(base, p), base.tokenizer, base.folder
+    assert base.model is None and "Linear4bit" in {type(m).__name__ for m in model.modules()}
+    card = train(model, tokenizer, encoded[:16], encoded[16:], plan_of(p, tmp_path), base="tiny", base_folder=folder)
+    assert card.best_validation_loss < (card.log[0].validation_loss or 0)
+    LocalModel(str(folder), adapter=tmp_path / "adapter", max_new_tokens=8, threads=1).answer([lesson(0)[0]])
+
+
+def test_a_base_that_cannot_be_quantised_is_told(tmp_path):
+    with pytest.raises(BadInput, match="could not be loaded in 4 bits"):
+        load_quantised(str(tmp_path), 4)
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "full"}, {"method": "qlora"}], ids=["lora", "full", "qlora"])
+def test_a_rehearsal_measures_and_changes_nothing(tiny_checkpoint, options):
+    import torch
+
+    base = LocalModel(str(tiny_checkpoint("llama")), max_new_tokens=8, threads=1)
+    encoded = encode_all(base.tokenizer, [lesson(i) for i in range(20)], 128)
+    p = TrainingParameters.model_validate({"per_device_train_batch_size": 4, "lora_r": 4, **options})
+    model = model_to_train(base, p)
+    before, state = {n: w.detach().clone() for n, w in model.named_parameters()}, torch.random.get_rng_state()
+    trial = rehearse(model, base.tokenizer, encoded[:16], encoded[16:], p)
+    after = dict(model.named_parameters())
+    assert list(after) == list(before) and all(torch.equal(before[n], after[n]) for n in before)
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert trial.tokens_per_s > 0 and trial.peak_gib > 0.1 and 0 < trial.loss < 20
+
+
+def test_a_rehearsal_tells_what_the_long_run_would_have_died_of(parts, monkeypatch):
+    model = load_model(str(parts.folder))
+    p = TrainingParameters(per_device_train_batch_size=4, lora_r=4)
+    with pytest.raises(BadInput, match="rank 100"):
+        rehearse(model, parts.tokenizer, parts.train, parts.held, p.model_copy(update={"lora_r": 100}))
+
+    def no_memory(*_):
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr("ftkit.training.rehearsal.answer_loss", no_memory)
+    with pytest.raises(FtkitError, match="ran out of memory"):
+        rehearse(model, parts.tokenizer, parts.train, parts.held, p)
+    monkeypatch.undo()
+    model.get_output_embeddings().weight.data.fill_(float("nan"))
+    with pytest.raises(FtkitError, match="no number before anything is learnt"):
+        rehearse(model, parts.tokenizer, parts.train, parts.held, p)
+
+
+def llama(**sizes):
+    import transformers
+
+    return transformers.LlamaConfig(**{"vocab_size": 32000, "intermediate_size": 11008, "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, **sizes})  # fmt: skip
+
+
+def test_the_plan_of_a_7b_is_of_the_size_that_is_published():
+    """LLaMA-Factory's README estimates 16 GB for LoRA and 6 GB for QLoRA of a 7B; the guide says 24 GB hold QLoRA, 28 GB+ are weights in FP32."""
+    examples = [Encoded([5] * 512, [-100] * 400 + [5] * 112, 0)] * 2000
+    p = TrainingParameters(per_device_train_batch_size=1, lora_r=16)
+    by_name = {n.method: n for n in needs(llama(), examples, p, True)}
+    assert 13 < by_name["lora"].total_gib < 20 and 5 < by_name["qlora"].total_gib < 9
+    assert by_name["full"].total_gib > 45
+    on_cpu = {n.method: n for n in needs(llama(), examples, p, False)}
+    assert 24 < on_cpu["full"].weights_gib < 27 and on_cpu["full"].total_gib > 3.5 * on_cpu["full"].weights_gib
+
+
+def test_offers_name_the_cheapest_machine_and_what_fits_here_comes_first():
+    examples = [Encoded([5] * 512, [-100] * 400 + [5] * 112, 0)] * 2000
+    p = TrainingParameters(per_device_train_batch_size=1, lora_r=16, num_train_epochs=3, method="qlora")
+    asked = dict(on_gpu=True, tokens_per_s=1000.0, rented=machines())
+    by_name = {o.need.method: o for o in offers(llama(), examples, p, free_gib=10.0, **asked)}
+    assert [name for name, o in by_name.items() if o.here] == ["qlora"]
+    assert by_name["qlora"].minutes_here == pytest.approx(2000 * 512 * 3 / 1000 / 60)
+    assert by_name["lora"].minutes_here is None and by_name["lora"].machine and by_name["full"].cards > 1
+    for offer in by_name.values():
+        costs = [
+            o.usd
+            for m in machines()
+            for o in offers(llama(), examples, p, free_gib=1, **{**asked, "rented": [m]})
+            if o.need.method == offer.need.method and o.machine
+        ]
+        assert offer.usd == pytest.approx(min(costs))
+    assert proposed(list(by_name.values()))[0] == "qlora"
+    assert proposed(offers(llama(), examples, p, free_gib=500.0, **asked))[0] == "lora"
+    assert "× " in proposed(offers(llama(), examples, p, free_gib=2.0, **asked))[1]
+    none = offers(llama(), examples, p, free_gib=2.0, **{**asked, "rented": []})
+    assert "smaller base" in proposed(none)[1] and all(
+        row["rented, cheapest"] == "none of the list" for row in plan_rows(none, "lora")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "no list of machines"), ("- name: x", "differs in memory_gib"), ("[1]", "exactly the fields"), ("a: [", "cannot be read"),
+        ("- {name: x, memory_gib: -1, tflops: 1, usd_per_hour: 1, source: me}", "memory_gib = -1"),
+        ("- {name: x, memory_gib: 1, tflops: .nan, usd_per_hour: 1, source: me}", "tflops = nan"),
+    ],
+)  # fmt: skip
+def test_a_bad_list_of_machines_names_entry_and_field(tmp_path, text, told):
+    path = tmp_path / "machines.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=told):
+        machines(str(path))
+
+
+def test_an_own_list_of_machines_is_used(tmp_path):
+    path = tmp_path / "machines.yaml"
+    path.write_text("- {name: ours, memory_gib: 48, tflops: 150, usd_per_hour: 0, source: our own rack}")
+    assert [(m.name, m.usd_per_hour) for m in machines(str(path))] == [("ours", 0.0)]
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_trainable_weights_that_are_announced_are_those_that_train(tiny_checkpoint, family):
     model = load_model(str(tiny_checkpoint(family)))
-    told = lora_parameters(model, 4)
-    assert told == sum(w.numel() for w in wrap_lora(model, 4, 8).parameters() if w.requires_grad)
+    for dora in (False, True):
+        told = lora_parameters(model, 4, dora)
+        wrapped = wrap_lora(model, 4, 8, use_dora=dora)
+        assert told == sum(w.numel() for w in wrapped.parameters() if w.requires_grad)
+        model = wrapped.unload()
 
 
 def test_the_shown_tokens_say_which_are_learnt(parts):

@@ -1,0 +1,107 @@
+"""What each method does to a model before it trains: adapters in their variants, and a base whose weights are quantised."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ftkit.errors import BadInput
+from ftkit.models.local import LocalModel, device, quiet
+from ftkit.params import TrainingParameters
+
+NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)  # 4 bits, an 8-bit scale for each 64 weights, a float32 for each 256 scales
+
+
+def wrap_lora(model: Any, rank: int, alpha: int, *, use_rslora: bool = False, use_dora: bool = False) -> Any:
+    """Put LoRA matrices on every linear layer but the output head.
+
+    Args:
+        model: A causal model, quantised or not.
+        rank: Rank of the matrices.
+        alpha: Their product is scaled by alpha/rank (alpha/sqrt(rank) with ``use_rslora``).
+        use_rslora: Rank-stabilised scaling, Kalajdzievski 2023: high ranks learn as fast as low ones.
+        use_dora: Magnitude and direction apart, Liu et al. 2024: nearer to full tuning at low ranks, slower.
+
+    Raises:
+        BadInput: The rank is larger than the model's width, where LoRA saves nothing.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    width = int(model.config.hidden_size)
+    if rank > width:
+        raise BadInput(f"rank {rank} is above the model's width {width}", where="training.lora_r", todo=f"use at most {width}")
+    config = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM",
+        use_rslora=use_rslora, use_dora=use_dora,
+    )  # fmt: skip
+    return get_peft_model(model, config)
+
+
+def load_quantised(folder: str, bits: int) -> Any:
+    """Load a causal model whose linear layers hold their weights in few bits, ready for an adapter (QLoRA).
+
+    Args:
+        folder: Folder of a checkpoint.
+        bits: 4 (NF4 with double quantisation) or 8 (LLM.int8).
+
+    Raises:
+        BadInput: It cannot be loaded so.
+
+    Source: Dettmers et al. 2023, QLoRA: Efficient Finetuning of Quantized LLMs.
+    """
+    import torch
+    from peft import prepare_model_for_kbit_training
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    on_gpu = device() == "cuda"
+    kind = torch.bfloat16 if on_gpu else torch.float32
+    nf4: dict[str, Any] = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": kind}
+    config = BitsAndBytesConfig(load_in_4bit=True, **nf4) if bits == 4 else BitsAndBytesConfig(load_in_8bit=True)
+    place: dict[str, Any] = {"device_map": {"": 0}} if on_gpu else {}
+    try:
+        with quiet():
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=kind, quantization_config=config, use_safetensors=True, trust_remote_code=False, **place
+            )
+            return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        told = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise BadInput(
+            f"the base could not be loaded in {bits} bits: {told}", where=folder, todo="use training.method lora"
+        ) from error
+
+
+def model_to_train(base: LocalModel, p: TrainingParameters) -> Any:
+    """Return the model that the method trains: the base as it is loaded, or, for QLoRA, quantised in its place.
+
+    The full weights leave memory first, so that a base trains where they would not fit beside their copy. ``base`` must
+    not be asked anything after.
+    """
+    if p.method != "qlora":
+        return base.model
+    import gc
+
+    import torch
+
+    base.model = None
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return load_quantised(str(base.folder), p.quantization_bits)
+
+
+class Chosen(Protocol):
+    """What names a method and its variants: the stage's parameters, or a training plan."""
+
+    method: Any
+    use_rslora: bool
+    use_dora: bool
+    quantization_bits: Any
+
+
+def variant(p: Chosen) -> str:
+    """Return the method in words, e.g. ``QLoRA (4 bits, DoRA)``."""
+    if p.method == "full":
+        return "full tuning"
+    more = [f"{p.quantization_bits} bits"] * (p.method == "qlora") + ["rsLoRA"] * p.use_rslora + ["DoRA"] * p.use_dora
+    name = "QLoRA" if p.method == "qlora" else "LoRA"
+    return f"{name} ({', '.join(more)})" if more else name

@@ -1,0 +1,304 @@
+"""Which method, on which machine: memory, time and price of each before anything is trained, and why one is proposed."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ftkit.errors import BadInput
+from ftkit.params import PRICE_DATE, TrainingParameters
+from ftkit.training.encode import IGNORED, Encoded
+from ftkit.training.methods import NF4_BITS
+
+GIB = 1 << 30
+RUNTIME_GIB = 0.65  # Python, torch, transformers and TRL as resident memory, see benchmarks/memory.py
+SAVED_PER_LAYER = {
+    "full": 13,
+    "lora": 18,
+    "qlora": 21,
+}  # values kept for the backward pass, per token, layer and unit of width; as before
+SMALL_WIDTH = 1024  # from here on activations are computed again on a GPU instead of kept (gradient checkpointing)
+PASSES = {
+    "full": 3.0,
+    "lora": 2.0,
+    "qlora": 2.6,
+}  # forward passes that a step costs: no weight gradients of a frozen base; unpacking
+USE = 0.3  # share of a GPU's peak that training reaches, assumed; a rehearsal on the machine itself replaces it
+MOST_CARDS = 8
+METHODS = ("lora", "qlora", "full")
+GUIDE = {  # the guide's figures for a 7B model; 8-bit and variants stand nowhere in it
+    "lora": "one GPU", "qlora": "one card of 24 GB; 1-4 h and 5-20 USD for 2,000 examples", "full": "28 GB for weights alone, 2-3 times more to train",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that can be rented.
+
+    Attributes:
+        name: What it is called.
+        memory_gib: Memory of one card, GiB.
+        tflops: Dense 16-bit peak of one card, TFLOPS.
+        usd_per_hour: Price of one card.
+        source: Who says so.
+    """
+
+    name: str
+    memory_gib: float
+    tflops: float
+    usd_per_hour: float
+    source: str
+
+
+OWN = f"price assumed by ftkit, {PRICE_DATE}; peak from NVIDIA's data sheet"
+MACHINES = (
+    Machine("T4", 15, 65, 0.6, OWN), Machine("L4", 22, 121, 0.9, OWN), Machine("A10G", 22, 70, 1.2, OWN),
+    Machine("A100 40 GB", 39, 312, 3.5, OWN), Machine("A100 80 GB", 79, 312, 5.0, OWN), Machine("H100 80 GB", 79, 989, 8.0, OWN),
+)  # fmt: skip
+
+
+def machines(path: str = "") -> list[Machine]:
+    """Return the machines to choose from: the built-in list, or that of a YAML file.
+
+    Args:
+        path: File with a list of mappings with the fields of :class:`Machine`; empty: the built-in list.
+
+    Raises:
+        BadInput: The file is no such list (entry and field are named).
+    """
+    if not path:
+        return list(MACHINES)
+    example = yaml.safe_dump([asdict(MACHINES[0])], sort_keys=False).strip().replace("\n", " | ")
+    todo = f"write a list of entries like: {example}"
+    try:
+        rows = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot be read: {' '.join(str(error).split())[:160]}", where=path, todo=todo) from error
+    if not isinstance(rows, list) or not rows:
+        raise BadInput("holds no list of machines", where=path, todo=todo)
+    return [_machine(row, f"{path}, entry {number}", todo) for number, row in enumerate(rows, start=1)]
+
+
+def _machine(row: Any, where: str, todo: str) -> Machine:
+    wanted = set(Machine.__dataclass_fields__)
+    if not isinstance(row, dict) or set(row) != wanted:
+        given = set(row) if isinstance(row, dict) else set()
+        raise BadInput(f"must have exactly the fields {', '.join(sorted(wanted))}; differs in {', '.join(map(str, sorted(given ^ wanted)))}", where=where, todo=todo)  # fmt: skip
+    for name in ("memory_gib", "tflops", "usd_per_hour"):
+        value = row[name]
+        fine = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+        if not fine or (name != "usd_per_hour" and value == 0):
+            raise BadInput(f"{name} = {value!r} is no positive number", where=where, todo=todo)
+    return Machine(
+        str(row["name"]), float(row["memory_gib"]), float(row["tflops"]), float(row["usd_per_hour"]), str(row["source"])
+    )
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one method would take, by estimate.
+
+    Attributes:
+        method: ``lora``, ``qlora`` or ``full``.
+        trainable: Parameters that it changes.
+        share: Their share of all parameters, 0..1.
+        weights_gib: Weights of the model and of the adapter.
+        training_gib: Gradients and AdamW's two moments.
+        activations_gib: What the largest batch keeps for the backward pass, logits included.
+        total_gib: All of it with the libraries themselves.
+    """
+
+    method: str
+    trainable: int
+    share: float
+    weights_gib: float
+    training_gib: float
+    activations_gib: float
+    total_gib: float
+
+
+def shape_of(config: Any) -> Any:
+    """Return a model of a configuration without weights (on torch's meta device): its shapes cost no memory."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config)
+
+
+def parameters_of(config: Any) -> int:
+    """Return the parameters of a model of this configuration."""
+    return sum(w.numel() for w in shape_of(config).parameters())
+
+
+def needs(config: Any, examples: Sequence[Encoded], p: TrainingParameters, on_gpu: bool) -> list[Need]:
+    """Return what each method would take for a model and data, LoRA first: an estimate from shapes alone.
+
+    Args:
+        config: The model's configuration (Hugging Face).
+        examples: What is learnt from; the longest ones decide.
+        p: Rank, variants and batch size.
+        on_gpu: Whether it runs on a GPU: 16-bit weights, activations of wide models computed again.
+    """
+    shape, size = shape_of(config), 2 if on_gpu else 4
+    total, linear = sum(w.numel() for w in shape.parameters()), _linear(shape)
+    quantised = sum(m.in_features * m.out_features for m in linear)
+    adapter = lora_parameters(shape, p.lora_r, p.use_dora)
+    bits = NF4_BITS if p.quantization_bits == 4 else 8.0
+    weights = {"lora": total * size, "full": total * size, "qlora": quantised * bits / 8 + (total - quantised) * 4}
+    again, found = on_gpu and config.hidden_size > SMALL_WIDTH, []
+    for method in METHODS:
+        kept = _activations(config, examples, p.per_device_train_batch_size, size, again, SAVED_PER_LAYER[method])
+        trainable, each = (total, size) if method == "full" else (adapter, 4)
+        held = (weights[method] + (0 if method == "full" else adapter * each)) / GIB
+        training = trainable * 3 * each / GIB  # gradient and AdamW's two moments, in the weights' own precision
+        whole = RUNTIME_GIB + held + training + kept
+        found.append(Need(method, trainable, trainable / total, held, training, kept, whole))
+    return found
+
+
+def _linear(model: Any) -> list[Any]:
+    """Return every linear layer but the output head."""
+    import torch
+
+    head = model.get_output_embeddings()
+    return [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head]
+
+
+def lora_parameters(model: Any, rank: int, use_dora: bool = False) -> int:
+    """Return the parameters of LoRA matrices of this rank on every linear layer but the output head."""
+    return sum(rank * (m.in_features + m.out_features) + (m.out_features if use_dora else 0) for m in _linear(model))
+
+
+def _activations(config: Any, examples: Sequence[Encoded], batch: int, size: int, again: bool, saved: int) -> float:
+    longest = max((len(e.input_ids) for e in examples), default=0)
+    answer = max((sum(label != IGNORED for label in e.labels) for e in examples), default=0)
+    width = config.hidden_size + getattr(config, "intermediate_size", 4 * config.hidden_size) / 2
+    layer = batch * longest * width * saved * size
+    entries = batch * longest * config.hidden_size * size
+    kept = config.num_hidden_layers * entries + layer if again else config.num_hidden_layers * layer
+    logits = 3 * batch * (answer + 1) * config.vocab_size * 4
+    return (kept + logits) / GIB
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One method on the machine where it costs least.
+
+    Attributes:
+        need: What it takes.
+        here: Whether it fits the memory that is free on this machine.
+        minutes_here: Time on this machine, from the rehearsal; None where it does not fit.
+        machine: The cheapest machine that it fits; None: none of the list, with up to eight cards.
+        cards: How many of them.
+        hours: Time there, by estimate.
+        usd: Price there.
+    """
+
+    need: Need
+    here: bool
+    minutes_here: float | None
+    machine: Machine | None
+    cards: int
+    hours: float
+    usd: float
+
+
+def offers(
+    config: Any, examples: Sequence[Encoded], p: TrainingParameters, *, free_gib: float, on_gpu: bool,
+    tokens_per_s: float, rented: Sequence[Machine],
+) -> list[Offer]:  # fmt: skip
+    """Return for each method whether it fits here, how long it takes, and where it would cost least.
+
+    Args:
+        config: The model's configuration.
+        examples: What is learnt from.
+        p: Method, passes, rank and batch size.
+        free_gib: Memory that is free here.
+        on_gpu: Whether this machine has a GPU.
+        tokens_per_s: Speed of the chosen method here, measured by the rehearsal.
+        rented: Machines to choose from.
+    """
+    tokens = p.num_train_epochs * sum(len(e.input_ids) for e in examples)
+    elsewhere = {n.method: n for n in needs(config, examples, p, True)}
+    parameters, found = parameters_of(config), []
+    for need in needs(config, examples, p, on_gpu):
+        here = need.total_gib <= free_gib
+        seconds = tokens / tokens_per_s * PASSES[need.method] / PASSES[p.method]
+        best = min(
+            (_rent(m, elsewhere[need.method], tokens, parameters) for m in rented), key=lambda o: (o[3], o[2]), default=(None, 0, 0.0, math.inf)
+        )  # fmt: skip
+        machine, cards, hours, usd = best if math.isfinite(best[3]) else (None, 0, 0.0, 0.0)
+        found.append(Offer(need, here, seconds / 60 if here else None, machine, cards, hours, usd))
+    return found
+
+
+def _rent(machine: Machine, need: Need, tokens: float, parameters: int) -> tuple[Machine, int, float, float]:
+    """Return machine, cards, hours and price of a method there; an infinite price where it does not fit."""
+    cards = math.ceil(need.total_gib / (0.92 * machine.memory_gib))
+    flops = 2 * parameters * tokens * (PASSES[need.method] + 1)  # one more forward pass: activations are computed again
+    hours = flops / (machine.tflops * 1e12 * USE * cards) / 3600
+    return machine, cards, hours, hours * cards * machine.usd_per_hour if cards <= MOST_CARDS else math.inf
+
+
+def proposed(found: Sequence[Offer]) -> tuple[str, str]:
+    """Return the method that the figures speak for, and why.
+
+    The guide's order: an adapter before full tuning, which is for a drastically different domain; QLoRA where LoRA
+    does not fit. What fits here comes before what must be rented.
+    """
+    by_name = {o.need.method: o for o in found}
+    for method, why in (
+        ("lora", "it fits here, needs no quantised base, and forgets less than full tuning"),
+        ("qlora", "LoRA does not fit here, a quantised base does"),
+    ):
+        if by_name[method].here:
+            return method, why
+    rent = by_name["qlora"]
+    if rent.machine is None:
+        return "qlora", "nothing fits here or on a machine of the list: take a smaller base"
+    return "qlora", f"nothing fits here; it takes the least memory and fits {rent.cards} × {rent.machine.name}"
+
+
+def rows(found: Sequence[Offer], chosen: str) -> list[dict[str, str]]:
+    """Return the offers as rows of a table; ``chosen`` is the method that the parameters name."""
+    return [
+        {
+            "method": o.need.method + (" (chosen)" if o.need.method == chosen else ""),
+            "weights that change": f"{o.need.trainable:,} ({o.need.share:.1%})",
+            "memory here, GiB": f"{o.need.total_gib:.1f}",
+            "here": "does not fit" if o.minutes_here is None else f"at most {_minutes(o.minutes_here)}",
+            "rented, cheapest": f"{o.cards} × {o.machine.name}" if o.machine else "none of the list",
+            "time there": _minutes(60 * o.hours) if o.machine else "–",
+            "USD there": f"{o.usd:.2f}" if o.machine else "–",
+            "the guide, for a 7B": GUIDE[o.need.method],
+        }
+        for o in found
+    ]  # fmt: skip
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes:.1f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
+
+
+def memory_gib() -> float:
+    """Return the memory that this process may use, in GiB: the GPU's, else what the container or machine has free."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0] / GIB
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        found = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text())
+        free = int(found[1]) / (1 << 20) if found else 0.0
+        limit = Path("/sys/fs/cgroup/memory.max")
+        told = limit.read_text().strip() if limit.exists() else "max"
+        return min(free, int(told) / GIB) if told.isdigit() else free
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
