@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ftkit.errors import BadInput
 
@@ -207,6 +207,11 @@ class TrainingParameters(ModelParameters):
     )
     early_stopping_patience: int = Field(default=2, ge=1, description="evaluations without improvement before it stops")
     sample_items: int = Field(default=40, ge=3, description="validation examples answered before and after tuning")
+    curve_shares: list[float] = Field(
+        default=[],
+        description="shares of the examples to train on as well, for the learning curve, e.g. [0.25, 0.5]; empty: none",
+    )
+    curve_seeds: int = Field(default=3, ge=1, le=10, description="trainings per share, each with its own draw of examples")
     general_items: int = Field(
         default=200,
         ge=0,
@@ -218,6 +223,13 @@ class TrainingParameters(ModelParameters):
         le=100,
         description="general skills that tuning may cost on them, in points; else it is applied in part",
     )
+
+    @field_validator("curve_shares")
+    @classmethod
+    def _shares(cls, value: list[float]) -> list[float]:
+        if any(not 0 < share <= 1 for share in value):
+            raise ValueError("shares lie between 0 and 1")
+        return value
 
     def external(self) -> list[Path]:
         return super().external() + [Path(p) for p in (self.general_data, self.machines) if p]

@@ -25,7 +25,15 @@ from ftkit.records.prompting import Prompt, PromptBook, PromptTrial, ResponseFor
 from ftkit.records.retrieval import Passage, RetrievalCard
 from ftkit.records.strategy import ANSWER_COLUMNS, StrategySpec
 from ftkit.records.task import Check, Reason, Suitability, TaskCard, TaskKind
-from ftkit.records.training import PreferenceCard, PreferencePoint, StrengthTrial, TrainingCard, TrainPoint
+from ftkit.records.training import (
+    CurvePoint,
+    LearningCurve,
+    PreferenceCard,
+    PreferencePoint,
+    StrengthTrial,
+    TrainingCard,
+    TrainPoint,
+)
 
 __all__ = [
     "ANSWER_COLUMNS",
@@ -37,6 +45,7 @@ __all__ = [
     "Claim",
     "Comparison",
     "Confusion",
+    "CurvePoint",
     "DataCard",
     "Decision",
     "Defect",
@@ -48,6 +57,7 @@ __all__ = [
     "Evaluation",
     "Gate",
     "LabelCheck",
+    "LearningCurve",
     "LoadPoint",
     "Manifest",
     "MonitoringCard",

@@ -28,6 +28,25 @@ class StrengthTrial(Record):
     accuracy: dict[str, Estimate] = Field(description="share of validation examples right, by arm")
 
 
+class CurvePoint(Record):
+    """One training on a part of the examples, measured on validation."""
+
+    examples: int
+    seed: int
+    accuracy: Estimate
+
+
+class LearningCurve(Record):
+    """How the share right grows with the examples: error = scale × examples^-exponent."""
+
+    points: list[CurvePoint]
+    scale: float
+    exponent: float = Field(description="0: more examples bring nothing")
+    fitted: Estimate = Field(description="share right on the curve at all examples")
+    doubled: Estimate = Field(description="share right expected with twice as many")
+    gain: Estimate = Field(description="the difference of both")
+
+
 class TrainingCard(Record):
     """What was trained, did it learn, and what it took."""
 
@@ -55,6 +74,7 @@ class TrainingCard(Record):
     strength: float = Field(default=1.0, description="share of the learnt change that the adapter applies")
     strength_trials: list[StrengthTrial] = Field(default_factory=list, description="strengths tried; empty: not measured")
     general_allowed: float = Field(default=0.0, description="general skills that might be lost on them, a share")
+    curve: LearningCurve | None = Field(default=None, description="the learning curve; none: not measured")
 
 
 class PreferencePoint(Record):

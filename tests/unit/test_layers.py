@@ -21,6 +21,7 @@ LEVEL = {
     "strategies": 5,
     "editions": 5.5,
     "strength": 5.5,
+    "learning_curve": 5.5,
     "serving": 5.8,
     "watch": 5.5,
     "preferences": 5.5,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ftkit.records import Estimate, TrainingCard, TrainPoint
+from ftkit.records import Estimate, LearningCurve, TrainingCard, TrainPoint
 from ftkit.ui import theme
 from ftkit.ui.progress import Progress
 
@@ -286,3 +286,45 @@ class Live:
             self._handle.update(data, raw=True)
         else:
             display(data, raw=True)
+
+
+def learning(curve: LearningCurve | None) -> Any:
+    """Return the share right by number of examples, the fitted curve and what twice as many would bring; None without a curve."""
+    if curve is None:
+        return None
+    import plotly.graph_objects as go
+
+    color, figure = theme.COLORS["fine-tuned"], go.Figure()
+    for p in curve.points:
+        figure.add_scatter(
+            x=[p.examples], y=[100 * p.accuracy.value], mode="markers", showlegend=False, name=f"seed {p.seed}", cliponaxis=False,
+            marker={"color": color, "size": 9, "opacity": 0.75},
+            error_y={"type": "data", "symmetric": False, "array": [100 * (p.accuracy.high - p.accuracy.value)],
+                     "arrayminus": [100 * (p.accuracy.value - p.accuracy.low)], "color": theme.MUTED, "thickness": 1, "width": 0},
+            hovertemplate=f"{p.examples} examples, seed {p.seed}: {theme.interval(p.accuracy)}<extra></extra>",
+        )  # fmt: skip
+    first, now = curve.points[0].examples, curve.points[-1].examples
+    for start, end, dash in ((first, now, "solid"), (now, 2 * now, "dot")):
+        x = [start * (end / start) ** (k / 24) for k in range(25)]
+        y = [100 * (1 - min(1.0, curve.scale * n**-curve.exponent)) for n in x]
+        figure.add_scatter(
+            x=x, y=y, mode="lines", line={"color": color, "width": 2, "dash": dash}, hoverinfo="skip", showlegend=False
+        )
+    e = curve.doubled
+    figure.add_scatter(
+        x=[2 * now], y=[100 * e.value], mode="markers", name="expected", showlegend=False, cliponaxis=False,
+        marker={"color": color, "size": 13, "symbol": "circle-open", "line_width": 3},
+        error_y={"type": "data", "symmetric": False, "array": [100 * (e.high - e.value)], "arrayminus": [100 * (e.value - e.low)],
+                 "color": color, "thickness": 3, "width": 0},
+        hovertemplate=f"expected with {2 * now} examples: {theme.interval(e)}<extra></extra>",
+    )  # fmt: skip
+    ticks = sorted({p.examples for p in curve.points} | {2 * now})
+    figure.update_xaxes(title="training examples", type="log", tickvals=ticks, ticktext=[f"{t:,}" for t in ticks])
+    figure.update_yaxes(title="right answers on validation, %", rangemode="tozero")
+    gain = curve.gain
+    sure = "" if gain.low > 0 else ", and chance alone may explain it"
+    title = f"Twice the examples would bring about {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}){sure}"
+    runs = len({p.seed for p in curve.points})
+    return theme.style(
+        figure, title, f"each dot one training ({runs} seeds), 95% intervals; dotted: expected, no further than twice", height=330
+    )

@@ -21,7 +21,7 @@ def training(found: Found) -> Section:
 
     section.blocks = [
         text(f"Verdict: {card.verdict}. {card.advice}"), *chart(figures.curve(card)), *table([_training(card)], "What it took"),
-        *chart(figures.strengths(card)),
+        *chart(figures.strengths(card)), *chart(figures.learning(card.curve)),
         *more("Which part of an example the model learns from", [Block("tokens", [(data_text(t), on) for t, on in card.loss_sample])]),
     ]  # fmt: skip
     return section
@@ -45,7 +45,7 @@ def preference(found: Found) -> Section | None:
 def _training(card: TrainingCard) -> dict[str, Any]:
     share = card.trainable_parameters / max(1, card.parameters)
     return {
-        "method": card.method, "weights trained": f"{card.trainable_parameters:,} of {card.parameters:,} ({share:.1%})",
+        "method": card.variant or card.method, "weights trained": f"{card.trainable_parameters:,} of {card.parameters:,} ({share:.1%})",
         "examples": card.examples, "general examples": card.general_examples, "epochs": round(card.epochs, 1), "steps": card.steps,
         "minutes": round(card.duration_s / 60, 1), "memory, GiB": round(card.peak_memory_gib, 2),
         "best validation loss": round(card.best_validation_loss, 3), "stopped early": "yes" if card.stopped_early else "no",

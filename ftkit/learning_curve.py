@@ -1,0 +1,225 @@
+"""Would more examples help? The same training on parts of the data, a power law through them, and no look further than twice.
+
+Errors of many learners fall with the number of examples as a power of it (Hestness et al. 2017, "Deep Learning Scaling is
+Predictable, Empirically"). Two figures are fitted; the interval comes from drawing validation questions (whole clusters) and
+seeds anew, so it knows both kinds of chance.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ftkit import runs, strategies, training
+from ftkit.decision.prices import ASSUMED
+from ftkit.evaluation import score
+from ftkit.models.chat import Messages
+from ftkit.models.local import LocalModel
+from ftkit.models.weights import fingerprint, resolve
+from ftkit.params import TrainingParameters
+from ftkit.records import CurvePoint, Estimate, LearningCurve, Prompt, TaskCard, TrainPoint
+from ftkit.statistics import mean_interval
+from ftkit.training.sft import key_of
+
+Lesson = tuple[Messages, str, str]
+Bar = Callable[[int, int], None]
+FURTHEST = 2.0  # a power law is trusted to twice the examples, no further
+LEAST = 20  # examples below which a part teaches nothing
+
+
+@dataclass
+class Materials:
+    """What every training of the curve has in common.
+
+    Attributes:
+        p: The stage's parameters.
+        folder: The training stage's folder; the curve's files lie in ``curve`` below it.
+        card: The task.
+        prompt: The prompt that is taught and asked with.
+        train: Training examples.
+        validation: Validation examples, which every point is measured on.
+        lessons: Messages, answer and id of every training example.
+        checks: The same of the validation examples.
+        searcher: The retriever, or None; with one, answers are given with passages.
+        progress: Makes a progress callable from a label.
+    """
+
+    p: TrainingParameters
+    folder: Path
+    card: TaskCard
+    prompt: Prompt
+    train: Any
+    validation: Any
+    lessons: Sequence[Lesson]
+    checks: Sequence[Lesson]
+    searcher: Any
+    progress: Callable[[str], Bar]
+
+
+def sizes(p: TrainingParameters, examples: int) -> list[tuple[int, int]]:
+    """Return number of examples and seed of every training, the smallest first.
+
+    Args:
+        p: Names shares and seeds; without shares there is nothing to train.
+        examples: Training examples at hand.
+    """
+    shares = sorted({*p.curve_shares, 1.0}) if p.curve_shares else []
+    counts = sorted({max(LEAST, round(share * examples)) for share in shares})
+    return [(n, p.seed + k) for n in counts if n <= examples for k in range(p.curve_seeds)]
+
+
+def minutes(p: TrainingParameters, examples: int, seconds: float) -> float:
+    """Return about how long the curve takes, from the seconds that the training on all examples took."""
+    todo = [n for n, seed in sizes(p, examples) if not (n == examples and seed == p.seed)]
+    return sum(todo) / examples * seconds / 60
+
+
+def part(ids: Sequence[str], size: int, seed: int) -> list[int]:
+    """Return the places of ``size`` examples drawn by a seed; a smaller part of the same seed lies inside a larger one."""
+    draws = sorted(range(len(ids)), key=lambda i: hashlib.sha256(f"{seed}:{ids[i]}".encode()).hexdigest())
+    return sorted(draws[:size])
+
+
+def measure(m: Materials) -> LearningCurve | None:
+    """Train on parts of the examples and return the curve; None where the parameters name no parts.
+
+    Every finished training's answers are kept, so that a stopped run goes on with the next one.
+    """
+    if not m.p.curve_shares:
+        return None
+    found = [(n, seed, _correct(m, n, seed)) for n, seed in sizes(m.p, len(m.train))]
+    groups = m.validation["group"].tolist()
+    return fit([n for n, _, _ in found], [seed for _, seed, _ in found], [c for _, _, c in found], groups, m.p.seed)
+
+
+def _correct(m: Materials, size: int, seed: int) -> list[bool]:
+    """Return which validation examples a model answers right that was trained on ``size`` examples."""
+    own, folder = m.folder / "adapter", m.folder / "curve" / f"{size}-{seed}"
+    whole = size == len(m.train) and seed == m.p.seed
+    label, kept = f"learning curve, {size} examples, seed {seed}", folder / "answers.json"
+    base = LocalModel(m.p.base_model, max_new_tokens=m.p.max_new_tokens, batch_size=m.p.batch_size, threads=m.p.threads)
+    general, _ = training.general_mix(m.p, size)
+    lessons = [m.lessons[i] for i in part(m.train["id"].tolist(), size, seed)]
+    encoded = [training.encode_all(base.tokenizer, rows, m.p.max_length, base.context) for rows in (lessons, general, m.checks)]
+    learn, held = [*encoded[0], *encoded[1]], encoded[2]
+    plan = training.plan_of(m.p.model_copy(update={"seed": seed}), folder, m.prompt.name)
+    key = key_of(plan, learn, held, fingerprint(Path(resolve(m.p.base_model)))) + m.prompt.sha256
+    if kept.exists() and (old := json.loads(kept.read_text()))["key"] == key:
+        return old["correct"]
+    if not whole:
+        bar = m.progress(label)
+
+        def show(point: TrainPoint, steps: int) -> None:
+            bar(point.step, steps)
+
+        model, tokenizer, where = training.model_to_train(base, m.p), base.tokenizer, base.folder
+        training.train(model, tokenizer, learn, held, plan, base=m.p.base_model, base_folder=where, progress=show)
+        del model
+    del base
+    gc.collect()
+    adapter = own if whole else folder / "adapter"
+    settings = {"max_new_tokens": m.p.max_new_tokens, "batch_size": m.p.batch_size, "threads": m.p.threads}
+    tuned = LocalModel(m.p.base_model, adapter=adapter, **settings)
+    asked = f"answers, {size} examples, seed {seed}"
+    answers = strategies.answer_with(asked, m.prompt, tuned, m.validation, m.train, m.searcher, m.progress(asked))
+    correct = [bool(x) for x in score(m.card, m.validation, answers)["correct"]]
+    runs.write_text(kept, json.dumps({"key": key, "correct": correct}))
+    if not whole:
+        shutil.rmtree(folder / "adapter", ignore_errors=True)
+    return correct
+
+
+def fit(
+    counts: Sequence[int], seeds: Sequence[int], correct: Sequence[Sequence[bool]], groups: Sequence[Any], seed: int = 0, n_resamples: int = 4000
+) -> LearningCurve:  # fmt: skip
+    """Return the learning curve: a power law through the errors, and what twice the examples would bring.
+
+    Args:
+        counts: Training examples of each training.
+        seeds: Its seed.
+        correct: Which validation examples it answers right, shape (trainings, items).
+        groups: Cluster of each item.
+        seed: Seed of the resamples.
+        n_resamples: Bootstrap resamples, of clusters and of seeds.
+    """
+    sizes = sorted(set(counts))
+    rows = [[np.asarray(c, dtype=float) for n, c in zip(counts, correct, strict=True) if n == size] for size in sizes]
+    names, place = np.unique(np.asarray([str(g) for g in groups]), return_inverse=True)
+    members = np.bincount(place, minlength=len(names)).astype(float)
+    wrong = [[np.bincount(place, weights=1 - c, minlength=len(names)) for c in same] for same in rows]
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_resamples).astype(float)
+    items, errors = draws @ members, np.empty((n_resamples, len(sizes)))
+    for k, same in enumerate(wrong):
+        share = np.stack([(draws @ w + 0.5) / (items + 1) for w in same], axis=1)
+        chosen = rng.integers(0, len(same), size=(n_resamples, len(same)))
+        errors[:, k] = np.take_along_axis(share, chosen, axis=1).mean(axis=1)
+    total = float(members.sum())
+    point = np.array([[np.mean([(w.sum() + 0.5) / (total + 1) for w in same]) for same in wrong]])
+    now, twice = sizes[-1], FURTHEST * sizes[-1]
+    (scale, exponent), drawn = (x[0] for x in _power_law(sizes, point)), _power_law(sizes, errors)
+    at = {n: 1 - np.minimum(1, drawn[0] * n ** -drawn[1]) for n in (now, twice)}
+    value = {n: 1 - min(1.0, float(scale * n**-exponent)) for n in (now, twice)}
+    points = [
+        CurvePoint(examples=n, seed=s, accuracy=mean_interval([float(x) for x in c], list(groups), 1000))
+        for n, s, c in zip(counts, seeds, correct, strict=True)
+    ]
+    estimates = [
+        _percentiles(v, d, len(groups)) for v, d in ((value[now], at[now]), (value[twice], at[twice]), (value[twice] - value[now], at[twice] - at[now]))
+    ]  # fmt: skip
+    return LearningCurve(
+        points=points, scale=float(scale), exponent=float(exponent), fitted=estimates[0], doubled=estimates[1], gain=estimates[2]
+    )
+
+
+def _power_law(sizes: Sequence[int], errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return scale and exponent of ``error = scale × n^-exponent`` per row of ``errors``; the exponent is at least 0."""
+    x, y = np.log(np.asarray(sizes, dtype=float)), np.log(errors)
+    if len(sizes) == 1:
+        return np.exp(y[:, 0]), np.zeros(len(y))
+    centred = x - x.mean()
+    exponent = np.maximum(0.0, -(y @ centred) / (centred @ centred))
+    return np.exp(y.mean(axis=1) + exponent * x.mean()), exponent
+
+
+def _percentiles(value: float, drawn: np.ndarray, n: int) -> Estimate:
+    low, high = (float(q) for q in np.quantile(drawn, [0.025, 0.975]))
+    return Estimate(
+        value=value, low=min(low, value), high=max(high, value), n=n, method="power law, bootstrap of clusters and seeds"
+    )
+
+
+def learned(curve: LearningCurve | None, p: TrainingParameters, examples: int, seconds: float) -> str:
+    """Return what the curve says, with what the examples would cost; or how to get one."""
+    if curve is None:
+        wanted = p.model_copy(update={"curve_shares": [0.25, 0.5]})
+        return (
+            "Whether more examples would help was not measured: training.curve_shares [0.25, 0.5] trains on parts of them as well, "
+            f"about {minutes(wanted, examples, seconds):.0f} minutes here."
+        )
+    gain, spent = curve.gain, labelling_usd(examples)
+    said = (
+        f"Twice the examples would bring about {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+    )
+    if gain.value < 0.005:
+        return f"{said}: more of the same would hardly help."
+    price = (
+        ""
+        if not math.isfinite(spent)
+        else f"; labelling {examples:,} more costs about {spent:,.0f} USD, {spent / (100 * gain.value):,.0f} USD a point (assumed prices)"
+    )
+    return f"{said}{price}."
+
+
+def labelling_usd(examples: int) -> float:
+    """Return what labelling so many examples costs at the assumed prices."""
+    return examples * ASSUMED["labelling_minutes_per_example"][0] / 60 * ASSUMED["labour_usd_per_hour"][0]
