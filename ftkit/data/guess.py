@@ -132,6 +132,7 @@ def _explained(guess: Guess, raw: Raw, given: Column, output: Column) -> list[st
         f"Input: column '{given.name}', about {given.words:.0f} words long; the first is {shown!r}.",
         f"Output: column '{output.name}', kind {guess.kind}, because {why}.",
     ]
+    said[1:1] = raw.notes
     if guess.group_column:
         said.append(f"Rows with the same '{guess.group_column}' stay together in one split.")
     return said

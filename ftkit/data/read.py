@@ -1,4 +1,4 @@
-"""Reading examples from CSV, TSV, JSONL, JSON, Parquet and XLSX; a row that cannot be used is kept aside with its reason."""
+"""Reading examples from files and saved datasets; a row that cannot be used is kept aside with its reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ftkit.data.sources import SOURCES, Raw
+from ftkit.data.layouts import flatten
+from ftkit.data.sources import SOURCES, Raw, read_folder
 from ftkit.errors import BadInput
 from ftkit.params import nearest
 
@@ -97,11 +98,13 @@ def read(
 
 
 def open_source(path: Path, encoding: str = "") -> Raw:
-    """Open a file by its ending.
+    """Open a file by its ending, or a folder of the ``datasets`` library; known layouts become input and output.
 
     Raises:
         BadInput: No such file, an unknown ending, or an empty or unreadable file.
     """
+    if path.is_dir() and any((path / name).exists() for name in ("dataset_info.json", "dataset_dict.json")):
+        return flatten(read_folder(path, encoding))
     if path.is_dir() or not path.exists():
         raise BadInput("there is no such file", where=str(path), todo="check data.data in the parameter file")
     reader = SOURCES.get(path.suffix.lower())
@@ -110,7 +113,7 @@ def open_source(path: Path, encoding: str = "") -> Raw:
     if path.stat().st_size == 0:
         raise BadInput("the file is empty", where=str(path), todo="give a file with a header and rows")
     try:
-        return reader(path, encoding)
+        return flatten(reader(path, encoding))
     except PermissionError as error:
         raise BadInput("may not be read", where=str(path), todo="change its permissions") from error
 

@@ -27,6 +27,7 @@ class Raw:
         faults: Row number and reason of each row that could not be taken apart.
         encoding: Encoding, or the name of a binary format.
         separator: Column separator.
+        notes: What was done to it on the way, in sentences.
     """
 
     columns: list[str]
@@ -34,6 +35,7 @@ class Raw:
     faults: list[tuple[int, str]] = field(default_factory=list)
     encoding: str = ""
     separator: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 def decode(path: Path, encoding: str) -> tuple[str, str]:
@@ -192,9 +194,52 @@ def read_parquet(path: Path, encoding: str) -> Raw:
         table = pq.read_table(path)
     except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
         raise _unreadable(path, "Parquet", error) from error
+    return _from_arrow(table, "parquet")
+
+
+def read_arrow(path: Path, encoding: str) -> Raw:
+    """Read an Arrow file, in either of its two forms (file and stream)."""
+    import pyarrow as pa
+
+    try:
+        with pa.memory_map(str(path)) as source:
+            try:
+                table = pa.ipc.open_file(source).read_all()
+            except pa.ArrowInvalid:
+                source.seek(0)
+                table = pa.ipc.open_stream(source).read_all()
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, "Arrow", error) from error
+    return _from_arrow(table, "arrow")
+
+
+def read_folder(path: Path, encoding: str) -> Raw:
+    """Read a folder that the ``datasets`` library saved; of several splits the one called train."""
+    from datasets import DatasetDict, load_from_disk
+
+    try:
+        found = load_from_disk(str(path))
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(path, "a datasets folder", error) from error
+    if not isinstance(found, DatasetDict):
+        return _from_arrow(found.data.table if found._indices is None else found.flatten_indices().data.table, "datasets folder")
+    if "train" not in found:
+        raise BadInput(
+            f"has the splits {', '.join(map(str, found))} and none called train",
+            where=str(path),
+            todo="name the folder of one split",
+        )
+    others = [str(name) for name in found if name != "train"]
+    raw = read_folder(path / "train", encoding)
+    if others:
+        raw.notes.append(f"Read split train; there are also {', '.join(others)}: one may be given as data.test_data.")
+    return raw
+
+
+def _from_arrow(table: Any, encoding: str) -> Raw:
     names = [name.strip() for name in table.column_names]
     cells = zip(*(table.column(i).to_pylist() for i in range(len(names))), strict=True)
-    return Raw(names, _numbered(names, cells), encoding="parquet")
+    return Raw(names, _numbered(names, cells), encoding=encoding)
 
 
 def read_xlsx(path: Path, encoding: str) -> Raw:
@@ -233,5 +278,5 @@ def _unreadable(path: Path, kind: str, error: BaseException) -> BadInput:
 
 SOURCES: dict[str, Callable[[Path, str], Raw]] = {
     ".csv": read_csv, ".tsv": read_csv, ".jsonl": read_jsonl, ".ndjson": read_jsonl, ".json": read_json,
-    ".parquet": read_parquet, ".xlsx": read_xlsx,
+    ".parquet": read_parquet, ".arrow": read_arrow, ".xlsx": read_xlsx,
 }  # fmt: skip

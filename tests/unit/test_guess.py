@@ -103,9 +103,7 @@ def test_preference_pairs_and_conversations_are_told(tmp_path):
     columns = {"prompt": text, "chosen": lambda i: text(i + 1), "rejected": lambda i: text(i + 2)}
     assert any("preference pairs" in s for s in propose(frame(tmp_path, columns)).sentences)
     path = tmp_path / "chat.jsonl"
-    path.write_text(
-        "\n".join(json.dumps({"messages": [{"role": "user", "content": text(i)}], "label": "yes"}) for i in range(30))
-    )
+    path.write_text("\n".join(json.dumps({"messages": [text(i), "and more"], "label": "yes"}) for i in range(30)))
     with pytest.raises(BadInput, match="messages hold lists"):
         propose(path)
 
