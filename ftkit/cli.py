@@ -48,7 +48,12 @@ def parser() -> argparse.ArgumentParser:
 
     new = commands.add_parser("new", help="guess a project from a file of examples and write params/NAME.yaml")
     new.add_argument("name", help="project name: letters, digits, - and _")
-    new.add_argument("--data", type=_here, required=True, help="file of examples: CSV, TSV, JSONL, JSON, Parquet, Arrow, XLSX, or a saved datasets folder")
+    new.add_argument(
+        "--data",
+        type=_here,
+        required=True,
+        help="file of examples: CSV, TSV, JSONL, JSON, Parquet, Arrow, XLSX, or a saved datasets folder",
+    )
     new.add_argument("--test-data", type=_here, default="", help="file that holds the test examples")
     new.add_argument("--handbook", type=_here, default="", help="folder of articles to retrieve from")
     new.add_argument("--encoding", default="", help="encoding of the file, if not UTF-8")

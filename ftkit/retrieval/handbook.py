@@ -1,4 +1,4 @@
-"""Articles of a handbook, and their chunks: by paragraph, no longer than asked for."""
+"""Articles of a handbook, and their chunks: by section and paragraph, no longer than asked for."""
 
 from __future__ import annotations
 
@@ -6,30 +6,15 @@ import csv
 import json
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from ftkit import demo
 from ftkit.errors import BadInput
 from ftkit.params import RetrievalParameters
 from ftkit.records import Passage
+from ftkit.retrieval.formats import READERS, Article, Part, decoded
 
-ENDINGS = (".md", ".txt", ".csv", ".jsonl")
-
-
-@dataclass
-class Article:
-    """One article.
-
-    Attributes:
-        source: Its id, as it is cited: the file's stem, or the column ``id``.
-        title: First heading or first line.
-        text: The rest.
-    """
-
-    source: str
-    title: str
-    text: str
+ENDINGS = (*READERS, ".csv", ".jsonl")
 
 
 def open_handbook(p: RetrievalParameters, folder: Path) -> list[Article]:
@@ -48,10 +33,10 @@ def open_handbook(p: RetrievalParameters, folder: Path) -> list[Article]:
 
 
 def read_handbook(folder: Path) -> list[Article]:
-    """Read every article below a folder: Markdown and text files; CSV and JSONL with ``id``, ``title``, ``text``.
+    """Read every article below a folder: see ``formats``; CSV and JSONL hold many, with ``id``, ``title``, ``text``.
 
     Raises:
-        BadInput: The folder is missing or holds no article, a file is not UTF-8 or empty, or an article is there twice.
+        BadInput: The folder is missing or holds no article, a file is unreadable or empty, or an article is there twice.
     """
     if not folder.is_dir():
         raise BadInput("there is no such folder", where=str(folder), todo="check retrieval.handbook; empty means no retrieval")
@@ -74,17 +59,8 @@ def read_handbook(folder: Path) -> list[Article]:
 
 
 def _read(file: Path) -> list[Article]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput("is not UTF-8 text", where=str(file), todo="save it as UTF-8") from error
-    if not text.strip():
-        raise BadInput("the article is empty", where=str(file), todo="fill or remove it")
-    if file.suffix.lower() in (".csv", ".jsonl"):
-        return _rows(file, text)
-    first, _, rest = text.strip().partition("\n")
-    title = first.lstrip("# ").strip()
-    return [Article(file.stem, title if rest.strip() else "", rest.strip() or title)]
+    reader = READERS.get(file.suffix.lower())
+    return [reader(file)] if reader else _rows(file, decoded(file))
 
 
 def _rows(file: Path, text: str) -> list[Article]:
@@ -100,16 +76,22 @@ def _rows(file: Path, text: str) -> list[Article]:
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or not row.get("id") or not row.get("text"):
             raise BadInput("lacks 'id' or 'text'", where=f"{file}, row {number}", todo="give every article id, title and text")
-        found.append(Article(str(row["id"]), str(row.get("title") or ""), str(row["text"])))
+        found.append(Article(str(row["id"]), str(row.get("title") or ""), [Part(str(row["text"]))]))
     return found
 
 
 def chunks(articles: list[Article], chunk_words: int) -> list[Passage]:
-    """Cut articles into chunks of at most ``chunk_words`` words, at paragraphs, then at sentences."""
+    """Cut articles into chunks of at most ``chunk_words`` words, at sections and pages, then paragraphs, then sentences.
+
+    A chunk's title names its section and page, so that search finds it by them and a reader can look it up.
+    """
     found = []
     for article in articles:
-        for number, text in enumerate(_pieces(article.text, chunk_words)):
-            found.append(Passage(id=f"{article.source}#{number}", source=article.source, title=article.title, text=text))
+        pieces = [(part, text) for part in article.parts for text in _pieces(part.text, chunk_words)]
+        for number, (part, text) in enumerate(pieces):
+            title = " – ".join(name for name in (article.title, part.section) if name)
+            title += f" (page {part.page})" if part.page else ""
+            found.append(Passage(id=f"{article.source}#{number}", source=article.source, title=title, text=text))
     return found
 
 

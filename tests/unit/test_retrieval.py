@@ -9,6 +9,7 @@ from ftkit import retrieval
 from ftkit.errors import BadInput, NotReady
 from ftkit.params import RetrievalParameters
 from ftkit.records import TaskCard
+from ftkit.retrieval.formats import Part
 from ftkit.retrieval.index import fuse
 
 ARTICLES = {
@@ -47,7 +48,7 @@ def test_an_article_is_title_and_text_named_by_its_file(handbook):
 
 def test_chunks_hold_every_word_in_order_and_none_is_too_long(handbook):
     articles = retrieval.read_handbook(handbook)
-    articles[0].text = " ".join(f"word{i}." if i % 7 == 0 else f"word{i}" for i in range(200))
+    articles[0].parts = [Part(" ".join(f"word{i}." if i % 7 == 0 else f"word{i}" for i in range(200)))]
     passages = retrieval.chunks(articles, 20)
     mine = [p for p in passages if p.source == "H-001"]
     assert " ".join(p.text for p in mine) == articles[0].text
