@@ -14,11 +14,11 @@ from ftkit.models.weights import resolve
 from ftkit.params import PreferenceParameters
 from ftkit.prompting import neutral, render
 from ftkit.records import Manifest, PreferenceCard, PromptBook, TaskCard, TrainingCard
-from ftkit.training import dpo, pairs, prefer
+from ftkit.training import dpo, pairs, prefer, reinforce
 
 Progress = Callable[[str], Any]
 HELD_SHARE = 0.15
-NONE = "preference.method is none: the answers of 05 are compared as they are. Set it to dpo where people prefer one right answer to another"
+NONE = "preference.method is none: the answers of 05 are compared as they are. Set it to dpo where people prefer one right answer to another, to grpo where right answers can be checked or a reward model learnt"
 
 
 class Round:
@@ -50,7 +50,9 @@ class Round:
         self.before: list[str] = []
 
     def pairs(self) -> tuple[list[pairs.Pair], list[pairs.Pair]]:
-        """Return the pairs to learn from, and those that are only measured."""
+        """Return the pairs to learn from, and those that are only measured; none where the task's checks are the reward."""
+        if self.p.method == "grpo" and self.p.reward == "task":
+            return [], []
         if self.p.pairs:
             found = pairs.read_pairs(Path(self.p.pairs))
             random.Random(self.p.seed).shuffle(found)
@@ -63,7 +65,7 @@ class Round:
         )
 
     def _made(self, examples: Any, size: int, label: str) -> list[pairs.Pair]:
-        chosen = examples.sample(min(size, len(examples)), random_state=self.p.seed).reset_index(drop=True)
+        chosen = self._drawn(examples, size)
         asked = self._asked(chosen)
         drawn = self.local.sample(
             [m for m, _, _ in asked], self.p.samples, self.p.temperature, self.p.seed, self.progress(label), self.prompt.response_format
@@ -76,6 +78,34 @@ class Round:
         self.messages |= {row: messages for messages, _, row in asked}
         prompts = [(row, text, right) for (_, right, row), text in zip(asked, chosen["input"], strict=True)]
         return pairs.made_pairs(prompts, scored)
+
+    def _drawn(self, examples: Any, size: int) -> Any:
+        return examples.sample(min(size, len(examples)), random_state=self.p.seed).reset_index(drop=True)
+
+    def _reward(
+        self, learn: Sequence[pairs.Pair], held: Sequence[pairs.Pair], base: Path
+    ) -> tuple[reinforce.Reward, dict[str, Any]]:
+        """Return the reward, and what the card tells of it: the task's checks, or a model learnt from the pairs."""
+        if self.p.reward == "task":
+            by_id = self.train.set_index("id", drop=False)
+
+            def checked(ids: Sequence[str], answers: Sequence[str]) -> list[float]:
+                rows = by_id.loc[list(ids)].reset_index(drop=True).assign(id=[f"{k}" for k in range(len(ids))])
+                table = self._table(rows, answers)
+                return [
+                    1.0 if right else 0.99 * float(part) for right, part in zip(table["correct"], table["partial"], strict=True)
+                ]
+
+            return checked, {"reward": "task"}
+        encoded = [[self._encoded(pair) for pair in part] for part in (learn, held)]
+        model = reinforce.RewardModel(self.local, base)
+        accuracy = model.train(encoded[0], encoded[1], self.p.seed, self.stage.folder)
+
+        def scored(ids: Sequence[str], answers: Sequence[str]) -> list[float]:
+            return model.score([self.messages[i] for i in ids], answers)
+
+        self.messages |= {row: messages for messages, _, row in self._asked(self._drawn(self.train, self.p.pair_items))}
+        return scored, {"reward": "model", "reward_accuracy": accuracy}
 
     def _asked(self, examples: Any) -> list[tuple[Messages, str, str]]:
         share = float(
@@ -102,16 +132,15 @@ class Round:
         items, asked = self._checks()
         formats = [self.prompt.response_format] * len(asked)
         before = [r.text for r in self.local.answer(asked, self.progress("answers of 05"), formats)]
-        encoded = [[self._encoded(pair) for pair in part] for part in (learn, held)]
-        log, seconds = dpo.train(
-            self.local,
-            encoded[0],
-            encoded[1],
-            self.p,
-            self.stage.folder,
-            Path(resolve(self.p.base_model)),
-            self.progress("preference tuning"),
-        )
+        more: dict[str, Any] = {}
+        base, label = Path(resolve(self.p.base_model)), self.progress("preference tuning")
+        if self.p.method == "dpo":
+            encoded = [[self._encoded(pair) for pair in part] for part in (learn, held)]
+            log, seconds = dpo.train(self.local, encoded[0], encoded[1], self.p, self.stage.folder, base, label)
+        else:
+            reward, more = self._reward(learn, held, base)
+            prompts = {row: messages for messages, _, row in self._asked(self._drawn(self.train, self.p.pair_items))}
+            log, seconds = reinforce.train(self.local, prompts, reward, self.p, self.stage.folder, base, label)
         new = LocalModel(
             self.p.base_model,
             adapter=self.stage.path("adapter"),
@@ -122,8 +151,8 @@ class Round:
         after = [r.text for r in new.answer(asked, self.progress("answers after"), formats)]
         self.before, self.after, self.items = before, after, items
         card = PreferenceCard(
-            method="dpo", adapter="preference/adapter", source=Path(self.p.pairs).name if self.p.pairs else "the tuned model's own answers",
-            pairs=len(learn), gold_pairs=sum(pair.gold for pair in learn), held_pairs=len(held), log=log, duration_s=round(seconds, 1),
+            method=self.p.method, adapter="preference/adapter", source=Path(self.p.pairs).name if self.p.pairs else "the tuned model's own answers",
+            **more, pairs=len(learn), gold_pairs=sum(pair.gold for pair in learn), held_pairs=len(held), log=log, duration_s=round(seconds, 1),
         )  # fmt: skip
         return prefer.conclude(card, self._table(items, before), self._table(items, after), (before, after), self.p.seed)
 

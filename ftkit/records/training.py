@@ -82,6 +82,9 @@ class PreferencePoint(Record):
 
     step: int
     loss: float | None = None
+    reward: float | None = Field(default=None, description="mean reward of the answers drawn in this step, for RL")
+    kl: float | None = Field(default=None, description="divergence from the model of 05, nats per token")
+    tokens: float | None = Field(default=None, description="mean length of these answers")
     margin: float | None = None
     held_loss: float | None = Field(default=None, description="on pairs from validation")
     held_margin: float | None = None
@@ -91,7 +94,9 @@ class PreferencePoint(Record):
 class PreferenceCard(Record):
     """Are the answers preferred after preference tuning?"""
 
-    method: Literal["none", "dpo"]
+    method: Literal["none", "dpo", "grpo"]
+    reward: str = Field(default="", description="what RL rewarded: task or model")
+    reward_accuracy: Estimate | None = Field(default=None, description="held-out pairs that the reward model tells apart")
     reason: str = Field(default="", description="why it was not done, or is used or not")
     adapter: str = Field(default="", description="folder of the adapter, relative to the run folder")
     source: str = Field(default="", description="where the pairs come from")

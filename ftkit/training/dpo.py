@@ -45,6 +45,22 @@ def encode(local: LocalModel, messages: Messages, chosen: str, rejected: str) ->
     return Preferred(local.prompt_ids(messages)[0], *sides)
 
 
+def check_adapter(local: LocalModel) -> None:
+    """Refuse a model without an adapter: it is the reference and the start.
+
+    Raises:
+        BadInput: 05 tuned all weights.
+    """
+    from peft import PeftModel
+
+    if not isinstance(local.model, PeftModel):
+        raise BadInput(
+            "is trained on top of a LoRA adapter, and 05 tuned all weights",
+            where="preference.method",
+            todo="use method none, or training.method lora",
+        )
+
+
 def train(
     local: LocalModel, pairs: Sequence[Preferred], held: Sequence[Preferred], p: PreferenceParameters, folder: Path, base_folder: Path,
     progress: Progress | None = None,
@@ -67,14 +83,7 @@ def train(
         BadInput: The model has no adapter, or there are no pairs.
         FtkitError: The loss is not a number any more, memory ran out, or the disk is full.
     """
-    from peft import PeftModel
-
-    if not isinstance(local.model, PeftModel):
-        raise BadInput(
-            "is trained on top of a LoRA adapter, and 05 tuned all weights",
-            where="preference.method",
-            todo="use method none, or training.method lora",
-        )
+    check_adapter(local)
     if not pairs or not held:
         raise BadInput(f"{len(pairs)} pairs to learn from and {len(held)} to measure", where="preference", todo="give more pairs")
     began = time.monotonic()

@@ -52,12 +52,12 @@ def conclude(
 
 def hacking(card: PreferenceCard) -> str:
     """Return what speaks for reward hacking: the reward rises while the answers do not get better; empty if nothing does."""
-    margins = [x.held_margin for x in card.log if x.held_margin is not None]
+    margins = [x.held_margin for x in card.log if x.held_margin is not None] or quarters(card.log)
     rising = len(margins) > 1 and margins[-1] > margins[0]
     before, after = card.accuracy_before, card.accuracy_after
     fell = before is not None and after is not None and after.value < before.value - NOISE
     if rising and fell and before and after:
-        return f"the reward margin rose from {margins[0]:.2f} to {margins[-1]:.2f} while the share right fell from {before.value:.0%} to {after.value:.0%}"
+        return f"the reward{' margin' if card.method == 'dpo' else ''} rose from {margins[0]:.2f} to {margins[-1]:.2f} while the share right fell from {before.value:.0%} to {after.value:.0%}"
     if card.repeated_after > card.repeated_before + REPEATED:
         return f"{card.repeated_after:.0%} of the answers repeat themselves, {card.repeated_before:.0%} did before"
     if (
@@ -67,6 +67,13 @@ def hacking(card: PreferenceCard) -> str:
     ):
         return f"answers grew from {card.words_before:.1f} to {card.words_after:.1f} words and are no better"
     return ""
+
+
+def quarters(log: Sequence[PreferencePoint]) -> list[float]:
+    """Return the mean reward of each quarter of an RL run's steps: single steps ask other questions and vary too much."""
+    rewards = [x.reward for x in log if x.reward is not None]
+    size = max(1, len(rewards) // 4)
+    return [sum(part) / len(part) for k in range(0, len(rewards), size) if (part := rewards[k : k + size])]
 
 
 def _reason(card: PreferenceCard, hacked: str, used: bool) -> str:
@@ -86,9 +93,22 @@ def learned(card: PreferenceCard) -> tuple[str, list[str]]:
     return title, [
         f"{card.reason[0].upper()}{card.reason[1:]}.",
         f"Better on {card.wins} and worse on {card.losses} of {card.items} validation answers{rate}.",
-        f"{card.pairs} pairs from {card.source}, {card.gold_pairs} of them with the data's own answer as the better one.",
+        _learnt_from(card),
         f"It took {card.duration_s:.0f} s.",
     ]
+
+
+def _learnt_from(card: PreferenceCard) -> str:
+    of_pairs = f"{card.pairs} pairs from {card.source}, {card.gold_pairs} of them with the data's own answer as the better one."
+    if card.method == "dpo":
+        return of_pairs
+    found = quarters(card.log)
+    told = f"The mean reward of drawn answers went from {found[0]:.2f} to {found[-1]:.2f}." if found else ""
+    if card.reward == "task":
+        return f"Rewarded by the task's own checks. {told}"
+    e = card.reward_accuracy
+    held = f", which tells {e.value:.0%} ({e.low:.0%} to {e.high:.0%}) of the held-out ones apart" if e else ""
+    return f"Rewarded by a model learnt from {of_pairs.rstrip('.')}{held}. {told}"
 
 
 def pair_rows(pairs: Sequence[Any], limit: int = 4) -> list[dict[str, str]]:

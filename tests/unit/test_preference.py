@@ -1,18 +1,19 @@
 """Pairs are read or refused by row, preference tuning moves the model towards the better answers, and hacking is noticed."""
 
 import json
+import random
 
 import pandas as pd
 import pytest
 import torch
 from made_run import training_card
 
-from ftkit.errors import BadInput
+from ftkit.errors import BadInput, FtkitError
 from ftkit.models.local import LocalModel
 from ftkit.params import PreferenceParameters
 from ftkit.records import SCORE_COLUMNS, PreferenceCard, PreferencePoint
 from ftkit.strategies import after_preference
-from ftkit.training import dpo, prefer
+from ftkit.training import dpo, prefer, reinforce
 from ftkit.training.methods import wrap_lora
 from ftkit.training.pairs import made_pairs, read_pairs
 from ftkit.ui.figures import preference as figures
@@ -176,3 +177,131 @@ def test_planted_reward_hacking_is_noticed_and_not_used(after, texts, told):
 def test_where_it_is_off_that_is_told():
     title, points = prefer.learned(PreferenceCard(method="none", reason="off"))
     assert title == "No preference tuning" and points == ["off"]
+
+
+def share_of(letter):
+    """A reward that a policy can learn in seconds: how much of an answer is one letter."""
+    return lambda ids, answers: [text.count(letter) / max(1, len(text)) for text in answers]
+
+
+@pytest.fixture
+def sure(tuned, tmp_path):
+    """A base with opinions: random weights answer every token alike, which no reward can teach in seconds."""
+    base, start = tuned
+    local = LocalModel(str(base), max_new_tokens=4)
+    with torch.no_grad():
+        local.model.get_output_embeddings().weight.mul_(15)
+    local.model.save_pretrained(str(tmp_path / "sure"))
+    local.tokenizer.save_pretrained(str(tmp_path / "sure"))
+    return tmp_path / "sure", start
+
+
+def earned(base, adapter, letter="e"):
+    """Return the mean reward of drawn answers to questions that were not asked in training."""
+    local = LocalModel(str(base), adapter=adapter, max_new_tokens=4)
+    texts = [text for drawn in local.sample([ask(f"new {i}") for i in range(8)], 8, 1.0, seed=3) for text in drawn]
+    return sum(share_of(letter)([], texts)) / len(texts)
+
+
+def rl(**options):
+    values = {
+        "method": "grpo",
+        "learning_rate": 2e-2,
+        "per_device_train_batch_size": 4,
+        "samples": 8,
+        "num_train_epochs": 6,
+        "max_new_tokens": 4,
+        "beta": 0.02,
+    }
+    return PreferenceParameters.model_validate(values | options)
+
+
+def test_rl_makes_rewarded_answers_likelier_and_kl_holds_it_near_its_start(sure, tmp_path):
+    base, start = sure
+    prompts, seen, kl = {f"e{i}": ask(f"q{i}") for i in range(16)}, [], {}
+    before = earned(base, start)
+    for name, beta in (("free", 1e-4), ("held", 1.0)):
+        local = LocalModel(str(base), adapter=start, max_new_tokens=4)
+        log, seconds = reinforce.train(
+            local,
+            prompts,
+            share_of("e"),
+            rl(beta=beta, learning_rate=1e-2),
+            tmp_path / name,
+            base,
+            lambda *told: seen.append(told),
+        )
+        assert len(log) == 24 and all(x.reward is not None for x in log) and seconds > 0
+        kl[name] = log[-1].kl
+        if name == "free":
+            rewards = prefer.quarters(log)
+            assert rewards[-1] > 1.2 * rewards[0]
+    assert earned(base, tmp_path / "free" / "adapter") > before + 0.03
+    assert kl["held"] < 0.5 < 2 < kl["free"]
+    assert seen[-1][0] == seen[-1][1] == 24 and not (tmp_path / "free" / "checkpoints").exists()
+
+
+def test_the_reward_is_asked_with_the_ids_of_what_was_asked(tuned, tmp_path):
+    base, start = tuned
+    local, asked = LocalModel(str(base), adapter=start, max_new_tokens=4), []
+
+    def reward(ids, answers):
+        asked.extend(ids)
+        return [0.0] * len(answers)
+
+    reinforce.train(local, {f"e{i}": ask(f"q{i}") for i in range(4)}, reward, rl(num_train_epochs=1), tmp_path, base)
+    assert sorted(asked) == sorted([f"e{i}" for i in range(4) for _ in range(8)])
+    with pytest.raises(BadInput, match="2 prompts are fewer"):
+        reinforce.train(local, {"a": ask("a"), "b": ask("b")}, reward, rl(), tmp_path, base)
+
+
+def test_a_reward_model_learns_pairs_and_scores_new_answers_by_them(tuned, tmp_path):
+    base, start = tuned
+    local = LocalModel(str(base), adapter=start, max_new_tokens=8)
+    encoded = [dpo.encode(local, ask(f"q{i}"), f"yes {i % 5}", f"no {i % 7}") for i in range(60)]
+    model = reinforce.RewardModel(local, base)
+    told = model.train(encoded[:40], encoded[40:], 1, tmp_path)
+    assert told.value >= 0.9 and told.n == 20
+    better, worse = (model.score([ask("new")] * 3, [f"{word} {i}" for i in range(3)]) for word in ("yes", "no"))
+    assert min(better) > max(worse)
+
+
+def test_a_reward_model_that_tells_nothing_apart_is_refused(tuned, tmp_path):
+    base, start = tuned
+    local = LocalModel(str(base), adapter=start, max_new_tokens=8)
+    rng = random.Random(1)
+    words = [rng.sample(["red", "blue"], 2) for _ in range(40)]
+    encoded = [dpo.encode(local, ask(f"q{i}"), *pair) for i, pair in enumerate(words)]
+    with pytest.raises(FtkitError, match="no better than chance"):
+        reinforce.RewardModel(local, base).train(encoded[:20], encoded[20:], 1, tmp_path)
+
+
+def test_rl_that_is_rewarded_for_words_alone_is_noticed_as_hacking(tuned, tmp_path):
+    """The planted case: the reward counts words, so answers grow and get no better; all of it really trained and measured."""
+    base, start = tuned
+    prompts = {f"e{i}": ask(f"q{i}") for i in range(16)}
+    before = [r.text for r in LocalModel(str(base), adapter=start, max_new_tokens=12).answer(list(prompts.values()))]
+    local = LocalModel(str(base), adapter=start, max_new_tokens=12)
+    p = rl(max_new_tokens=12, beta=1e-4, num_train_epochs=12)
+    log, _ = reinforce.train(local, prompts, lambda ids, texts: [len(t.split()) / 6 for t in texts], p, tmp_path, base)
+    after = [
+        r.text for r in LocalModel(str(base), adapter=tmp_path / "adapter", max_new_tokens=12).answer(list(prompts.values()))
+    ]
+    trained = PreferenceCard(method="grpo", adapter="preference/adapter", reward="task", log=log)
+    found = prefer.conclude(trained, scores([0] * 16), scores([0] * 16), (before, after))
+    assert prefer.quarters(log)[-1] > prefer.quarters(log)[0] and found.words_after > 1.3 * found.words_before
+    assert found.hacked and not found.used and "reward hacking" in found.reason
+
+
+def test_what_rl_did_is_told_and_drawn():
+    log = [PreferencePoint(step=i, loss=0.1, reward=0.2 + 0.01 * i, kl=0.01 * i, tokens=5) for i in range(1, 21)]
+    found = card(0, 1).model_copy(update={"method": "grpo", "reward": "task", "log": log})
+    found = prefer.conclude(found, scores([0] * 30 + [1] * 10), scores([1] * 40), (["a b"] * 40, ["a b"] * 40))
+    assert (
+        found.used
+        and "Rewarded by the task's own checks. The mean reward of drawn answers went from 0.23 to 0.38."
+        in prefer.learned(found)[1]
+    )
+    assert "Drawn answers earn more: 0.23 to 0.38" in figures.margins(found).layout.title.text.replace("<br>", " ")
+    fell = prefer.conclude(found, scores([1] * 30 + [0] * 10), scores([0] * 40), (["a b"] * 40, ["a b"] * 40))
+    assert "the reward rose from 0.23 to 0.38 while the share right fell" in fell.hacked

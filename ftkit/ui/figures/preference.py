@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from ftkit.records import PreferenceCard
+from ftkit.training import prefer
 from ftkit.ui import theme
+from ftkit.ui.figures import training
 
 
 def margins(card: PreferenceCard) -> Any:
     """Return the reward margin over the steps, on training pairs and on pairs from validation; None where nothing was trained."""
     import plotly.graph_objects as go
 
+    if card.method == "grpo":
+        return rewards(card)
     held = [(x.step, x.held_margin) for x in card.log if x.held_margin is not None]
     if not held:
         return None
@@ -33,6 +37,31 @@ def margins(card: PreferenceCard) -> Any:
     title = f"The model tells better from worse answers {'more' if last > first else 'no more'} clearly: margin {first:.2f} to {last:.2f}"
     return theme.style(
         figure, title, f"{card.pairs} pairs, {card.held_pairs} held out; a margin is no proof of better answers", height=320
+    )
+
+
+def rewards(card: PreferenceCard) -> Any:
+    """Return the mean reward of drawn answers over the steps of RL, each step and smoothed; None where nothing was trained."""
+    import plotly.graph_objects as go
+
+    points = [(x.step, x.reward) for x in card.log if x.reward is not None]
+    if not points:
+        return None
+    figure, quarter = go.Figure(), prefer.quarters(card.log)
+    figure.add_scatter(
+        x=[a for a, _ in points], y=[b for _, b in points], mode="lines+markers", name="each step", line={"color": theme.MUTED, "width": 1}, opacity=0.5,
+    )  # fmt: skip
+    smooth = training.smooth([(float(x.step), x.reward) for x in card.log if x.reward is not None])
+    figure.add_scatter(
+        x=[a for a, _ in smooth], y=[b for _, b in smooth], mode="lines", name="smoothed", line={"color": theme.COLORS["fine-tuned"], "width": 3},
+    )  # fmt: skip
+    figure.update_xaxes(title="step", rangemode="tozero")
+    figure.update_yaxes(title=f"mean reward ({'task checks, 0 to 1' if card.reward == 'task' else 'reward model'})")
+    kl = [x.kl for x in card.log if x.kl is not None]
+    moved = f"; moved {kl[-1]:.2g} nats a token from the model of 05" if kl else ""
+    title = f"Drawn answers earn {'more' if quarter[-1] > quarter[0] else 'no more'}: {quarter[0]:.2f} to {quarter[-1]:.2f}"
+    return theme.style(
+        figure, title, f"each step asks other questions{moved}; a reward is no proof of better answers", height=320
     )
 
 

@@ -322,7 +322,9 @@ def learning(curve: LearningCurve | None) -> Any:
     figure.update_xaxes(title="training examples", type="log", tickvals=ticks, ticktext=[f"{t:,}" for t in ticks])
     figure.update_yaxes(title="right answers on validation, %", rangemode="tozero")
     gain = curve.gain
-    title = f"Twice the examples would bring about {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+    title = (
+        f"Twice the examples would bring about {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+    )
     title += "" if gain.low > 0.005 else ": perhaps nothing"
     runs = len({p.seed for p in curve.points})
     return theme.style(

@@ -1,0 +1,218 @@
+"""Reinforcement learning on top of the tuned adapter: GRPO with TRL, rewarded by the task's checks or by a reward model.
+
+Sources: Z. Shao et al., "DeepSeekMath" (2024), for GRPO; L. Ouyang et al., "Training language models to follow
+instructions" (2022), for a reward model learnt from pairs and the penalty that holds the model near its start.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ftkit.errors import BadInput, FtkitError
+from ftkit.models.chat import Messages
+from ftkit.models.local import LocalModel, quiet
+from ftkit.params import PreferenceParameters
+from ftkit.records import Estimate, PreferencePoint
+from ftkit.statistics import wilson
+from ftkit.training.dpo import Preferred, check_adapter
+from ftkit.training.keep import save_weights
+
+Progress = Callable[[int, int, str], None]
+Reward = Callable[[Sequence[str], Sequence[str]], list[float]]
+REWARD_EPOCHS, REWARD_RATE = 3.0, 1e-3
+CONSTANT = 1e-4  # a reward model whose scores spread less than this tells nothing apart
+
+
+def train(
+    local: LocalModel, prompts: dict[str, Messages], reward: Reward, p: PreferenceParameters, folder: Path, base_folder: Path,
+    progress: Progress | None = None,
+) -> tuple[list[PreferencePoint], float]:  # fmt: skip
+    """Let the model answer prompts, several times each, make the better rewarded answers likelier, and write the adapter.
+
+    The adapter as it was is the reference that ``p.beta`` holds the new one near to.
+
+    Args:
+        local: The tuned model with its adapter; changed in place.
+        prompts: What is asked, by id.
+        reward: Returns the reward of each answer, given the ids of what was asked and the answers.
+        p: Rates and sizes; each step answers ``per_device_train_batch_size`` prompts ``samples`` times.
+        folder: The stage's folder; the weights go to ``adapter`` below it.
+        base_folder: Folder of the base's weights.
+        progress: Called with step, steps and a note.
+
+    Returns:
+        The log, and the seconds that it took.
+
+    Raises:
+        BadInput: The model has no adapter, or there are too few prompts.
+        FtkitError: The loss is not a number any more, or memory ran out.
+    """
+    check_adapter(local)
+    if len(prompts) < p.per_device_train_batch_size:
+        raise BadInput(
+            f"{len(prompts)} prompts are fewer than one step takes", where="preference.pair_items",
+            todo=f"use at least {p.per_device_train_batch_size}, or lower preference.per_device_train_batch_size",
+        )  # fmt: skip
+    began = time.monotonic()
+    for name, weight in local.model.named_parameters():
+        weight.requires_grad_(".lora_" in name)
+    with quiet():
+        trainer = _trainer(local, prompts, reward, p, folder, progress)
+        try:
+            trainer.train()
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or "memory" in str(error).lower():
+                todo = "lower preference.per_device_train_batch_size or preference.samples"
+                raise FtkitError("out of memory", where="preference", todo=todo) from error
+            raise
+        log = _points(trainer.state.log_history)
+        if any(not math.isfinite(x.loss) for x in log if x.loss is not None):
+            todo = "lower preference.learning_rate to a third"
+            raise FtkitError("the loss is not a number any more", where="preference", todo=todo)
+        save_weights(local.model, local.tokenizer, folder, p.base_model, base_folder, selected_adapters=["default"])
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    local.model.eval()
+    return log, time.monotonic() - began
+
+
+def _trainer(local: LocalModel, prompts: dict[str, Messages], reward: Reward, p: PreferenceParameters, folder: Path, progress: Progress | None) -> Any:  # fmt: skip
+    import torch
+    from datasets import Dataset
+    from transformers import PrinterCallback, TrainerCallback
+    from trl.trainer.grpo_config import GRPOConfig
+    from trl.trainer.grpo_trainer import GRPOTrainer
+
+    encoded = {name: local.prompt_ids(messages)[0] for name, messages in prompts.items()}
+
+    class Encoded(GRPOTrainer):
+        def _tokenize_prompts(self, prompts: list[Any]) -> Any:
+            return [encoded[name] for name in prompts], None, {}  # the very tokens that the model is asked with
+
+    class Watch(TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+            if progress and logs and "reward" in logs:
+                progress(state.global_step, state.max_steps, f"reward {float(logs['reward']):.3g}")
+
+    def rewarded(prompts: Any, completions: Any, **_: Any) -> list[float | None]:
+        return [*reward(prompts, [text.strip() for text in completions])]
+
+    on_gpu = torch.cuda.is_available()
+    config = GRPOConfig(
+        output_dir=str(folder / "checkpoints"), num_train_epochs=p.num_train_epochs, learning_rate=p.learning_rate, beta=p.beta, seed=p.seed,
+        data_seed=p.seed, per_device_train_batch_size=p.per_device_train_batch_size * p.samples, num_generations=p.samples,
+        temperature=p.temperature, max_completion_length=p.max_new_tokens, generation_kwargs={"eos_token_id": local.ends},
+        lr_scheduler_type="cosine", warmup_steps=0.1, logging_steps=1, save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=not on_gpu,
+        bf16=on_gpu, gradient_checkpointing=False, remove_unused_columns=False, dataloader_pin_memory=on_gpu, logging_nan_inf_filter=False,
+    )  # fmt: skip
+    trainer = Encoded(
+        model=local.model, args=config, train_dataset=Dataset.from_list([{"prompt": name} for name in encoded]), reward_funcs=rewarded,
+        processing_class=local.tokenizer, callbacks=[Watch()],
+    )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _points(history: Sequence[dict[str, Any]]) -> list[PreferencePoint]:
+    return [
+        PreferencePoint(
+            step=int(row["step"]), loss=float(row["loss"]) if "loss" in row else None, reward=float(row["reward"]),
+            kl=float(row["kl"]) if "kl" in row else None, tokens=float(row.get("completions/mean_length", 0.0)),
+        )
+        for row in history
+        if "reward" in row
+    ]  # fmt: skip
+
+
+class RewardModel:
+    """A model that scores answers, learnt from pairs of a better and a worse one (Bradley-Terry, TRL's RewardTrainer).
+
+    Args:
+        local: The model that answers: its base is the start, its tokenizer and prompts are used.
+        base_folder: Folder of the base's weights.
+    """
+
+    def __init__(self, local: LocalModel, base_folder: Path) -> None:
+        from peft import LoraConfig, get_peft_model
+        from transformers import AutoModelForSequenceClassification
+
+        self.local = local
+        with quiet():
+            model: Any = AutoModelForSequenceClassification.from_pretrained(
+                str(base_folder), num_labels=1, dtype=local.model.dtype, use_safetensors=True, trust_remote_code=False
+            )
+            model.config.pad_token_id = local.tokenizer.pad_token_id
+            config = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="SEQ_CLS")
+            self.model = get_peft_model(model, config).to(local.model.device)
+
+    def train(self, pairs: Sequence[Preferred], held: Sequence[Preferred], seed: int, folder: Path) -> Estimate:
+        """Learn from pairs; return how often the better answer of a held-out pair is scored higher.
+
+        Raises:
+            FtkitError: Its scores hardly differ, or it tells held-out pairs apart no better than chance.
+        """
+        import torch
+        from datasets import Dataset
+        from transformers import PrinterCallback
+        from trl.trainer.reward_config import RewardConfig
+        from trl.trainer.reward_trainer import RewardTrainer
+
+        on_gpu = torch.cuda.is_available()
+        config = RewardConfig(
+            output_dir=str(folder / "checkpoints"), num_train_epochs=REWARD_EPOCHS, learning_rate=REWARD_RATE, seed=seed, data_seed=seed,
+            per_device_train_batch_size=8, lr_scheduler_type="cosine", warmup_steps=0.1, save_strategy="no", report_to=[], disable_tqdm=True,
+            use_cpu=not on_gpu, bf16=on_gpu, gradient_checkpointing=False, max_length=None, dataloader_pin_memory=on_gpu, remove_unused_columns=False,
+        )  # fmt: skip
+        rows = [{"chosen_ids": x.prompt_ids + x.chosen_ids, "rejected_ids": x.prompt_ids + x.rejected_ids} for x in pairs]
+        with quiet():
+            trainer = RewardTrainer(
+                model=self.model, args=config, train_dataset=Dataset.from_list(rows), processing_class=self.local.tokenizer
+            )
+            trainer.remove_callback(PrinterCallback)
+            trainer.train()
+        self.model.eval()
+        return self._checked(held)
+
+    def _checked(self, held: Sequence[Preferred]) -> Estimate:
+        better, worse = (self._scores([x.prompt_ids + getattr(x, side) for x in held]) for side in ("chosen_ids", "rejected_ids"))
+        every = [*better, *worse]
+        spread = max(every) - min(every)
+        won = wilson(sum(a > b for a, b in zip(better, worse, strict=True)), len(held))
+        if spread < CONSTANT:
+            raise FtkitError(
+                "the reward model gives every answer the same score", where="preference.pairs", todo="give more pairs"
+            )
+        if won.low <= 0.5:
+            raise FtkitError(
+                f"the reward model tells {won.value:.0%} ({won.low:.0%} to {won.high:.0%}) of {len(held)} held-out pairs apart, no better "
+                "than chance: learning from it would teach nothing",
+                where="preference.pairs", todo="give more pairs, or use preference.reward task or preference.method dpo",
+            )  # fmt: skip
+        return won
+
+    def _scores(self, rows: Sequence[list[int]]) -> list[float]:
+        import torch
+
+        found: list[float] = []
+        pad = self.local.tokenizer.pad_token_id
+        for start in range(0, len(rows), 16):
+            part = rows[start : start + 16]
+            width = max(map(len, part))
+            ids = torch.tensor([r + [pad] * (width - len(r)) for r in part], device=self.model.device)
+            mask = torch.tensor([[1] * len(r) + [0] * (width - len(r)) for r in part], device=self.model.device)
+            with torch.inference_mode():
+                found += self.model(input_ids=ids, attention_mask=mask).logits[:, 0].float().tolist()
+        return found
+
+    def score(self, messages: Sequence[Messages], answers: Sequence[str]) -> list[float]:
+        """Return the reward of each answer to its messages."""
+        tokenizer, end = self.local.tokenizer, [int(self.local.tokenizer.eos_token_id)]
+        rows = [
+            self.local.prompt_ids(asked)[0] + tokenizer(text, add_special_tokens=False)["input_ids"] + end
+            for asked, text in zip(messages, answers, strict=True)
+        ]
+        return self._scores(rows)
