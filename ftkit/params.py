@@ -271,6 +271,12 @@ class EvaluationParameters(ModelParameters):
     endpoint_constrained: bool = Field(
         default=True, description="ask the endpoint to hold its answers within the response format, where the prompt has one"
     )
+    judge_url: str = Field(default="", description="OpenAI-compatible server of a model that judges free text; empty: none")
+    judge_model: str = Field(default="", description="the judge's model name; empty: the task's metric says what is right")
+    judge_labels: str = Field(
+        default="",
+        description="file of answers that people graded (input, output, answer, right), which the judge is held against",
+    )
     n_resamples: int = Field(default=10_000, ge=100, description="bootstrap resamples")
     probe_items: int = Field(default=100, ge=0, description="items of the general probe; embedded base only; 0: none")
     later_handbook: str = Field(
@@ -282,7 +288,8 @@ class EvaluationParameters(ModelParameters):
     message: str = Field(default="", description="a message that all strategies answer side by side; empty: a test question")
 
     def external(self) -> list[Path]:
-        return super().external() + [Path(p) for p in (self.later_handbook, self.later_data) if p not in ("", "demo")]
+        files = (self.later_handbook, self.later_data, self.judge_labels)
+        return super().external() + [Path(p) for p in files if p not in ("", "demo")]
 
 
 class DecisionParameters(Parameters):

@@ -63,7 +63,9 @@ def _training(folder: Path) -> str:
 
 def _preference(folder: Path) -> str:
     c = runs.read_record(folder / "preference.json", PreferenceCard)
-    return "off: the model of 05 is compared" if c.method == "none" else f"{c.pairs} pairs: {c.reason}"
+    if c.method == "none":
+        return "off: the model of 05 is compared"
+    return f"{f'RL, rewarded by the {c.reward}' if c.method == 'grpo' else f'{c.pairs} pairs'}: {c.reason}"
 
 
 def _evaluation(folder: Path) -> str:

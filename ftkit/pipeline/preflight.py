@@ -67,6 +67,9 @@ def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
         yield "training.use_dora and training.use_rslora are variants of an adapter: set training.method to lora or qlora"
     if bool(evaluation.later_handbook) != bool(evaluation.later_data):
         yield "evaluation.later_handbook and evaluation.later_data belong together: set both, or none"
+    judge = (evaluation.judge_url, evaluation.judge_model, evaluation.judge_labels)
+    if any(judge) and not all(judge):
+        yield "evaluation.judge_url, judge_model and judge_labels belong together: a judge is held against human labels before it is believed"
     if evaluation.endpoint_url and not evaluation.endpoint_model:
         yield "evaluation.endpoint_url is set, but evaluation.endpoint_model is empty"
 

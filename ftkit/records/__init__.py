@@ -16,6 +16,7 @@ from ftkit.records.evaluation import (
     EditionArm,
     Effect,
     Evaluation,
+    JudgeCheck,
     Slice,
     StrategyResult,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "Gate",
+    "JudgeCheck",
     "LabelCheck",
     "LearningCurve",
     "LoadPoint",

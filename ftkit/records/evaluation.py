@@ -89,6 +89,19 @@ class Edition(Record):
     arms: list[EditionArm]
 
 
+class JudgeCheck(Record):
+    """A model that judges answers, held against human labels."""
+
+    judge: str = Field(description="name of the model")
+    labels: int = Field(description="answers graded by people")
+    sensitivity: Estimate = Field(description="share of right answers that it calls right")
+    specificity: Estimate = Field(description="share of wrong answers that it calls wrong")
+    kappa: float = Field(description="agreement with people beyond chance")
+    disagreement: float = Field(
+        description="share of labelled answers whose verdict depends on the order of answer and reference"
+    )
+
+
 class Evaluation(Record):
     """All strategies on the same test items."""
 
@@ -104,4 +117,7 @@ class Evaluation(Record):
     probe_note: str = Field(default="", description="why the general probe was not measured, if it was not")
     notes: list[str] = Field(default_factory=list, description="what a reader must know, e.g. missing answers")
     slices: list[Slice] = Field(default_factory=list, description="where strategies are weaker or stronger than elsewhere")
+    judge: JudgeCheck | None = Field(
+        default=None, description="the model that said which answers are right; None: the task's metric"
+    )
     edition: Edition | None = Field(default=None, description="what a later edition of the handbook does; None: not measured")

@@ -1,0 +1,140 @@
+"""A model as judge of free text, held against human labels: its errors are measured, corrected for, and widen the intervals.
+
+A judge that calls right answers right with probability ``sensitivity`` and wrong ones wrong with ``specificity`` turns a
+true share ``a`` into ``a × sensitivity + (1 - a) × (1 - specificity)``; solved for ``a`` this is the estimator of Rogan and
+Gladen (1978, "Estimating prevalence from the results of a screening test"). Both rates come from labels of the team's own,
+so their uncertainty goes into every interval by the delta method. They are taken to be the same for all strategies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from ftkit.checks import normalise
+from ftkit.errors import FtkitError
+from ftkit.models.chat import ChatModel, Messages
+from ftkit.records import Estimate, Evaluation, JudgeCheck
+from ftkit.statistics import wilson
+
+Progress = Callable[[int, int], None]
+Triple = tuple[str, str, str]  # question, right answer, answer to judge
+NONSENSE = 0.1  # share of verdicts that may be neither word
+Z = 1.959964
+RULES = (
+    "You check answers. An answer is right if it says what the reference says, in whatever words, and adds nothing that "
+    "contradicts it. Reply with one word: right or wrong."
+)
+
+
+def ask(triple: Triple, task: str, swapped: bool) -> Messages:
+    """Return what the judge is asked about one answer; ``swapped`` puts the answer before the reference."""
+    question, reference, answer = triple
+    parts = [f"Reference: {reference}", f"Answer: {answer}"]
+    text = "\n\n".join(
+        [f"Task: {task}", f"Question: {question}", *(parts[::-1] if swapped else parts), "Is the answer right or wrong?"]
+    )
+    return [{"role": "system", "content": RULES}, {"role": "user", "content": text}]
+
+
+def verdicts(
+    judge: ChatModel, triples: Sequence[Triple], task: str, progress: Progress | None = None
+) -> tuple[list[bool], float]:
+    """Return for every answer whether the judge calls it right in both orders, and how often the orders disagree.
+
+    Raises:
+        FtkitError: More than a tenth of its replies are neither word, or are missing.
+    """
+    replies = judge.answer([ask(t, task, swapped) for t in triples for swapped in (False, True)], progress)
+    said = [_word(reply.text) for reply in replies]
+    lost = [reply.failed or repr(reply.text[:40]) for reply, word in zip(replies, said, strict=True) if word is None]
+    if len(lost) > NONSENSE * len(said):
+        raise FtkitError(
+            f"the judge gave no verdict to {len(lost)} of {len(said)} questions, e.g. {lost[0]}", where="evaluation.judge_model",
+            todo="take a model that answers with one word, right or wrong",
+        )  # fmt: skip
+    pairs = list(zip(said[::2], said[1::2], strict=True))
+    return [a is True and b is True for a, b in pairs], sum(a is not b for a, b in pairs) / max(1, len(pairs))
+
+
+def _word(text: str) -> bool | None:
+    first = normalise(text).split()[:1]
+    return True if first == ["right"] else False if first == ["wrong"] else None
+
+
+def calibrate(name: str, human: Sequence[bool], judged: Sequence[bool], swapped: float = 0.0) -> JudgeCheck:
+    """Return how the judge does against people.
+
+    Raises:
+        FtkitError: It tells right from wrong no better than chance, so no correction can help.
+    """
+    yes, no = [j for h, j in zip(human, judged, strict=True) if h], [j for h, j in zip(human, judged, strict=True) if not h]
+    sensitivity, specificity = wilson(sum(yes), len(yes)), wilson(len(no) - sum(no), len(no))
+    both = sum(h == j for h, j in zip(human, judged, strict=True)) / len(human)
+    share = [sum(x) / len(human) for x in (human, judged)]
+    chance = share[0] * share[1] + (1 - share[0]) * (1 - share[1])
+    check = JudgeCheck(
+        judge=name, labels=len(human), sensitivity=sensitivity, specificity=specificity, kappa=(both - chance) / (1 - chance) if chance < 1 else 0.0,
+        disagreement=swapped,
+    )  # fmt: skip
+    gap, spread = _power(check)
+    if gap - Z * spread <= 0:
+        raise FtkitError(
+            f"the judge {name} tells right from wrong no better than chance: it calls {sensitivity.value:.0%} of the right answers right "
+            f"and {1 - specificity.value:.0%} of the wrong ones",
+            where="evaluation.judge_model", todo="take a better judge, or leave judge_model empty",
+        )  # fmt: skip
+    return check
+
+
+def _rates(check: JudgeCheck) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return sensitivity and specificity, each with its variance; two pseudo-labels keep a perfect count from being sure."""
+    found = []
+    for e in (check.sensitivity, check.specificity):
+        share = (e.value * e.n + 1) / (e.n + 2)
+        found.append((e.value, share * (1 - share) / (e.n + 2)))
+    return found[0], found[1]
+
+
+def _power(check: JudgeCheck) -> tuple[float, float]:
+    (sensitivity, a), (specificity, b) = _rates(check)
+    return sensitivity + specificity - 1, math.sqrt(a + b)
+
+
+def corrected_share(e: Estimate, check: JudgeCheck) -> Estimate:
+    """Return a judged share corrected for the judge's errors, its interval with theirs."""
+    (sensitivity, a), (specificity, b) = _rates(check)
+    gap = sensitivity + specificity - 1
+    true = min(1.0, max(0.0, (e.value + specificity - 1) / gap))
+    own = ((e.high - e.low) / (2 * Z)) ** 2
+    half = Z * math.sqrt(own + (1 - true) ** 2 * b + true**2 * a) / gap
+    return Estimate(
+        value=true, low=max(0.0, true - half), high=min(1.0, true + half), n=e.n, method=f"{e.method}, judge corrected"
+    )
+
+
+def corrected_difference(e: Estimate, check: JudgeCheck) -> Estimate:
+    """Return a difference of judged shares corrected for the judge's errors, its interval with theirs."""
+    gap, spread = _power(check)
+    value = e.value / gap
+    half = Z * math.sqrt(((e.high - e.low) / (2 * Z)) ** 2 + (value * spread) ** 2) / gap
+    value = min(1.0, max(-1.0, value))
+    return Estimate(
+        value=value, low=max(-1.0, value - half), high=min(1.0, value + half), n=e.n, method=f"{e.method}, judge corrected"
+    )
+
+
+def corrected(result: Evaluation, check: JudgeCheck | None) -> Evaluation:
+    """Return the evaluation with accuracies and differences corrected for the judge's errors; without a judge as it is."""
+    if check is None:
+        return result
+    results = [r.model_copy(update={"accuracy": corrected_share(r.accuracy, check)}) for r in result.results]
+    comparisons = [c.model_copy(update={"difference": corrected_difference(c.difference, check)}) for c in result.comparisons]
+    effects = [e.model_copy(update={"difference": corrected_difference(e.difference, check)}) for e in result.effects]
+    told = (
+        f"The judge {check.judge} said which answers are right. Against {check.labels} human labels it calls {check.sensitivity.value:.0%} of the right "
+        f"ones right and {check.specificity.value:.0%} of the wrong ones wrong (kappa {check.kappa:.2f}); shares and differences are corrected "
+        f"for that, and intervals hold it. In {check.disagreement:.0%} of the labelled answers its verdict changed with the order of answer and reference."
+    )
+    update = {"results": results, "comparisons": comparisons, "effects": effects, "judge": check, "notes": [told, *result.notes]}
+    return result.model_copy(update=update)

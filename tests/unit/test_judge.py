@@ -1,0 +1,179 @@
+"""A judge: asked in both orders, held against people, refused where it is no better than chance, corrected where it errs."""
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ftkit import evaluation, judging
+from ftkit.errors import BadInput, FtkitError
+from ftkit.evaluation import judge
+from ftkit.models.chat import Reply
+from ftkit.params import EvaluationParameters
+from ftkit.records import ANSWER_COLUMNS, StrategySpec, TaskCard
+from ftkit.statistics import mean_interval, paired_difference
+
+CARD = TaskCard(name="t", instruction="Answer the question.", kind="text")
+
+
+class Fixed:
+    """A judge that replies by a function of the question."""
+
+    name = "fixed"
+
+    def __init__(self, reply):
+        self.reply, self.asked = reply, []
+
+    def answer(self, conversations, progress=None, formats=()):
+        self.asked += conversations
+        return [Reply(self.reply(c[-1]["content"])) for c in conversations]
+
+
+def test_each_answer_is_judged_in_both_orders_and_right_only_if_both_say_so():
+    first_wins = Fixed(lambda text: "Right." if text.index("Answer:") < text.index("Reference:") else "wrong")
+    said, swapped = judge.verdicts(first_wins, [("q", "ref", "a")] * 3, "task")
+    assert said == [False] * 3 and swapped == 1.0 and len(first_wins.asked) == 6
+    assert "Reference: ref" in first_wins.asked[0][-1]["content"] and "Question: q" in first_wins.asked[0][-1]["content"]
+    said, swapped = judge.verdicts(Fixed(lambda text: "right"), [("q", "ref", "a")], "task")
+    assert said == [True] and swapped == 0.0
+
+
+def test_a_judge_that_talks_nonsense_is_told():
+    with pytest.raises(FtkitError, match="gave no verdict to 2 of 2 questions"):
+        judge.verdicts(Fixed(lambda text: "It depends"), [("q", "ref", "a")], "task")
+
+
+def test_a_judge_no_better_than_chance_is_refused():
+    rng = np.random.default_rng(0)
+    human = [bool(x) for x in rng.random(100) < 0.5]
+    for judged in ([True] * 100, [bool(x) for x in rng.random(100) < 0.5]):
+        with pytest.raises(FtkitError, match="no better than chance"):
+            judge.calibrate("m", human, judged)
+
+
+def test_kappa_and_rates_are_the_textbook_ones():
+    """20 both yes, 5 human only, 10 judge only, 15 both no: kappa 0.4 (Cohen's example as in every textbook)."""
+    human, judged = [True] * 25 + [False] * 25, [True] * 20 + [False] * 5 + [True] * 10 + [False] * 15
+    check = judge.calibrate("m", human, judged)
+    assert check.kappa == pytest.approx(0.4) and check.sensitivity.value == 0.8 and check.specificity.value == 0.6
+
+
+def test_the_corrected_interval_holds_the_truth_where_the_judged_one_does_not():
+    rng, held, naive, gap_held = np.random.default_rng(3), 0, 0, 0
+    rounds, sensitivity, specificity = 200, 0.9, 0.75
+    for _ in range(rounds):
+        base = rng.random(300)
+        a, b = base < 0.6, base + rng.normal(0, 0.1, 300) < 0.45
+        human = rng.random(200) < 0.5
+
+        def see(truth):
+            return np.where(truth, rng.random(len(truth)) < sensitivity, rng.random(len(truth)) > specificity)
+
+        check = judge.calibrate("m", human.tolist(), see(human).tolist())
+        seen = [see(x).astype(float) for x in (a, b)]
+        raw = mean_interval(seen[0].tolist(), list(range(300)), 200)
+        share = judge.corrected_share(raw, check)
+        held += share.low <= 0.6 <= share.high
+        naive += raw.low <= 0.6 <= raw.high
+        difference = judge.corrected_difference(paired_difference(seen[0], seen[1], list(range(300)), 200), check)
+        gap_held += difference.low <= 0.6 - 0.45 <= difference.high
+    assert held >= 0.92 * rounds and gap_held >= 0.92 * rounds and naive < 0.75 * rounds
+
+
+LABELS = [
+    {"input": f"q{i}", "output": "Paris", "answer": "It is Paris" if i % 2 else "Rome", "right": "yes" if i % 2 else "no"}
+    for i in range(40)
+]
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A judge behind HTTP that knows one city; counts what it is asked."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    seen = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            text = body["messages"][-1]["content"]
+            seen.append(text)
+            answer = text.split("Answer: ")[1].split("\n")[0]
+            told = "right" if "Paris" in answer else "wrong"
+            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": told}}
+            data = json.dumps({"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format, *args):
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=http.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{http.server_port}/v1", seen
+    http.shutdown()
+    http.server_close()
+
+
+def table(name, texts):
+    rows = [(f"t{i}", name, text, 1, 1, 0.1, [], [], 0) for i, text in enumerate(texts)]
+    return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
+
+
+def test_free_text_is_scored_by_the_judge_and_corrected(server, tmp_path):
+    url, seen = server
+    path = tmp_path / "labels.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in LABELS))
+    items = pd.DataFrame(
+        {
+            "id": [f"t{i}" for i in range(20)],
+            "input": [f"q{i}" for i in range(20)],
+            "output": "Paris",
+            "group": [f"g{i}" for i in range(20)],
+        }
+    )
+    answers = pd.concat(
+        [table("one", ["Why, Paris of course"] * 12 + [""] * 2 + ["Rome"] * 6), table("two", ["Rome"] * 20)], ignore_index=True
+    )
+    scores = evaluation.score(CARD, items, answers)
+    assert not scores["correct"].any()  # the exact text is never given
+    p = EvaluationParameters(judge_url=url, judge_model="m", judge_labels=str(path), n_resamples=200)
+    judged, check = judging.judged(CARD, items, answers, scores, p, tmp_path, lambda label: lambda done, total: None)
+    assert judged["correct"].tolist() == [True] * 12 + [False] * 28 and check is not None and check.kappa == 1.0
+    asked = len(seen)
+    assert asked == 2 * (40 + 38)  # both orders; empty answers are wrong without being asked
+    judging.judged(CARD, items, answers, scores, p, tmp_path, lambda label: lambda done, total: None)
+    assert len(seen) == asked  # a second run asks nothing again
+    specs = [StrategySpec(name=n, family="prompting", model="base", prompt="p", retriever=False) for n in ("one", "two")]
+    plain = evaluation.conclude(specs, CARD, items, answers, judged, n_resamples=200)
+    result = evaluation.corrected(plain, check)
+    one, before = result.results[0].accuracy, plain.results[0].accuracy
+    assert one.value == pytest.approx(0.6) and one.high - one.low > before.high - before.low
+    assert (
+        result.judge == check and "kappa 1.00" in result.notes[0] and result.comparisons[0].difference.value == pytest.approx(0.6)
+    )
+    assert evaluation.corrected(plain, None) is plain
+
+
+def test_without_a_judge_scores_stay_as_they_are():
+    scores = pd.DataFrame({"correct": [True]})
+    assert judging.judged(CARD, None, None, scores, EvaluationParameters(), None, None) == (scores, None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{"input": "q"}] * 40, "no column 'output'"), (LABELS[:10], "holds 10 labels"),
+        ([*LABELS[:39], {**LABELS[39], "right": "maybe"}], "right is 'maybe'"), ([r for r in LABELS if r["right"] == "yes"] * 2, "40 of them right"),
+    ],
+)  # fmt: skip
+def test_labels_that_cannot_be_used_are_told(tmp_path, rows, told):
+    path = tmp_path / "labels.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    with pytest.raises(BadInput, match=told):
+        judging.read_labels(path)
