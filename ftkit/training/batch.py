@@ -78,7 +78,8 @@ def answer_loss(model: Any, batch: dict[str, Any], items: Any = None) -> Any:
 def shares_prefix(model: Any, width: int) -> bool:
     """Return whether a beginning can be read once: not with recomputed activations, nor with a window below the width."""
     window = getattr(model.config, "sliding_window", None) or width
-    return window >= width and not getattr(model, "is_gradient_checkpointing", False)
+    name = "is_activation_checkpointing" if hasattr(model, "is_activation_checkpointing") else "is_gradient_checkpointing"
+    return window >= width and not getattr(model, name, False)
 
 
 def _sum_loss(model: Any, ids: Any, labels: Any, prefix: int) -> Any:

@@ -277,7 +277,7 @@ def rows(found: Sequence[Offer], chosen: str) -> list[dict[str, str]]:
             "here": "does not fit" if o.minutes_here is None else f"at most {_minutes(o.minutes_here)}",
             "rented, cheapest": f"{o.cards} × {o.machine.name}" if o.machine else "none of the list",
             "time there": _minutes(60 * o.hours) if o.machine else "–",
-            "USD there": f"{o.usd:.2f}" if o.machine else "–",
+            "USD there": ("under 0.01" if o.usd < 0.01 else f"{o.usd:,.2f}") if o.machine else "–",
             "the guide, for a 7B": GUIDE[o.need.method],
         }
         for o in found
@@ -285,7 +285,9 @@ def rows(found: Sequence[Offer], chosen: str) -> list[dict[str, str]]:
 
 
 def _minutes(minutes: float) -> str:
-    return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes:.1f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
+    if minutes < 1:
+        return f"{60 * minutes:.0f} s" if minutes >= 1 / 60 else "under 1 s"
+    return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes:.1f} min"
 
 
 def memory_gib() -> float:

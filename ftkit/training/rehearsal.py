@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.errors import BadInput, FtkitError
+from ftkit.models.local import quiet
 from ftkit.params import TrainingParameters
 from ftkit.training.batch import answer_loss, collate
 from ftkit.training.encode import Encoded
@@ -93,7 +94,7 @@ def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validatio
     if p.method != "full":
         tuned = wrap_lora(model, p.lora_r, p.lora_alpha, use_rslora=p.use_rslora, use_dora=p.use_dora)
     try:
-        with _Peak() as peak:
+        with quiet(), _Peak() as peak:
             optimizer = torch.optim.AdamW([w for w in tuned.parameters() if w.requires_grad], lr=0.0, weight_decay=0.0)
             loss, _ = _step(tuned, optimizer, longest, tokenizer.pad_token_id)
             _, seconds = _step(tuned, optimizer, usual, tokenizer.pad_token_id)
