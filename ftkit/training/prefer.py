@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
+from statistics import fmean, variance
 from typing import Any
 
 from ftkit.records import PreferenceCard, PreferencePoint
@@ -53,7 +56,7 @@ def conclude(
 def hacking(card: PreferenceCard) -> str:
     """Return what speaks for reward hacking: the reward rises while the answers do not get better; empty if nothing does."""
     margins = [x.held_margin for x in card.log if x.held_margin is not None] or quarters(card.log)
-    rising = len(margins) > 1 and margins[-1] > margins[0]
+    rising = rose(card.log) if card.method == "grpo" else len(margins) > 1 and margins[-1] > margins[0]
     before, after = card.accuracy_before, card.accuracy_after
     fell = before is not None and after is not None and after.value < before.value - NOISE
     if rising and fell and before and after:
@@ -72,8 +75,18 @@ def hacking(card: PreferenceCard) -> str:
 def quarters(log: Sequence[PreferencePoint]) -> list[float]:
     """Return the mean reward of each quarter of an RL run's steps: single steps ask other questions and vary too much."""
     rewards = [x.reward for x in log if x.reward is not None]
-    size = max(1, len(rewards) // 4)
-    return [sum(part) / len(part) for k in range(0, len(rewards), size) if (part := rewards[k : k + size])]
+    ends = [round(k * len(rewards) / 4) for k in range(5)]
+    return [fmean(rewards[a:b]) for a, b in pairwise(ends) if b > a]
+
+
+def rose(log: Sequence[PreferencePoint]) -> bool:
+    """Return whether the reward of the last quarter of an RL run is above that of the first by two standard errors."""
+    rewards = [x.reward for x in log if x.reward is not None]
+    size = len(rewards) // 4
+    if size < 2:
+        return False
+    first, last = rewards[:size], rewards[-size:]
+    return fmean(last) - fmean(first) > 2 * math.sqrt((variance(first) + variance(last)) / size)
 
 
 def _reason(card: PreferenceCard, hacked: str, used: bool) -> str:
@@ -93,12 +106,13 @@ def learned(card: PreferenceCard) -> tuple[str, list[str]]:
     return title, [
         f"{card.reason[0].upper()}{card.reason[1:]}.",
         f"Better on {card.wins} and worse on {card.losses} of {card.items} validation answers{rate}.",
-        _learnt_from(card),
+        learnt_from(card),
         f"It took {card.duration_s:.0f} s.",
     ]
 
 
-def _learnt_from(card: PreferenceCard) -> str:
+def learnt_from(card: PreferenceCard) -> str:
+    """Return what it was learnt from, in a sentence."""
     of_pairs = f"{card.pairs} pairs from {card.source}, {card.gold_pairs} of them with the data's own answer as the better one."
     if card.method == "dpo":
         return of_pairs

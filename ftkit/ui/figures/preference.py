@@ -59,7 +59,7 @@ def rewards(card: PreferenceCard) -> Any:
     figure.update_yaxes(title=f"mean reward ({'task checks, 0 to 1' if card.reward == 'task' else 'reward model'})")
     kl = [x.kl for x in card.log if x.kl is not None]
     moved = f"; moved {kl[-1]:.2g} nats a token from the model of 05" if kl else ""
-    title = f"Drawn answers earn {'more' if quarter[-1] > quarter[0] else 'no more'}: {quarter[0]:.2f} to {quarter[-1]:.2f}"
+    title = f"Drawn answers earn {'more' if prefer.rose(card.log) else 'no more beyond chance'}: {quarter[0]:.2f} to {quarter[-1]:.2f}"
     return theme.style(
         figure, title, f"each step asks other questions{moved}; a reward is no proof of better answers", height=320
     )

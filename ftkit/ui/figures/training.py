@@ -215,7 +215,7 @@ def strengths(card: TrainingCard) -> Any:
         )  # fmt: skip
     figure.add_hline(y=100 * card.general_allowed, line={"color": theme.BAD, "dash": "dot", "width": 1.5})
     figure.add_annotation(
-        x=1, xref="paper", y=100 * card.general_allowed, text="loss allowed", showarrow=False, yanchor="bottom", xanchor="right",
+        x=0, xref="paper", y=100 * card.general_allowed, text="loss allowed", showarrow=False, yanchor="bottom", xanchor="left",
         font_color=theme.BAD,
     )  # fmt: skip
     figure.update_xaxes(title="share of the learnt change that is applied, %", range=[36, 104], dtick=15, tick0=40)

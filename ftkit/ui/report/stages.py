@@ -32,11 +32,12 @@ def preference(found: Found) -> Section | None:
     card = found.preference
     if card is None or card.method == "none":
         return None
+    from ftkit.training import prefer
     from ftkit.ui.figures import preference as figures
 
     section = Section("preference", "Preference tuning", "Are the answers preferred?")
     section.blocks = [
-        text(f"{card.reason[0].upper()}{card.reason[1:]}. {card.pairs} pairs from {data_text(card.source)}, {card.duration_s:.0f} s."),
+        text(f"{card.reason[0].upper()}{card.reason[1:]}. {data_text(prefer.learnt_from(card))} It took {card.duration_s:.0f} s."),
         *chart(figures.outcome(card)), *chart(figures.margins(card)), *table(figures.facts(card), "Watched for reward hacking"),
     ]  # fmt: skip
     return section
