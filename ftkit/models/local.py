@@ -220,7 +220,8 @@ class LocalModel:
     @cached_property
     def constrainer(self) -> Constrainer:
         """What holds answers within a response format."""
-        return Constrainer(self.tokenizer, self.model.get_input_embeddings().weight.shape[0], self.ends)
+        head = self.model.get_output_embeddings()
+        return Constrainer(self.tokenizer, int(head.weight.shape[0]), self.ends)
 
     def answer(
         self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None,

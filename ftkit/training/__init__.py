@@ -1,6 +1,7 @@
 """05_training: a plan before, supervised fine-tuning with TRL and PEFT, and a plain verdict on whether it learnt."""
 
 from ftkit.training.encode import Encoded, encode_all, encode_conversation, loss_sample
+from ftkit.training.handover import hand_over, provider_faults
 from ftkit.training.methods import model_to_train, variant, wrap_lora
 from ftkit.training.mix import chosen_prompt, general_mix, read_general
 from ftkit.training.plan import (
@@ -23,7 +24,7 @@ from ftkit.training.verdict import judge
 
 __all__ = [
     "Encoded", "Machine", "Need", "Offer", "Rehearsal", "TrainingPlan", "answer_rows", "before_after", "chosen_prompt", "encode_all",
-    "encode_conversation", "expected", "general_mix", "judge", "learned", "lora_parameters", "loss_sample", "machines", "memory_gib", "mix_rows",
-    "model_to_train", "needs", "offers", "parameters_of", "plan_of", "proposed", "read_general", "rehearse", "rows", "told", "train", "variant",
+    "encode_conversation", "expected", "general_mix", "hand_over", "judge", "learned", "lora_parameters", "loss_sample", "machines", "memory_gib", "mix_rows",
+    "model_to_train", "needs", "offers", "parameters_of", "plan_of", "proposed", "provider_faults", "read_general", "rehearse", "rows", "told", "train", "variant",
     "wrap_lora",
 ]  # fmt: skip

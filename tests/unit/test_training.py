@@ -16,6 +16,7 @@ from ftkit.training import (
     encode_all,
     encode_conversation,
     general_mix,
+    hand_over,
     lora_parameters,
     loss_sample,
     machines,
@@ -24,6 +25,7 @@ from ftkit.training import (
     offers,
     plan_of,
     proposed,
+    provider_faults,
     rehearse,
     train,
     variant,
@@ -382,6 +384,55 @@ def test_an_own_list_of_machines_is_used(tmp_path):
     path = tmp_path / "machines.yaml"
     path.write_text("- {name: ours, memory_gib: 48, tflops: 150, usd_per_hour: 0, source: our own rack}")
     assert [(m.name, m.usd_per_hour) for m in machines(str(path))] == [("ours", 0.0)]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"method": "qlora", "use_dora": True}, {"method": "full"}], ids=["lora", "qlora", "full"]
+)
+def test_the_same_training_is_handed_over_to_other_tools(tmp_path, options):
+    import yaml
+
+    from ftkit.data.read import open_source
+
+    p = TrainingParameters.model_validate({"lora_r": 8, "lora_alpha": 16, "base_model": "org/base", "max_length": 256, **options})
+    lessons, checks = [lesson(i) for i in range(12)], [lesson(i) for i in range(12, 24)]
+    names = hand_over(tmp_path / "handover", p, lessons, checks)
+    assert names == ["axolotl.yaml", "dataset_info.json", "llamafactory.yaml", "train.jsonl", "validation.jsonl"]
+    raw = open_source(tmp_path / "handover" / "train.jsonl")  # what is handed over is read back as it was
+    assert [(row["input"], row["output"]) for _, row in raw.rows] == [(m[-1]["content"], a) for m, a, _ in lessons]
+    assert provider_faults(tmp_path / "handover" / "train.jsonl") == []
+    axolotl, factory = (
+        yaml.safe_load((tmp_path / "handover" / f"{tool}.yaml").read_text()) for tool in ("axolotl", "llamafactory")
+    )
+    assert axolotl["base_model"] == factory["model_name_or_path"] == "org/base"
+    assert axolotl.get("adapter") == (None if p.method == "full" else p.method)
+    assert factory["finetuning_type"] == ("full" if p.method == "full" else "lora")
+    assert (axolotl.get("load_in_4bit"), factory.get("quantization_bit")) == {
+        "lora": (False, None),
+        "qlora": (True, 4),
+        "full": (None, None),
+    }[p.method]
+    assert axolotl.get("peft_use_dora", False) == factory.get("use_dora", False) == p.use_dora
+    info = json.loads((tmp_path / "handover" / "dataset_info.json").read_text())
+    assert all(
+        (tmp_path / "handover" / info[name]["file_name"]).exists() for name in (factory["dataset"], factory["eval_dataset"])
+    )
+
+
+def test_what_a_provider_would_refuse_is_named_by_line(tmp_path):
+    path = tmp_path / "train.jsonl"
+    good = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
+    rows = [
+        json.dumps(x)
+        for x in (good, {"messages": []}, {"messages": good["messages"][:1]}, {"messages": [{"role": "tool", "content": "x"}]})
+    ]
+    path.write_text(
+        "\n".join([*rows, "{", json.dumps({"messages": [{"role": "user", "content": "x" * 99}, good["messages"][1]]})])
+    )
+    assert provider_faults(path, 50) == [
+        "6 examples, at least 10 are needed", "line 2: has no messages", "line 3: the last turn is not the assistant's",
+        "line 4: a turn has an unknown role or no text", "line 5: is no JSON", "line 6: is longer than 50 characters",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("family", FAMILIES)
