@@ -114,6 +114,11 @@ def parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("runs", help="list the runs under outputs/")
     listing.set_defaults(call=_runs)
 
+    against = commands.add_parser("compare", help="two runs: what was set differently, and what came out, question by question")
+    against.add_argument("first", type=_here, help="run folder, or parameter file")
+    against.add_argument("second", type=_here, help="run folder, or parameter file")
+    against.set_defaults(call=_compare)
+
     doctor = commands.add_parser("doctor", help="say what this machine can do, and what is missing for what")
     doctor.set_defaults(call=_doctor)
 
@@ -207,15 +212,33 @@ def _parameterized(file: Path) -> Path:
     return folder
 
 
-def _report(given: argparse.Namespace) -> None:
-    from ftkit import params
-    from ftkit.ui.report import write
+def _run_folder(path: Path) -> Path:
+    """Return the run folder that a path names: itself, or that of a parameter file.
 
-    path = _project(given.run)
+    Raises:
+        BadInput: There is none.
+    """
+    from ftkit import params
+
     run = Path(params.load(path)["task"].run) if path.suffix in (".yaml", ".yml") else path
     if not run.is_dir():
         raise BadInput("there is no such run folder", where=str(run), todo="see `ftkit runs`")
-    print(write(run, str(path)).resolve())
+    return run
+
+
+def _compare(given: argparse.Namespace) -> None:
+    from ftkit import pipeline
+
+    first, second = (_run_folder(_project(path)) for path in (given.first, given.second))
+    names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
+    print("\n".join(pipeline.lines(pipeline.compare(first, second), names)))
+
+
+def _report(given: argparse.Namespace) -> None:
+    from ftkit.ui.report import write
+
+    path = _project(given.run)
+    print(write(_run_folder(path), str(path)).resolve())
 
 
 def _serve(given: argparse.Namespace) -> None:

@@ -1,0 +1,72 @@
+"""Two runs beside one another: what was set differently, and strategies compared on the questions that both asked."""
+
+import json
+import shutil
+
+import pytest
+from made_run import make_run
+
+from ftkit import pipeline, runs
+from ftkit.errors import NotReady
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs") / "first")
+
+
+@pytest.fixture
+def second(first, tmp_path):
+    return shutil.copytree(first, tmp_path / "second")
+
+
+def change(folder, stage, **values):
+    path = folder / stage / "manifest.json"
+    content = json.loads(path.read_text())
+    content["parameters"] |= values
+    path.write_text(json.dumps(content))
+
+
+def test_the_same_run_differs_in_nothing(first, second):
+    found = pipeline.compare(first, second)
+    assert found.parameters == [] and found.findings == [] and found.shared == found.asked[0] == found.asked[1] > 0
+    assert all(row["difference"].value == 0 for row in found.strategies) and found.verdicts[0] == found.verdicts[1] != ""
+    told = pipeline.lines(found, ("first", "second"))
+    assert "  nothing" in told and any("+0.0 points" in line and "within chance" in line for line in told)
+
+
+def test_parameters_and_answers_that_differ_are_told_with_a_paired_interval(first, second):
+    change(second, "training", lora_r=99, run="elsewhere")
+    path = second / "evaluation" / "scores.parquet"
+    scores = runs.read_table(path)
+    name = scores["strategy"].iloc[0]
+    scores.loc[scores["strategy"] == name, "correct"] = True
+    runs.write_table(path, scores)
+    found = pipeline.compare(first, second)
+    assert [row[0] for row in found.parameters] == ["training.lora_r"] and found.parameters[0][2] == "99"
+    row = next(r for r in found.strategies if r["strategy"] == name)
+    before = runs.read_table(first / "evaluation" / "scores.parquet")
+    wrong = 1 - before[before["strategy"] == name]["correct"].mean()
+    assert row["difference"].value == pytest.approx(wrong) and row["difference"].low > 0
+
+
+def test_only_questions_with_the_same_right_answer_are_compared(first, second):
+    path = second / "data" / "examples.parquet"
+    examples = runs.read_table(path)
+    asked = set(runs.read_table(second / "evaluation" / "scores.parquet")["item_id"])
+    changed = examples["id"].isin(sorted(asked)[:5])
+    examples.loc[changed, "output"] = "another answer"
+    runs.write_table(path, examples)
+    found = pipeline.compare(first, second)
+    assert found.shared == len(asked) - 5 and found.asked == (len(asked), len(asked))
+
+
+def test_runs_that_are_not_there_or_not_evaluated_are_told(first, second, tmp_path):
+    shutil.rmtree(second / "decision")
+    shutil.rmtree(second / "evaluation")
+    found = pipeline.compare(first, second)
+    assert found.strategies == [] and found.verdicts[0] and not found.verdicts[1]
+    assert any(stage == "07_evaluation" and b == "–" for stage, _, b in found.findings)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NotReady, match="there is no run"):
+        pipeline.compare(first, tmp_path / "empty")
