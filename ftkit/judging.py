@@ -24,6 +24,11 @@ def read_labels(path: Path) -> tuple[list[Triple], list[bool]]:
     Raises:
         BadInput: The file or a row cannot be used, or there are too few labels of either kind.
     """
+    if not path.exists() or path.is_dir():
+        raise BadInput(
+            "there is no file of human grades, and a judge is held against them before it is believed",
+            where=f"evaluation.judge_labels = {str(path)!r}", todo="grade some answers, see docs/evaluation.md",
+        )  # fmt: skip
     raw = open_source(path)
     missing = [name for name in COLUMNS if name not in raw.columns]
     todo = f"give the columns {', '.join(COLUMNS)}; right is yes or no"

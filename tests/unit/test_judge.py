@@ -161,6 +161,13 @@ def test_free_text_is_scored_by_the_judge_and_corrected(server, tmp_path):
     assert evaluation.corrected(plain, None) is plain
 
 
+@pytest.mark.parametrize("path", ["", "gone.csv"])
+def test_a_judge_without_human_grades_is_refused(path):
+    p = EvaluationParameters(judge_url="http://h/v1", judge_model="m", judge_labels=path)
+    with pytest.raises(BadInput, match="no file of human grades"):
+        judging.judged(CARD, None, None, None, p, None, None)
+
+
 def test_without_a_judge_scores_stay_as_they_are():
     scores = pd.DataFrame({"correct": [True]})
     assert judging.judged(CARD, None, None, scores, EvaluationParameters(), None, None) == (scores, None)
