@@ -104,7 +104,6 @@ class Round:
         def scored(ids: Sequence[str], answers: Sequence[str]) -> list[float]:
             return model.score([self.messages[i] for i in ids], answers)
 
-        self.messages |= {row: messages for messages, _, row in self._asked(self._drawn(self.train, self.p.pair_items))}
         return scored, {"reward": "model", "reward_accuracy": accuracy}
 
     def _asked(self, examples: Any) -> list[tuple[Messages, str, str]]:
@@ -140,6 +139,7 @@ class Round:
         else:
             reward, more = self._reward(learn, held, base)
             prompts = {row: messages for messages, _, row in self._asked(self._drawn(self.train, self.p.pair_items))}
+            self.messages |= prompts
             log, seconds = reinforce.train(self.local, prompts, reward, self.p, self.stage.folder, base, label)
         new = LocalModel(
             self.p.base_model,

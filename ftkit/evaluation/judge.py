@@ -113,14 +113,14 @@ def corrected_share(e: Estimate, check: JudgeCheck) -> Estimate:
     )
 
 
-def corrected_difference(e: Estimate, check: JudgeCheck) -> Estimate:
-    """Return a difference of judged shares corrected for the judge's errors, its interval with theirs."""
+def corrected_difference(e: Estimate, check: JudgeCheck, most: float = 1.0) -> Estimate:
+    """Return a difference of judged shares, at most ``most``, corrected for the judge's errors, its interval with theirs."""
     gap, spread = _power(check)
     value = e.value / gap
     half = Z * math.sqrt(((e.high - e.low) / (2 * Z)) ** 2 + (value * spread) ** 2) / gap
-    value = min(1.0, max(-1.0, value))
+    value = min(most, max(-most, value))
     return Estimate(
-        value=value, low=max(-1.0, value - half), high=min(1.0, value + half), n=e.n, method=f"{e.method}, judge corrected"
+        value=value, low=max(-most, value - half), high=min(most, value + half), n=e.n, method=f"{e.method}, judge corrected"
     )
 
 
@@ -130,7 +130,7 @@ def corrected(result: Evaluation, check: JudgeCheck | None) -> Evaluation:
         return result
     results = [r.model_copy(update={"accuracy": corrected_share(r.accuracy, check)}) for r in result.results]
     comparisons = [c.model_copy(update={"difference": corrected_difference(c.difference, check)}) for c in result.comparisons]
-    effects = [e.model_copy(update={"difference": corrected_difference(e.difference, check)}) for e in result.effects]
+    effects = [e.model_copy(update={"difference": corrected_difference(e.difference, check, 2.0)}) for e in result.effects]
     told = (
         f"The judge {check.judge} said which answers are right. Against {check.labels} human labels it calls {check.sensitivity.value:.0%} of the right "
         f"ones right and {check.specificity.value:.0%} of the wrong ones wrong (kappa {check.kappa:.2f}); shares and differences are corrected "

@@ -39,8 +39,8 @@ class Compared:
 def compare(first: Path, second: Path) -> Compared:
     """Compare two runs.
 
-    Strategies are compared on the questions that both runs asked (same id and same right answer, so same text): paired, with clusters, whatever else
-    their test sets hold. A verdict that differs while no such difference is beyond chance is not news.
+    Strategies are compared on the questions that both runs asked (same id and same right answer): paired, with clusters,
+    whatever else their test sets hold.
 
     Raises:
         NotReady: A folder holds no run.

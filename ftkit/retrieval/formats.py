@@ -10,6 +10,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 from ftkit.errors import BadInput
+from ftkit.models.weights import first_line
 
 HEADING = re.compile(r"^#{2,4}\s+(.*?)\s*#*\s*$")
 DROPPED = ["script", "style", "nav", "header", "footer", "aside", "form", "noscript", "template", "svg"]
@@ -159,7 +160,7 @@ def read_docx(file: Path) -> Article:
         return _assembled(file, str(document.core_properties.title or ""), blocks(document))
     except (PackageNotFoundError, BadZipFile, KeyError, ValueError) as error:
         raise BadInput(
-            f"cannot be read as DOCX: {_first(error)}", where=str(file), todo="open it and save it again as DOCX"
+            f"cannot be read as DOCX: {first_line(error)}", where=str(file), todo="open it and save it again as DOCX"
         ) from error
 
 
@@ -195,7 +196,7 @@ def read_pdf(file: Path) -> Article:
         title = str((reader.metadata.title if reader.metadata else "") or "")
     except (PyPdfError, ValueError, KeyError, OSError) as error:
         raise BadInput(
-            f"cannot be read as PDF: {_first(error)}", where=str(file), todo="open it and save it again as PDF"
+            f"cannot be read as PDF: {first_line(error)}", where=str(file), todo="open it and save it again as PDF"
         ) from error
     if not parts:
         raise BadInput("holds no text, only pictures", where=str(file), todo="run text recognition (OCR) on it first")
@@ -206,10 +207,6 @@ def _joined(text: str) -> str:
     text = re.sub(r"(\w)-\n(?=[a-zäöüß])", r"\1", text)
     lines = [" ".join(line.split()) for line in text.splitlines()]
     return "\n\n".join(" ".join(block.split("\n")) for block in "\n".join(lines).strip().split("\n\n") if block.strip())
-
-
-def _first(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
 
 
 READERS: dict[str, Callable[[Path], Article]] = {

@@ -6,19 +6,17 @@ Source: R. Rafailov et al., "Direct preference optimization" (2023).
 from __future__ import annotations
 
 import math
-import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftkit.errors import BadInput, FtkitError
+from ftkit.errors import BadInput
 from ftkit.models.chat import Messages
-from ftkit.models.local import LocalModel, quiet
+from ftkit.models.local import LocalModel
 from ftkit.params import PreferenceParameters
 from ftkit.records import PreferencePoint
-from ftkit.training.keep import save_weights
+from ftkit.training.refine import check_adapter, refine
 
 Progress = Callable[[int, int, str], None]
 
@@ -43,22 +41,6 @@ def encode(local: LocalModel, messages: Messages, chosen: str, rejected: str) ->
     end = [int(local.tokenizer.eos_token_id)]
     sides = [[*local.tokenizer(text, add_special_tokens=False)["input_ids"], *end] for text in (chosen, rejected)]
     return Preferred(local.prompt_ids(messages)[0], *sides)
-
-
-def check_adapter(local: LocalModel) -> None:
-    """Refuse a model without an adapter: it is the reference and the start.
-
-    Raises:
-        BadInput: 05 tuned all weights.
-    """
-    from peft import PeftModel
-
-    if not isinstance(local.model, PeftModel):
-        raise BadInput(
-            "is trained on top of a LoRA adapter, and 05 tuned all weights",
-            where="preference.method",
-            todo="use method none, or training.method lora",
-        )
 
 
 def train(
@@ -86,28 +68,14 @@ def train(
     check_adapter(local)
     if not pairs or not held:
         raise BadInput(f"{len(pairs)} pairs to learn from and {len(held)} to measure", where="preference", todo="give more pairs")
-    began = time.monotonic()
-    for name, weight in local.model.named_parameters():
-        weight.requires_grad_(".lora_" in name)
-    with quiet():
+
+    def learn() -> list[PreferencePoint]:
         trainer = _trainer(local, pairs, held, p, folder, progress)
-        try:
-            first = trainer.evaluate()
-            trainer.train()
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, MemoryError) or "memory" in str(error).lower():
-                raise FtkitError(
-                    "out of memory", where="preference", todo="lower preference.per_device_train_batch_size"
-                ) from error
-            raise
-        log = _points([{"step": 0, **first}, *trainer.state.log_history])
-        if any(not math.isfinite(x.loss) for x in log if x.loss is not None):
-            raise FtkitError(
-                "the loss is not a number any more", where="preference", todo="lower preference.learning_rate to a third"
-            )
-        save_weights(local.model, local.tokenizer, folder, p.base_model, base_folder, selected_adapters=["default"])
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return log, time.monotonic() - began
+        first = trainer.evaluate()
+        trainer.train()
+        return _points([{"step": 0, **first}, *trainer.state.log_history])
+
+    return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size")
 
 
 def _trainer(local: LocalModel, pairs: Sequence[Preferred], held: Sequence[Preferred], p: PreferenceParameters, folder: Path, progress: Progress | None) -> Any:  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from ftkit.errors import BadInput
 from ftkit.models.local import LocalModel, device, quiet
+from ftkit.models.weights import first_line
 from ftkit.params import TrainingParameters
 
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)  # 4 bits, an 8-bit scale for each 64 weights, a float32 for each 256 scales
@@ -64,9 +65,8 @@ def load_quantised(folder: str, bits: int) -> Any:
             )
             return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
-        told = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise BadInput(
-            f"the base could not be loaded in {bits} bits: {told}", where=folder, todo="use training.method lora"
+            f"the base could not be loaded in {bits} bits: {first_line(error)}", where=folder, todo="use training.method lora"
         ) from error
 
 

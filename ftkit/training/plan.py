@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -291,16 +289,16 @@ def _minutes(minutes: float) -> str:
 
 
 def memory_gib() -> float:
-    """Return the memory that this process may use, in GiB: the GPU's, else what the container or machine has free."""
+    """Return the memory that this process may use, in GiB: what is free, and what it holds already (the base is loaded by now).
+
+    On a GPU that GPU's, else what the container or machine has.
+    """
+    import psutil
     import torch
 
     if torch.cuda.is_available():
-        return torch.cuda.mem_get_info()[0] / GIB
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        found = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text())
-        free = int(found[1]) / (1 << 20) if found else 0.0
-        limit = Path("/sys/fs/cgroup/memory.max")
-        told = limit.read_text().strip() if limit.exists() else "max"
-        return min(free, int(told) / GIB) if told.isdigit() else free
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+        return (torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()) / GIB
+    free = (psutil.virtual_memory().available + psutil.Process().memory_info().rss) / GIB
+    limit = Path("/sys/fs/cgroup/memory.max")
+    told = limit.read_text().strip() if limit.exists() else "max"
+    return min(free, int(told) / GIB) if told.isdigit() else free

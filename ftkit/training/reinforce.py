@@ -6,9 +6,6 @@ instructions" (2022), for a reward model learnt from pairs and the penalty that 
 
 from __future__ import annotations
 
-import math
-import shutil
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +16,8 @@ from ftkit.models.local import LocalModel, quiet
 from ftkit.params import PreferenceParameters
 from ftkit.records import Estimate, PreferencePoint
 from ftkit.statistics import wilson
-from ftkit.training.dpo import Preferred, check_adapter
-from ftkit.training.keep import save_weights
+from ftkit.training.dpo import Preferred
+from ftkit.training.refine import check_adapter, refine
 
 Progress = Callable[[int, int, str], None]
 Reward = Callable[[Sequence[str], Sequence[str]], list[float]]
@@ -58,26 +55,13 @@ def train(
             f"{len(prompts)} prompts are fewer than one step takes", where="preference.pair_items",
             todo=f"use at least {p.per_device_train_batch_size}, or lower preference.per_device_train_batch_size",
         )  # fmt: skip
-    began = time.monotonic()
-    for name, weight in local.model.named_parameters():
-        weight.requires_grad_(".lora_" in name)
-    with quiet():
+
+    def learn() -> list[PreferencePoint]:
         trainer = _trainer(local, prompts, reward, p, folder, progress)
-        try:
-            trainer.train()
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, MemoryError) or "memory" in str(error).lower():
-                todo = "lower preference.per_device_train_batch_size or preference.samples"
-                raise FtkitError("out of memory", where="preference", todo=todo) from error
-            raise
-        log = _points(trainer.state.log_history)
-        if any(not math.isfinite(x.loss) for x in log if x.loss is not None):
-            todo = "lower preference.learning_rate to a third"
-            raise FtkitError("the loss is not a number any more", where="preference", todo=todo)
-        save_weights(local.model, local.tokenizer, folder, p.base_model, base_folder, selected_adapters=["default"])
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    local.model.eval()
-    return log, time.monotonic() - began
+        trainer.train()
+        return _points(trainer.state.log_history)
+
+    return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size or preference.samples")
 
 
 def _trainer(local: LocalModel, prompts: dict[str, Messages], reward: Reward, p: PreferenceParameters, folder: Path, progress: Progress | None) -> Any:  # fmt: skip
