@@ -92,7 +92,8 @@ def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validatio
     state = torch.random.get_rng_state()
     tuned = model
     if p.method != "full":
-        tuned = wrap_lora(model, p.lora_r, p.lora_alpha, use_rslora=p.use_rslora, use_dora=p.use_dora)
+        with quiet():
+            tuned = wrap_lora(model, p.lora_r, p.lora_alpha, use_rslora=p.use_rslora, use_dora=p.use_dora)
     try:
         with quiet(), _Peak() as peak:
             optimizer = torch.optim.AdamW([w for w in tuned.parameters() if w.requires_grad], lr=0.0, weight_decay=0.0)

@@ -54,8 +54,8 @@ def needs(found: Sequence[Any], parameters: int, memory_gib: float, chosen: str)
     need = next(n for n in found if n.method == chosen)
     fits = "fits into" if need.total_gib < memory_gib else "does not fit into"
     title = f"{chosen} changes {theme.percent(need.share, 1)} of {millions(parameters)} weights and {fits} the {memory_gib:.0f} GiB free here"
-    figure = theme.style(figure, title, "estimates from the model's shape and your longest examples", height=250)
-    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.42, "x": 0}, margin_b=70)
+    figure = theme.style(figure, title, "estimates from the model's shape and your longest examples", height=310)
+    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.38, "x": 0}, margin_b=95)
     return figure
 
 
