@@ -115,6 +115,12 @@ class DataParameters(Parameters):
     annotator_columns: list[str] = Field(
         default=[], description="columns with the labels of several annotators, for their agreement"
     )
+    personal_data: Literal["show", "redact", "drop"] = Field(
+        default="show", description="rows with personal data: show (into the review queue), redact (pseudonyms) or drop"
+    )
+    names_model: str = Field(
+        default="", description="token-classification model that finds names as well; empty: lists of names and context"
+    )
     review: str = Field(
         default="", description="file of review decisions (JSON lines, CSV, XLSX); empty: data/review.jsonl of the run, if there"
     )

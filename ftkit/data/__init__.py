@@ -2,8 +2,9 @@
 
 from ftkit.data import review
 from ftkit.data.card import Curated, curate, data_card, doubts, learned, load
-from ftkit.data.clean import clean, mask
+from ftkit.data.clean import clean
 from ftkit.data.near import clusters_of
+from ftkit.data.personal import mask
 from ftkit.data.read import Table, read
 from ftkit.data.show import defects, files, preview
 from ftkit.data.split import leaks, split

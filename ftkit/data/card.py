@@ -12,11 +12,12 @@ from ftkit import demo
 from ftkit.checks import parse_record, tokens
 from ftkit.data import review
 from ftkit.data.agreement import agreement
-from ftkit.data.clean import SAMPLES, Cleaned, clean, mask, place, sample, take
+from ftkit.data.clean import SAMPLES, Cleaned, clean, place, sample, take
 from ftkit.data.house import answer_key
 from ftkit.data.meaning import vectors
 from ftkit.data.paraphrases import Paraphrases, join
 from ftkit.data.paraphrases import find as find_paraphrases
+from ftkit.data.personal import Redactor, common_words, kinds_of, mask, points_to_somebody, ranked
 from ftkit.data.read import FEWEST, Table, read
 from ftkit.data.split import at_most, leaks, random_split, split
 from ftkit.data.suspects import Check, Suspect, suspects
@@ -70,6 +71,7 @@ class Curated:
         leaks_after: Leaks of the frozen split.
         meaning: What the comparison by meaning found; None where it was not made.
         agreement: How far several annotators agree; None where there is one.
+        personal: Rows with each kind of personal data, as they were read.
     """
 
     rows: list[Row]
@@ -80,6 +82,7 @@ class Curated:
     leaks_after: dict[str, int]
     meaning: Meaning | None = None
     agreement: Agreement | None = None
+    personal: dict[str, int] = field(default_factory=dict)
 
     def examples(self) -> Any:
         """Return the examples as a pandas table with ``records.EXAMPLE_COLUMNS``, ordered by split and id."""
@@ -128,9 +131,9 @@ def load(p: DataParameters, folder: Path) -> tuple[Table, Table | None]:
 
 def curate(
     train: Table, test: Table | None, card: TaskCard, p: DataParameters, progress: Progress | None = None,
-    meaning_progress: Progress | None = None,
+    meaning_progress: Progress | None = None, personal_progress: Progress | None = None,
 ) -> Curated:  # fmt: skip
-    """Clean, keep copies of test rows out of training, look by meaning, split, and count leaks before and after.
+    """Look for personal data, clean, keep copies of test rows out of training, look by meaning, split, and count leaks before and after.
 
     Args:
         train: The examples.
@@ -139,16 +142,20 @@ def curate(
         p: The stage's parameters.
         progress: Called with rows compared by their letters, done and in all.
         meaning_progress: Called with rows compared by meaning, done and in all.
+        personal_progress: Called with rows searched for personal data, done and in all.
 
     Raises:
         BadInput: Too few examples are left, or a split would be empty.
     """
     rows = [{**row, "split": ""} for row in train.rows] + [{**row, "split": "test"} for row in (test.rows if test else [])]
     test_share = 0.0 if test else p.test_share
-    rows, dropped, changed = review.apply(rows, review.read(p.decisions()), mask)
+    redactor = Redactor(common_words(row[name] for row in rows for name in ("input", "output")), p.names_model)
+    rows, dropped, changed = review.apply(rows, review.read(p.decisions()), redactor.redact)
+    rows, personal = _personal(rows, redactor, p, personal_progress)
     leaks_before = leaks(random_split(rows, p.seed, p.validation_share, test_share), p.near_duplicate_threshold)
     cleaned = clean(rows, card, p.near_duplicate_threshold, progress)
     _reviewed(cleaned, dropped, changed)
+    personal.tell(cleaned)
     _check_left(cleaned, p)
     meaning = _by_meaning(cleaned, card, p, meaning_progress)
     split(cleaned.rows, card, p.seed, p.validation_share, test_share)
@@ -165,7 +172,46 @@ def curate(
         }
         leaks_before["paraphrase"] = crossing(meaning.pairs, lambda row: careless.get(id(row), ""))
         leaks_after["paraphrase"] = crossing(meaning.pairs, lambda row: row["split"])
-    return Curated(cleaned.rows, train, test, cleaned, leaks_before, leaks_after, meaning, _agreement(train, p))
+    return Curated(cleaned.rows, train, test, cleaned, leaks_before, leaks_after, meaning, _agreement(train, p), personal.counts)
+
+
+@dataclass
+class _Personal:
+    """Personal data found before anything else was done: rows by kind, what was done with them, and samples."""
+
+    counts: dict[str, int]
+    dropped: list[tuple[Row, str]]
+    defect: Defect | None
+
+    def tell(self, cleaned: Cleaned) -> None:
+        """Add what was found to the defects."""
+        if self.dropped:
+            take(cleaned, "personal data", "removed: data.personal_data is drop", self.dropped)
+        elif self.defect:
+            cleaned.defects.append(self.defect)
+
+
+def _personal(rows: list[Row], redactor: Redactor, p: DataParameters, progress: Progress | None) -> tuple[list[Row], _Personal]:
+    """Note the kinds of personal data in every row, and redact or drop them where that is asked for.
+
+    Rows are taken in the order of their texts, so that pseudonyms do not depend on the order of the file.
+    """
+    kinds = kinds_of(rows, redactor, progress)
+    for row, found in zip(rows, kinds, strict=True):
+        row["personal"] = found
+    touched = [row for row in rows if points_to_somebody(row["personal"])]
+    samples = [sample(row, ", ".join(sorted(row["personal"]))) for row in touched[:SAMPLES]]
+    action = "kept: see the review queue, or set data.personal_data to redact or drop"
+    if p.personal_data == "redact":
+        action = "redacted: the same value has the same pseudonym everywhere"
+        for row in sorted((row for row in rows if row["personal"]), key=lambda row: (row["input"], row["output"])):
+            row |= {name: redactor.redact(row[name]) for name in ("input", "output")} | {"personal": set()}
+    defect = Defect(kind="personal data", count=len(touched), action=action, examples=samples)
+    if p.personal_data != "drop":
+        return rows, _Personal(ranked(kinds), [], defect)
+    gone = {id(row) for row in touched}
+    dropped = [(row, ", ".join(sorted(row["personal"]))) for row in touched]
+    return [row for row in rows if id(row) not in gone], _Personal(ranked(kinds), dropped, None)
 
 
 def _reviewed(cleaned: Cleaned, dropped: list[tuple[Row, str]], changed: int) -> None:
@@ -180,7 +226,7 @@ def _reviewed(cleaned: Cleaned, dropped: list[tuple[Row, str]], changed: int) ->
 def doubts(done: Curated, card: TaskCard) -> list[review.Doubt]:
     """Return the review queue of curated data, worst first."""
     found = done.meaning.suspects if done.meaning else []
-    return review.queue(done.rows, found, done.cleaned.near, card, mask)
+    return review.queue(done.rows, found, done.cleaned.near, card)
 
 
 def _by_meaning(cleaned: Cleaned, card: TaskCard, p: DataParameters, progress: Progress | None) -> Meaning | None:
@@ -306,7 +352,7 @@ def data_card(done: Curated, p: DataParameters, folder: Path, card: TaskCard) ->
         leakage_before=done.leaks_before, leakage_after=done.leaks_after,
         volume_verdict=volume_verdict(splits["train"], len(labels), _percentile(outputs, 0.5)),
         detectable_points=detectable_points(splits["test"]), label_checks=_label_checks(done),
-        meaning_source=done.meaning.source if done.meaning else "", agreement=done.agreement,
+        meaning_source=done.meaning.source if done.meaning else "", agreement=done.agreement, personal=done.personal,
         paraphrase_threshold=done.meaning.paraphrases.threshold if done.meaning and done.meaning.paraphrases else None,
     )  # fmt: skip
 

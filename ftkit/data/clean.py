@@ -11,6 +11,7 @@ from typing import Any
 from ftkit.checks import failures, format_of, normalise, parse
 from ftkit.data.house import answer_key, house_form, same_content, spellings
 from ftkit.data.near import clusters_of, shingler
+from ftkit.data.personal import mask
 from ftkit.data.read import Rejected
 from ftkit.errors import BadInput
 from ftkit.records import Defect, TaskCard
@@ -98,20 +99,6 @@ def place(row: Row) -> str:
 
 def _shown(row: Row) -> Row:
     return {**row, "input": mask(row["input"]), "output": mask(row["output"])}
-
-
-MASKS = [
-    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.]*\w"), "<e-mail>"),
-    (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "<IBAN>"),
-    (re.compile(r"\+?\d(?:[ ()/.-]{0,2}\d){6,}"), "<number>"),
-]
-
-
-def mask(text: str) -> str:
-    """Replace e-mail addresses, IBANs and numbers of 7 digits or more, so that samples show no personal data."""
-    for pattern, name in MASKS:
-        text = pattern.sub(name, text)
-    return text
 
 
 DAMAGED = re.compile("\ufffd|Ã[\x80-\xbf\u0152\u0160\u0178]|â€")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftkit.checks import compact, normalise, parse_record
+from ftkit.data.personal import points_to_somebody
 from ftkit.errors import BadInput
 from ftkit.records import TaskCard
 from ftkit.runs import atomic
@@ -75,15 +76,14 @@ def key_of(row: Row) -> str:
     return hashlib.sha256(f"{normalise(row['input'])}\x1f{row['output']}".encode()).hexdigest()[:16]
 
 
-def queue(rows: Sequence[Row], suspects: Iterable[Any], near: Iterable[tuple[Row, Row]], card: TaskCard, personal: Callable[[str], str]) -> list[Doubt]:  # fmt: skip
+def queue(rows: Sequence[Row], suspects: Iterable[Any], near: Iterable[tuple[Row, Row]], card: TaskCard) -> list[Doubt]:  # fmt: skip
     """Return every doubtful row once, worst first; rows that were decided about are left out.
 
     Args:
-        rows: The rows in use.
+        rows: The rows in use; ``personal`` names the kinds of personal data in a row.
         suspects: Answers that a classifier contradicts (``suspects.Suspect``).
         near: Pairs of near copies with different answers (row numbers are read).
         card: The task.
-        personal: Returns a text with personal data masked.
     """
     found: dict[str, Doubt] = {}
     open_rows = {_place(row): row for row in rows if not row.get("reviewed")}
@@ -101,8 +101,8 @@ def queue(rows: Sequence[Row], suspects: Iterable[Any], near: Iterable[tuple[Row
             if _place(one) in open_rows:
                 add(open_rows[_place(one)], f"nearly the same as row {other['source_row']}, with another answer", 1.0)
     for row in open_rows.values():
-        if personal(row["input"]) != row["input"] or personal(row["output"]) != row["output"]:
-            add(row, "holds personal data", 0.5)
+        if points_to_somebody(row.get("personal", set())):
+            add(row, f"holds personal data ({', '.join(sorted(row['personal']))})", 0.5)
     return sorted(found.values(), key=lambda d: (-d.weight, d.row))
 
 
@@ -219,14 +219,14 @@ def _plain(text: str) -> str:
 
 
 def apply(
-    rows: list[Row], decisions: dict[str, Decision], mask: Callable[[str], str]
+    rows: list[Row], decisions: dict[str, Decision], redact: Callable[[str], str]
 ) -> tuple[list[Row], list[tuple[Row, str]], int]:
     """Apply decisions to rows as they were read.
 
     Args:
         rows: Rows with input and output; each gets its ``key``, and ``reviewed`` where it was decided about.
         decisions: By key.
-        mask: Masks personal data.
+        redact: Returns a text with pseudonyms instead of personal data.
 
     Returns:
         The rows left, the rows dropped with who dropped them, and how many were changed.
@@ -241,7 +241,7 @@ def apply(
         elif made.action == "drop":
             dropped.append((row, f"dropped in review by {made.who or 'unknown'}"))
         else:
-            fixed = {"output": made.answer} if made.action == "fix" else {n: mask(row[n]) for n in ("input", "output")}
+            fixed = {"output": made.answer} if made.action == "fix" else {n: redact(row[n]) for n in ("input", "output")}
             left.append({**row, **fixed})
             changed += 1
     return left, dropped, changed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftkit.data.clean import mask
+from ftkit.data.personal import mask
 from ftkit.data.read import Table
 from ftkit.records import DataCard
 

@@ -55,6 +55,7 @@ class DataCard(Record):
     rows_used: int
     rows_left_out: int = Field(default=0, description="good rows not used because data.max_... keeps fewer")
     defects: list[Defect]
+    personal: dict[str, int] = Field(default_factory=dict, description="rows as read with each kind of personal data")
     splits: dict[str, int] = Field(description="examples per split")
     labels: dict[str, int] = Field(default_factory=dict, description="rows per label, most frequent first")
     classes: dict[str, dict[str, int]] = Field(

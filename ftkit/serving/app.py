@@ -17,7 +17,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from ftkit.data.clean import mask
+from ftkit.data.personal import mask
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.chat import Reply
 from ftkit.records import ResponseFormat

@@ -310,10 +310,10 @@ def test_rows_that_are_all_copies_are_told_with_what_to_do(tmp_path):
     ("text", "masked"),
     [
         ("mail anna.berg@example.com now", "mail <e-mail> now"),
-        ("call +44 7700 900123.", "call <number>."),
-        ("call 0170/123 45 67", "call <number>"),
+        ("call +44 7700 900123.", "call <phone>."),
+        ("call 0170/123 45 67", "call <phone>"),
         ("IBAN GB82 WEST 1234 5698 7654 32 please", "IBAN <IBAN> please"),
-        ("card 4111 1111 1111 1111", "card <number>"),
+        ("card 4111 1111 1111 1111", "card <card>"),
         ("order B-70084 on 12 May, 34 days, 10:30", "order B-70084 on 12 May, 34 days, 10:30"),
     ],
 )

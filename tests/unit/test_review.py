@@ -32,17 +32,18 @@ def curated(p, folder):
 
 def test_the_queue_puts_suspects_before_near_copies_before_personal_data():
     rows = [{"input": f"q{k}", "output": "billing", "source_row": k, "file": "f", "key": f"k{k}"} for k in range(4)]
-    rows[3]["input"] = "mail jo@example.org"
-    found = review.queue(rows, [Suspect(rows[2], "label", "billing", "delivery", 0.1)], [(rows[0], rows[1])], CARD, data.mask)
+    rows[3]["personal"], rows[1]["personal"] = {"e-mail"}, {"first name"}
+    found = review.queue(rows, [Suspect(rows[2], "label", "billing", "delivery", 0.1)], [(rows[0], rows[1])], CARD)
     assert [d.row for d in found] == [2, 0, 1, 3]
-    assert found[0].proposed == "delivery" and "expects delivery" in found[0].why and "personal data" in found[3].why
+    assert found[0].proposed == "delivery" and "expects delivery" in found[0].why and "personal data (e-mail)" in found[3].why
+    assert "personal" not in found[2].why  # a first name alone points to nobody
 
 
 def test_decisions_are_applied_headless_and_hold_in_another_order(tmp_path):
     p = file_of(tmp_path)
     done = curated(p, tmp_path)
     queue = data.doubts(done, CARD)
-    assert [d.why for d in queue] == ["holds personal data"]
+    assert [d.why for d in queue] == ["holds personal data (e-mail)"]
     by_input = {row["input"]: row for row in done.rows}
     keys = {
         name: by_input[text]["key"]
@@ -58,7 +59,7 @@ def test_decisions_are_applied_headless_and_hold_in_another_order(tmp_path):
     order = random.Random(2).sample(range(40), 40)
     for again in (curated(p, tmp_path), curated(file_of(tmp_path, order), tmp_path)):
         rows = {row["input"]: row["output"] for row in again.rows}
-        assert "alpha writes to <e-mail>" in rows and not any("jo@" in text for text in rows)
+        assert "alpha writes to <e-mail 1>" in rows and not any("jo@" in text for text in rows)
         assert rows[f"{WORDS[1]} number 1 asks something"] == "billing"
         assert f"{WORDS[2]} number 2 asks something" not in rows
         assert [r["reason"] for r in again.rejected()] == ["dropped in review: dropped in review by Ann"]

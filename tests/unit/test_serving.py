@@ -188,7 +188,7 @@ def test_a_wrong_or_missing_token_is_401_and_health_needs_none(server):
 def test_the_log_masks_personal_data_and_breaks_no_line(server, client):
     ask(client, "mail me\nat ann@example.org or 0171 2345678")
     rows = [json.loads(line) for line in server[1].read_text().splitlines()]
-    assert rows[-1]["input"] == "mail me\nat <e-mail> or <number>"
+    assert rows[-1]["input"] == "mail me\nat <e-mail> or <phone>"
     assert {"time", "output", "latency_s", "passages", "completion_tokens"} <= set(rows[-1])
 
 

@@ -214,6 +214,14 @@ def suspect_rows(found: Any, limit: int = 12) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def personal_rows(card: DataCard) -> list[dict[str, Any]]:
+    """Return how many rows hold which kind of personal data for a table."""
+    return [
+        {"kind": kind, "rows": count, "share of rows": theme.percent(count / max(1, card.rows_read))}
+        for kind, count in card.personal.items()
+    ]
+
+
 def check_rows(card: DataCard) -> list[dict[str, Any]]:
     """Return which answers could be checked for a table."""
     return [

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ftkit.data.clean import mask
+from ftkit.data.personal import mask
 from ftkit.records import Estimate
 
 # Marks that turn the direction of text or hide it: they could make a message read as something else.
