@@ -219,9 +219,10 @@ class TrainingParameters(ModelParameters):
     )
     curve_seeds: int = Field(default=3, ge=1, le=10, description="trainings per share, each with its own draw of examples")
     general_items: int = Field(
-        default=200,
-        ge=0,
-        description="general questions that decide how much of the change is applied; embedded base only; 0: all",
+        default=200, ge=0, description="general questions that decide how much of the change is applied; 0: all of it"
+    )
+    general_questions: str = Field(
+        default="", description="file of them (JSON lines: prompt, response), e.g. GSM8K's; empty: the embedded base's own"
     )
     general_loss_points: float = Field(
         default=4.0,
@@ -238,7 +239,7 @@ class TrainingParameters(ModelParameters):
         return value
 
     def external(self) -> list[Path]:
-        return super().external() + [Path(p) for p in (self.general_data, self.machines) if p]
+        return super().external() + [Path(p) for p in (self.general_data, self.machines, self.general_questions) if p]
 
 
 class PreferenceParameters(ModelParameters):
@@ -284,7 +285,10 @@ class EvaluationParameters(ModelParameters):
         description="file of answers that people graded (input, output, answer, right), which the judge is held against",
     )
     n_resamples: int = Field(default=10_000, ge=100, description="bootstrap resamples")
-    probe_items: int = Field(default=100, ge=0, description="items of the general probe; embedded base only; 0: none")
+    probe_items: int = Field(default=100, ge=0, description="general questions that base and tuned model are asked; 0: none")
+    general_questions: str = Field(
+        default="", description="file of them (JSON lines: prompt, response), e.g. GSM8K's; empty: the embedded base's own"
+    )
     later_handbook: str = Field(
         default="", description="a later edition of the handbook, to measure what changed facts do; demo or a folder; empty: none"
     )
@@ -294,7 +298,7 @@ class EvaluationParameters(ModelParameters):
     message: str = Field(default="", description="a message that all strategies answer side by side; empty: a test question")
 
     def external(self) -> list[Path]:
-        files = (self.later_handbook, self.later_data, self.judge_labels)
+        files = (self.later_handbook, self.later_data, self.judge_labels, self.general_questions)
         return super().external() + [Path(p) for p in files if p not in ("", "demo")]
 
 

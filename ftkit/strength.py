@@ -18,6 +18,8 @@ from ftkit.models.local import LocalModel
 from ftkit.records import Estimate, StrengthTrial, TrainingCard
 
 STRENGTHS = (1.0, 0.85, 0.7, 0.55, 0.4)
+KEPT = 0.5
+"""Share of the right answers on validation that a part of the change must keep: a model that lost the task is no answer."""
 SEED_APART = 104_729  # keeps these general questions apart from those that 07 asks
 
 
@@ -112,7 +114,7 @@ def search(
     dial: Dial, general: Callable[[LocalModel], Any], task: Callable[[LocalModel], dict[str, Estimate]], before: Any, allowed: float,
     strengths: Sequence[float] = STRENGTHS,
 ) -> list[StrengthTrial]:  # fmt: skip
-    """Try strengths from the whole change downwards until the general skills lost are within what is allowed.
+    """Try strengths from the whole change downwards until the general skills lost are within what is allowed, or the task is lost.
 
     Args:
         dial: The dial of the tuned model.
@@ -130,16 +132,21 @@ def search(
         probes = pd.concat([general(dial.tuned), before], ignore_index=True)
         change = regression(probes, n_resamples=2000)[0].difference
         trials.append(StrengthTrial(strength=strength, general=change, accuracy=task(dial.tuned)))
-        if -change.value <= allowed:
+        if -change.value <= allowed or not keeps_task(trials[-1], trials[0]):
             break
     dial.set(chosen(trials, allowed))
     return trials
 
 
 def chosen(trials: Sequence[StrengthTrial], allowed: float) -> float:
-    """Return the strength to ship: the largest within what is allowed; 1 where none is, for then it does not help."""
-    within = [t.strength for t in trials if -t.general.value <= allowed]
+    """Return the strength to ship: the largest within what is allowed that keeps the task; 1 where there is none."""
+    within = [t.strength for t in trials if -t.general.value <= allowed and keeps_task(t, trials[0])]
     return max(within, default=1.0)
+
+
+def keeps_task(trial: StrengthTrial, whole: StrengthTrial) -> bool:
+    """Return whether a part of the change keeps enough of the right answers, in every arm, that the whole one gives."""
+    return all(trial.accuracy[arm].value >= KEPT * right.value for arm, right in whole.accuracy.items() if arm in trial.accuracy)
 
 
 def keep(card: TrainingCard, trials: Sequence[StrengthTrial], allowed: float, dial: Dial, folder: Path) -> TrainingCard:
@@ -173,6 +180,13 @@ def learned(card: TrainingCard) -> str:
         )
     if -first.general.value <= card.general_allowed:
         return f"The whole change is applied: it costs {_points(first)} points of general skills, within what is allowed."
+    if not keeps_task(last, first):
+        arm = max(first.accuracy, key=lambda name: first.accuracy[name].value)
+        return (
+            f"The whole change is applied: it costs {_points(first)} points of general skills, more than the {100 * card.general_allowed:g} "
+            f"allowed, but with {last.strength:.0%} of it the right answers fall from {first.accuracy[arm].value:.0%} to "
+            f"{last.accuracy[arm].value:.0%}. More general examples (training.general_share) may keep both."
+        )
     return (
         f"The whole change is applied: even {last.strength:.0%} of it costs {_points(last)} points of general skills, more than "
         f"the {100 * card.general_allowed:g} allowed."

@@ -7,12 +7,46 @@ from ftkit.evaluation.items import cluster_of
 from ftkit.evaluation.judge import corrected
 from ftkit.evaluation.keep import answer_all, kept, key
 from ftkit.evaluation.openings import looks, open_test, openings
-from ftkit.evaluation.probe import NOT_MEASURED, by_skill, general_accuracy, probe, probe_models, regression
+from ftkit.evaluation.probe import (
+    NOT_MEASURED,
+    by_skill,
+    general_accuracy,
+    general_questions,
+    is_right,
+    probe,
+    probe_models,
+    regression,
+)
 from ftkit.evaluation.scoring import score, shares
 from ftkit.evaluation.summary import macro_f1, summarise
 
 __all__ = [
-    "NOT_MEASURED", "answer_all", "browse", "by_skill", "cluster_of", "compare", "conclude", "corrected", "effects", "general_accuracy", "groups_of", "kept",
-    "key", "learned", "looks", "macro_f1", "notes", "open_test", "openings", "pivot", "probe", "probe_models", "regression", "score",
-    "shares", "summarise",
+    "NOT_MEASURED",
+    "answer_all",
+    "browse",
+    "by_skill",
+    "cluster_of",
+    "compare",
+    "conclude",
+    "corrected",
+    "effects",
+    "general_accuracy",
+    "general_questions",
+    "groups_of",
+    "is_right",
+    "kept",
+    "key",
+    "learned",
+    "looks",
+    "macro_f1",
+    "notes",
+    "open_test",
+    "openings",
+    "pivot",
+    "probe",
+    "probe_models",
+    "regression",
+    "score",
+    "shares",
+    "summarise",
 ]  # fmt: skip

@@ -2,17 +2,95 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from ftkit.checks.metrics import number as number_metric
 from ftkit.checks.text import normalise
+from ftkit.errors import BadInput
 from ftkit.evaluation.compare import compare
 from ftkit.models.chat import ChatModel, Messages
+from ftkit.params import EvaluationParameters, TrainingParameters
 from ftkit.records import SCORE_COLUMNS, Comparison, Estimate
 from ftkit.statistics import mean_interval
 
 ProbeItem = tuple[Messages, str, str]
-NOT_MEASURED = "the general probe belongs to the embedded base; for another base measure it outside, e.g. with lm-eval"
+"""Messages, right answer and skill."""
+NOT_MEASURED = (
+    "the built-in general questions belong to the embedded base; name a file of your own as evaluation.general_questions"
+)
+QUESTION_NAMES, ANSWER_NAMES = ("prompt", "question", "instruction"), ("response", "answer", "output", "completion")
+FINAL = "####"
+"""What stands before the final number in GSM8K's answers."""
+
+
+def general_questions(p: TrainingParameters | EvaluationParameters, count: int, seed: int) -> list[ProbeItem]:
+    """Return the general questions that base and tuned model are asked: the file's, else the embedded base's own; else none.
+
+    A file is halved by a hash of its questions: 05, which chooses by them, gets one half, and 07, which measures, the other.
+
+    Args:
+        p: Names the base and the file (``general_questions``).
+        count: Most questions; 0: none of the built-in ones, all of a file's half.
+        seed: Draws them.
+
+    Raises:
+        BadInput: The file is missing, a line is no question with an answer, or its half is empty.
+    """
+    if p.general_questions:
+        return _from_file(Path(p.general_questions), count, seed, isinstance(p, EvaluationParameters))
+    if p.base_model != "embedded":
+        return []
+    from ftkit.models.embedded.curriculum import probe_items
+
+    return probe_items(count, seed)
+
+
+def _from_file(path: Path, count: int, seed: int, second_half: bool) -> list[ProbeItem]:
+    if not path.is_file():
+        raise BadInput("there is no such file", where=f"general_questions {path}", todo="check the path, or leave it empty")
+    lines = [(n, line) for n, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1) if line.strip()]
+    items = {item[0][0]["content"]: item for number, line in lines for item in [_item(path, number, line)]}
+    mine = [(hashlib.sha256(text.encode()).hexdigest(), item) for text, item in items.items()]
+    mine = [(digest, item) for digest, item in mine if (int(digest[0], 16) % 2 == 1) == second_half]
+    if not mine:
+        raise BadInput(
+            f"holds {len(items)} questions, too few to halve", where=str(path), todo="add questions: 05 and 07 take a half each"
+        )
+    drawn = sorted(mine, key=lambda pair: hashlib.sha256(f"{seed}:{pair[0]}".encode()).hexdigest())
+    return [item for _, item in drawn][: count or None]
+
+
+def _item(path: Path, number: int, line: str) -> ProbeItem:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    row = row if isinstance(row, dict) else {}
+    question = next((row[name] for name in QUESTION_NAMES if isinstance(row.get(name), str)), "")
+    truth = next((row[name] for name in ANSWER_NAMES if isinstance(row.get(name), str)), "")
+    if not question.strip() or not truth.strip():
+        raise BadInput(
+            'is no object with the texts "prompt" and "response"', where=f"{path} line {number}",
+            todo='write one a line: {"prompt": "...", "response": "..."}; question and answer do as well',
+        )  # fmt: skip
+    return [{"role": "user", "content": question.strip()}], truth.strip(), str(row.get("skill") or path.stem)
+
+
+def is_right(said: str, truth: str) -> bool:
+    """Return whether an answer to a general question is right.
+
+    A truth with ``####`` or one that is a number asks for the same final number (GSM8K's rule: what stands after the answer's
+    own ``####``, else its last number); any other one for the same text after normalisation.
+    """
+    wanted = truth.rsplit(FINAL, 1)[-1].strip()
+    if FINAL in truth or re.fullmatch(r"-?[\d,]+(?:\.\d+)?%?", wanted):
+        return number_metric()(said.rsplit(FINAL, 1)[-1], wanted) == 1.0 and bool(said.strip())
+    return normalise(said) == normalise(truth)
 
 
 def probe(model: ChatModel, name: str, items: Sequence[ProbeItem], progress: Callable[[int, int], None] | None = None) -> Any:
@@ -25,14 +103,14 @@ def probe(model: ChatModel, name: str, items: Sequence[ProbeItem], progress: Cal
         progress: Called with (done, total).
 
     Returns:
-        One row per item, columns ``records.SCORE_COLUMNS`` and ``skill``; right is the same text after normalisation.
+        One row per item, columns ``records.SCORE_COLUMNS`` and ``skill``; see ``is_right``.
     """
     import pandas as pd
 
     replies = model.answer([messages for messages, _, _ in items], progress)
     rows = []
     for number, ((_, truth, skill), reply) in enumerate(zip(items, replies, strict=True)):
-        right, said = normalise(reply.text) == normalise(truth), bool(reply.text.strip())
+        right, said = is_right(reply.text, truth), bool(reply.text.strip())
         rows.append((f"probe-{number}", name, f"probe-{number}", right, float(right), "strict", None, not said, skill))
     return pd.DataFrame(rows, columns=[*SCORE_COLUMNS, "skill"])
 

@@ -28,6 +28,9 @@ class RetrievalCard(Record):
     embedding_model: str = ""
     top_k: int = 0
     hit_rate: dict[str, Estimate] = Field(default_factory=dict, description="share of questions with the answer in top k")
+    ranking: dict[str, Estimate] = Field(
+        default_factory=dict, description="recall, precision, MRR, MAP, nDCG of the chosen search"
+    )
     chosen: str = Field(default="", description="search mode chosen on validation: vector, bm25 or hybrid")
     questions: int = Field(default=0, description="questions, none from the test, that the choice rests on")
     prompt: str = Field(default="", description="name of the prompt that did best with passages on validation")

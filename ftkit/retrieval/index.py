@@ -55,6 +55,23 @@ def _write(folder: Path, passages: Sequence[Passage], vectors: Any, embedding_mo
     (folder / "about.json").write_text(json.dumps(about))
 
 
+def _vectors(folder: Path, texts: Sequence[str], model: Any, embedding_model: str, progress: Progress | None) -> Any:
+    """Return the vectors of all texts, those of an old index of the same embedding model where the text is the same."""
+    import numpy as np
+
+    known: dict[str, Any] = {}
+    try:
+        old = Index(folder)
+        if old.about["embedding_model"] == embedding_model:
+            known = {_searchable(p): v for p, v in zip(old.passages, old.vectors, strict=True)}
+    except (FtkitError, OSError, ValueError):  # no old index, or one that is of no use
+        known = {}
+    fresh = [text for text in dict.fromkeys(texts) if text not in known]
+    if fresh:
+        known.update(zip(fresh, embed(model, fresh, progress), strict=True))
+    return np.stack([known[text] for text in texts]).astype("float32")
+
+
 def _aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
 
@@ -103,6 +120,8 @@ class Index:
     def build(folder: Path, passages: Sequence[Passage], embedding_model: str, progress: Progress | None = None) -> Index:
         """Build an index in a temporary folder and put it in place; an interrupted build leaves the old one.
 
+        Passages that stand in the old index word for word keep their vectors: a changed article costs its own embedding.
+
         Raises:
             BadInput: There is nothing to index, or the embedding model is not at hand.
             FtkitError: The disk is full.
@@ -112,7 +131,7 @@ class Index:
                 "there are no passages to index", where=str(folder), todo="give retrieval.handbook a folder of articles"
             )
         model = load_embedder(embedding_model)
-        vectors = embed(model, [_searchable(p) for p in passages], progress)
+        vectors = _vectors(folder, [_searchable(p) for p in passages], model, embedding_model, progress)
         for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # of builds that were killed
             shutil.rmtree(left, ignore_errors=True)
         fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")

@@ -9,10 +9,13 @@ from typing import Any
 from ftkit.checks import parse, supported
 from ftkit.params import RetrievalParameters
 from ftkit.records import Estimate, Passage, PromptTrial, RetrievalCard, StrategySpec, TaskCard
-from ftkit.retrieval.index import MODES, Index, Searcher
+from ftkit.retrieval.index import MODES, Index, Mode, Searcher
+from ftkit.retrieval.ranking import figures
 from ftkit.statistics import wilson
 
 KS = (1, 2, 3, 5)
+RANKED = 10
+"""How far the ranking is looked at for MRR, MAP and nDCG."""
 
 
 def relevant(card: TaskCard, output: str, passages: Sequence[Passage], citation_field: str) -> tuple[set[str], str]:
@@ -41,7 +44,7 @@ def hit_rates(index: Index, questions: Sequence[str], gold: Sequence[set[str]]) 
     return found
 
 
-def best_mode(rates: dict[str, Estimate], k: int) -> str:
+def best_mode(rates: dict[str, Estimate], k: int) -> Mode:
     """Return the mode with the best hit rate at the largest measured k up to ``k``; ties go to hybrid."""
     at = max(x for x in KS if x <= k)
     return max(MODES, key=lambda mode: (rates[f"{mode}@{at}"].value, rates[f"{mode}@1"].value, mode == "hybrid"))
@@ -73,9 +76,11 @@ def measure(
     if index is None:
         return RetrievalCard(enabled=False, reason="no handbook was given (retrieval.handbook is empty)")
     rates = hit_rates(index, asked, gold) if asked else {}
+    chosen = best_mode(rates, p.top_k) if rates else "hybrid"
+    found = index.search(asked, RANKED, chosen) if asked else []
     return RetrievalCard(
         enabled=True, documents=documents, chunks=len(index.passages), embedding_model=p.embedding_model, top_k=p.top_k,
-        hit_rate=rates, chosen=best_mode(rates, p.top_k) if rates else "hybrid", labelled_by=labelled_by if asked else "",
+        hit_rate=rates, chosen=chosen, ranking=figures(found, gold, RANKED), labelled_by=labelled_by if asked else "",
         questions=len(asked), chunks_sha256=str(index.about["chunks_sha256"]),
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Scores and comparisons against planted truths."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 
 from ftkit import evaluation
 from ftkit.errors import BadInput
+from ftkit.params import EvaluationParameters, TrainingParameters
 from ftkit.records import ANSWER_COLUMNS, SCORE_COLUMNS, Check, StrategySpec, TaskCard
 
 FIELDS = TaskCard(
@@ -325,3 +327,53 @@ def test_without_general_items_no_model_is_loaded():
         raise AssertionError(name)
 
     assert len(evaluation.probe_models(load, [], lambda label: None)) == 0
+
+
+def general_file(folder, lines):
+    (folder / "general.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    return str(folder / "general.jsonl")
+
+
+def test_a_file_of_general_questions_is_halved_between_choosing_and_measuring(tmp_path):
+    file = general_file(
+        tmp_path, [json.dumps({"question": f"How much is {k} and {k}?", "answer": f"#### {2 * k}"}) for k in range(60)]
+    )
+    chooses = evaluation.general_questions(TrainingParameters(base_model="other", general_questions=file), 0, 7)
+    measures = evaluation.general_questions(EvaluationParameters(base_model="other", general_questions=file), 0, 7)
+    texts = [{messages[0]["content"] for messages, _, _ in part} for part in (chooses, measures)]
+    assert not texts[0] & texts[1] and len(texts[0] | texts[1]) == 60 and min(map(len, texts)) > 15
+    assert len(evaluation.general_questions(EvaluationParameters(general_questions=file), 5, 7)) == 5
+    assert evaluation.general_questions(EvaluationParameters(base_model="other"), 100, 7) == []
+    assert chooses[0][2] == "general"
+
+
+@pytest.mark.parametrize("line", ["[1]", '{"prompt": "only a question"}', '{"prompt": "q", "response": 3}', "not json"])
+def test_a_bad_general_question_is_told_with_its_line(tmp_path, line):
+    file = general_file(tmp_path, ['{"prompt": "q", "response": "a"}', line])
+    with pytest.raises(BadInput, match=r"general\.jsonl line 2"):
+        evaluation.general_questions(EvaluationParameters(general_questions=file), 0, 7)
+
+
+@pytest.mark.parametrize(
+    ("said", "truth", "right"),
+    [
+        ("It is 7 + 5 = 12.\n#### 12", "so 12\n#### 12", True), ("12 apples, then 3 more", "#### 12", False), ("about 1,200", "1200", True),
+        ("", "#### 0", False), ("Paris.", "paris", True), ("It is Paris", "paris", False),
+    ],
+)  # fmt: skip
+def test_when_a_general_answer_is_right(said, truth, right):
+    assert evaluation.is_right(said, truth) is right
+
+
+GSM8K = Path(__file__).parents[3] / "shared" / "data" / "capability_probe" / "gsm8k_example_model_solutions.jsonl"
+
+
+@pytest.mark.skipif(not GSM8K.exists(), reason="the public data set capability_probe is not here")
+def test_gsm8k_answers_get_their_published_scores():
+    rows = [json.loads(line) for line in GSM8K.read_text().splitlines()]
+    test = [json.loads(line) for line in GSM8K.with_name("gsm8k_test.jsonl").read_text().splitlines()]
+    truths = {row["question"]: row["answer"] for row in test}
+    published = {"6b_finetuning": 286, "6b_verification": 515, "175b_finetuning": 458, "175b_verification": 742}
+    for system, count in published.items():
+        graded = [evaluation.is_right(row[system]["solution"], truths[row["question"]]) for row in rows]
+        assert sum(graded) == count and graded == [row[system]["is_correct"] for row in rows]

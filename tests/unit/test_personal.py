@@ -77,7 +77,7 @@ def curated(folder, **settings):
 
 
 def test_rows_with_personal_data_are_shown_redacted_or_dropped_as_asked(tmp_path):
-    shown, card, doubts = curated(tmp_path)
+    _shown, card, doubts = curated(tmp_path)
     assert card.personal == {"name": 2} and len(doubts) == 2 and card.rows_used == 62
     redacted, card, doubts = curated(tmp_path, personal_data="redact")
     texts = [row["input"] for row in redacted.rows]

@@ -86,7 +86,8 @@ def test_an_interrupted_build_leaves_the_old_index(index, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        retrieval.Index.build(tmp_path / "index", index.passages[:2], "minilm", stop)
+        changed = [index.passages[0].model_copy(update={"text": "Something else stands here now."}), *index.passages[1:2]]
+        retrieval.Index.build(tmp_path / "index", changed, "minilm", stop)
     assert len(retrieval.Index(tmp_path / "index").passages) == len(index.passages)
 
 

@@ -84,6 +84,24 @@ def search(kept, allowed):
     return trials, dial.tuned[-1]
 
 
+def arms(right):
+    return {"tuned": Estimate(value=right, low=0.0, high=1.0, n=40, method="test")}
+
+
+def test_a_part_that_loses_the_task_is_not_shipped():
+    kept, right, dial = (
+        {1.0: 54, 0.85: 64, 0.7: 72, 0.55: 74, 0.4: 77},
+        {1.0: 0.15, 0.85: 0.12, 0.7: 0.07, 0.55: 0.0, 0.4: 0.0},
+        Now(),
+    )
+    trials = strength.search(
+        dial, lambda now: probe("tuned", kept[now[-1]]), lambda now: arms(right[now[-1]]), probe("base", 80), 0.04
+    )
+    assert [t.strength for t in trials] == [1.0, 0.85, 0.7] and dial.tuned[-1] == 1.0
+    card = training_card().model_copy(update={"strength": 1.0, "strength_trials": trials, "general_allowed": 0.04})
+    assert "right answers fall from 15% to 7%" in strength.learned(card)
+
+
 def test_less_of_the_change_is_tried_until_the_loss_is_allowed():
     trials, last = search({1.0: 65, 0.85: 70, 0.7: 77, 0.55: 79, 0.4: 80}, 0.04)
     assert [t.strength for t in trials] == [1.0, 0.85, 0.7]

@@ -40,6 +40,24 @@ def hit_rates(card: RetrievalCard) -> Any:
     return figure.update_layout(legend={"y": -0.22, "yanchor": "top"})  # below: it wraps in a narrow window
 
 
+RANKING = {
+    "recall": "share of the right articles among them", "precision": "share of them that are right", "MRR": "1 / place of the first right one",
+    "MAP": "precision at every right one, averaged", "nDCG": "right ones early count more; 1 is the best order",
+}  # fmt: skip
+
+
+def ranking_rows(card: RetrievalCard) -> list[dict[str, Any]]:
+    """Return the figures of the chosen search for a table."""
+    return [
+        {
+            "figure": name,
+            "value (95% interval)": f"{e.value:.3f} ({e.low:.3f}–{e.high:.3f})",
+            "what it says": RANKING[name.split("@")[0]],
+        }
+        for name, e in card.ranking.items()
+    ]
+
+
 CAUSES = {
     "right": ("right without passages", "prompting"),
     "knowledge": ("right once passages<br>are there", "RAG"),
