@@ -107,7 +107,7 @@ def _correct(m: Materials, size: int, seed: int) -> list[bool]:
     whole = size == len(m.train) and seed == m.p.seed
     label, kept = f"learning curve, {size} examples, seed {seed}", folder / "answers.json"
     base = LocalModel(m.p.base_model, max_new_tokens=m.p.max_new_tokens, batch_size=m.p.batch_size, threads=m.p.threads)
-    general, _ = training.general_mix(m.p, size)
+    general, _ = training.general_mix(m.p, size, m.validation["input"].tolist())
     lessons = [m.lessons[i] for i in part(m.train["id"].tolist(), size, seed)]
     encoded = [training.encode_all(base.tokenizer, rows, m.p.max_length, base.context) for rows in (lessons, general, m.checks)]
     learn, held = [*encoded[0], *encoded[1]], encoded[2]

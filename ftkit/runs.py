@@ -67,7 +67,7 @@ CODE: dict[str, list[str]] = {
     "data": ["data", "demo"],
     "prompting": ["prompting", *MODEL_CODE],
     "retrieval": ["demo", *MODEL_CODE],
-    "training": ["training", "strength.py", "learning_curve.py", "decision/prices.py", *MODEL_CODE],
+    "training": ["training", "strength.py", "learning_curve.py", "leakage.py", "data/near.py", "decision/prices.py", *MODEL_CODE],
     "preference": ["training", "preferences.py", *MODEL_CODE],
     "evaluation": ["evaluation", "judging.py", *MODEL_CODE],
     "decision": ["decision"],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from random import Random
 
+from ftkit.checks import normalise
 from ftkit.errors import BadInput
 from ftkit.models.chat import Messages
 from ftkit.params import TrainingParameters
@@ -29,12 +31,13 @@ def chosen_prompt(book: PromptBook, name: str = "") -> Prompt:
     return book.get(name or book.zero_shot)
 
 
-def general_mix(p: TrainingParameters, examples: int) -> tuple[list[Lesson], str]:
+def general_mix(p: TrainingParameters, examples: int, measured: Collection[str] = ()) -> tuple[list[Lesson], str]:
     """Return general lessons for a share ``p.general_share`` of the whole mix, and a sentence that says what was added.
 
     Args:
         p: The stage's parameters.
         examples: Number of the task's own training examples.
+        measured: Questions that are measured on; a file's copies of them are left out.
 
     Raises:
         BadInput: The file of general data is not usable.
@@ -43,8 +46,9 @@ def general_mix(p: TrainingParameters, examples: int) -> tuple[list[Lesson], str
     if wanted == 0:
         return [], "No general instructions were added (general_share is 0): general skills may suffer."
     if p.general_data:
-        found = read_general(Path(p.general_data), wanted, p.seed)
-        return found, f"{len(found)} general instructions from {p.general_data} are mixed in."
+        found, copies = read_general(Path(p.general_data), wanted, p.seed, measured)
+        left_out = f" {copies} that are copies of questions measured on were left out." if copies else ""
+        return found, f"{len(found)} general instructions from {p.general_data} are mixed in.{left_out}"
     if p.base_model != "embedded":
         return [], "No general instructions were added: name a file of prompts and responses as training.general_data."
     from ftkit.models.embedded.curriculum import general_lessons
@@ -53,8 +57,14 @@ def general_mix(p: TrainingParameters, examples: int) -> tuple[list[Lesson], str
     return found, f"{len(found)} general lessons of the embedded base's own curriculum are mixed in."
 
 
-def read_general(path: Path, wanted: int, seed: int) -> list[Lesson]:
-    """Return up to ``wanted`` lessons of a JSON-lines file with ``prompt`` and ``response``, drawn with a seed.
+def read_general(path: Path, wanted: int, seed: int, measured: Collection[str] = ()) -> tuple[list[Lesson], int]:
+    """Return up to ``wanted`` lessons of a JSON-lines file with ``prompt`` and ``response``, drawn with a seed, and the copies left out.
+
+    Args:
+        path: The file.
+        wanted: Most lessons.
+        seed: Draws them.
+        measured: Questions that no lesson may ask (compared without case, outer punctuation and double blanks).
 
     Raises:
         BadInput: The file is missing or a line is not such an object.
@@ -62,8 +72,17 @@ def read_general(path: Path, wanted: int, seed: int) -> list[Lesson]:
     if not path.is_file():
         raise BadInput("there is no such file", where=f"training.general_data {path}", todo="check the path, or leave it empty")
     lines = [(n, line) for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if line.strip()]
-    chosen = lines if len(lines) <= wanted else sorted(Random(seed).sample(lines, wanted))
-    return [_lesson(path, number, line) for number, line in chosen]
+    order, barred = Random(seed).sample(lines, len(lines)), {normalise(text) for text in measured}
+    found, copies = [], 0
+    for number, line in order:
+        if len(found) == wanted:
+            break
+        lesson = _lesson(path, number, line)
+        if normalise(lesson[0][-1]["content"]) in barred:
+            copies += 1
+        else:
+            found.append((number, lesson))
+    return [lesson for _, lesson in sorted(found, key=lambda pair: pair[0])], copies
 
 
 def _lesson(path: Path, number: int, line: str) -> Lesson:

@@ -22,6 +22,7 @@ LEVEL = {
     "editions": 5.5,
     "strength": 5.5,
     "learning_curve": 5.5,
+    "leakage": 5.5,
     "judging": 5.5,
     "serving": 5.8,
     "watch": 5.5,

@@ -1,0 +1,101 @@
+"""One matrix of what overlaps: what is learnt from, shown or looked up against what is measured on.
+
+02 keeps copies of one example on one side of the split. Three things come later and could bring them back: the few-shot
+examples, the handbook and the general mix.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ftkit import runs
+from ftkit.checks import normalise
+from ftkit.data import clusters_of
+from ftkit.models.chat import Messages
+from ftkit.records import PromptBook
+from ftkit.strategies import shots_of
+
+NEAR = 0.8
+"""Jaccard similarity of two texts' runs of letters from which they are near copies, as in 02."""
+SELF, SHOWN = "–", "are training examples"
+
+
+def parts_of(
+    stage: runs.Stage, book: PromptBook, general: Sequence[tuple[Messages, str, str]], searcher: Any
+) -> dict[str, list[str]]:
+    """Return the texts of every part: inputs of the splits, inputs of the few-shot examples, passages, general instructions.
+
+    Of the test only the inputs are read; its right answers stay closed.
+
+    Args:
+        stage: A stage that is open.
+        book: The prompts of 03.
+        general: Messages, answer and id of the general mix.
+        searcher: The retriever; None: no handbook.
+    """
+    table = runs.read_table(stage.of("data", "examples.parquet"))[["id", "input", "split", "output"]]
+    parts = {name: table.loc[table["split"] == name, "input"].tolist() for name in ("train", "validation", "test")}
+    train = table[table["split"] == "train"]
+    shots = {given for t in book.trials for given, _ in shots_of(t.prompt, train)}
+    return parts | {
+        "few-shot examples": sorted(shots),
+        "handbook": [p.text for p in searcher.index.passages] if searcher else [],
+        "general mix": [messages[-1]["content"] for messages, _, _ in general],
+    }
+
+
+def measured(stage: runs.Stage) -> list[str]:
+    """Return the inputs of validation and test."""
+    table = runs.read_table(stage.of("data", "examples.parquet"))
+    return table.loc[table["split"] != "train", "input"].tolist()
+
+
+def matrix(parts: Mapping[str, Sequence[str]], threshold: float = NEAR) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return, for every two parts, how many texts of the first have an exact copy, and how many others a near one, in the second.
+
+    Args:
+        parts: Texts by the name of their part.
+        threshold: Jaccard similarity from which two texts are near copies.
+    """
+    texts = [(name, text) for name, part in parts.items() for text in part]
+    near = clusters_of([text for _, text in texts], threshold)
+    exact = [normalise(text) for _, text in texts]
+    holders: dict[Any, set[str]] = defaultdict(set)
+    for (name, _), plain, cluster in zip(texts, exact, near, strict=True):
+        holders[plain].add(name)
+        holders[cluster].add(name)
+    counts = {(a, b): [0, 0] for a in parts for b in parts if a != b}
+    for (name, _), plain, cluster in zip(texts, exact, near, strict=True):
+        for other in parts:
+            if other != name and other in holders[plain]:
+                counts[name, other][0] += 1
+            elif other != name and other in holders[cluster]:
+                counts[name, other][1] += 1
+    return {pair: (same, alike) for pair, (same, alike) in counts.items()}
+
+
+def rows(found: Mapping[tuple[str, str], tuple[int, int]], parts: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    """Return the matrix for a table: per part, how many of its texts have a copy among validation, test and the others."""
+    shown = [name for name in parts if parts[name]]
+    return [{"": f"{a} ({len(parts[a]):,})"} | {f"copies in {b}": _cell(found, a, b) for b in shown} for a in shown]
+
+
+def _cell(found: Mapping[tuple[str, str], tuple[int, int]], a: str, b: str) -> str:
+    if a == b:
+        return SELF
+    if a == "few-shot examples" and b == "train":
+        return SHOWN
+    exact, near = found[a, b]
+    return f"{exact} exact, {near} near" if exact or near else "0"
+
+
+def told(found: Mapping[tuple[str, str], tuple[int, int]]) -> str:
+    """Return one sentence: whether anything that is learnt from or shown is measured on as well."""
+    learnt, measured = ("train", "few-shot examples", "handbook", "general mix"), ("validation", "test")
+    leaks = [(a, b, sum(found[a, b])) for a in learnt for b in measured if (a, b) in found and sum(found[a, b])]
+    if not leaks:
+        return "Nothing that is learnt from, shown or looked up is a copy of a validation or test question."
+    parts = ", ".join(f"{count:,} of {a} in {b}" for a, b, count in leaks)
+    return f"Copies of questions that are measured on: {parts}. Take them out, or the figures measure memory."

@@ -1,0 +1,65 @@
+"""The matrix of overlaps, and general instructions that would bring test questions into training."""
+
+import json
+from types import SimpleNamespace
+
+import pandas as pd
+
+from ftkit import leakage, runs, training
+from ftkit.params import TrainingParameters
+from ftkit.records import EXAMPLE_COLUMNS, Passage
+
+LONG = "where is the parcel with the blue kettle that I ordered in the spring sale"
+
+
+def test_copies_are_counted_where_they_stand():
+    parts = {
+        "train": [LONG, "an own question of training"], "validation": ["An own question of TRAINING."], "test": [LONG + " please", "q"],
+        "handbook": [], "general mix": ["say hello", LONG + " please"],
+    }  # fmt: skip
+    found = leakage.matrix(parts)
+    assert found["train", "test"] == (0, 1) and found["train", "validation"] == (1, 0)
+    assert found["general mix", "test"] == (1, 0) and found["test", "general mix"] == (1, 0)
+    assert found["test", "validation"] == (0, 0)
+    assert "1 of general mix in test" in leakage.told(found)
+    table = leakage.rows(found, parts)
+    assert [row[""] for row in table] == ["train (2)", "validation (1)", "test (2)", "general mix (2)"]
+    assert table[0]["copies in test"] == "0 exact, 1 near" and table[0]["copies in train"] == "–"
+
+
+def test_nothing_in_common_is_said():
+    found = leakage.matrix({"train": ["a kettle is loud"], "test": ["the moon rises late"]})
+    assert "Nothing" in leakage.told(found)
+
+
+def test_a_general_file_brings_no_question_that_is_measured_on(tmp_path):
+    lines = [{"prompt": f"General question {k}?", "response": "yes"} for k in range(20)] + [
+        {"prompt": LONG.upper(), "response": "a"}
+    ]
+    (tmp_path / "general.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    p = TrainingParameters(general_data=str(tmp_path / "general.jsonl"), general_share=0.49)
+    mix, note = training.general_mix(p, 100, [LONG])
+    assert len(mix) == 20 and "1 that are copies" in note
+    assert training.general_mix(p, 100)[1].count("copies") == 0
+    few = TrainingParameters(general_data=str(tmp_path / "general.jsonl"), general_share=0.1)
+    assert training.general_mix(few, 90, [LONG])[0] == training.general_mix(few, 90, [LONG])[0]
+
+
+def test_the_parts_of_a_run_hold_no_right_answer(tmp_path):
+    rows = [("t1", "a", "secret 1", "train"), ("v1", "b", "secret 2", "validation"), ("x1", "c", "secret 3", "test")]
+    table = pd.DataFrame(
+        [{"id": i, "input": t, "output": o, "split": s, "group": "", "cluster": i, "source_row": 1} for i, t, o, s in rows]
+    )
+    runs.write_table(tmp_path / "data" / "examples.parquet", table[EXAMPLE_COLUMNS])
+    stage = SimpleNamespace(of=lambda part, name: tmp_path / part / name)
+    searcher = SimpleNamespace(index=SimpleNamespace(passages=[Passage(id="H#0", source="H", text="an article")]))
+    parts = leakage.parts_of(
+        stage,
+        SimpleNamespace(trials=[SimpleNamespace(prompt=SimpleNamespace(shots=["t1"]))]),
+        [([{"role": "user", "content": "g"}], "r", "general-1")],
+        searcher,
+    )
+    assert parts == {
+        "train": ["a"], "validation": ["b"], "test": ["c"], "few-shot examples": ["a"], "handbook": ["an article"], "general mix": ["g"],
+    }  # fmt: skip
+    assert leakage.measured(stage) == ["b", "c"]
