@@ -186,9 +186,8 @@ BEFORE = re.compile(
 )
 CERTAIN = re.compile(r"\b(?:my (?:full )?name is|name's|named|regards|sincerely|signed|name)[,:]?\s+$", re.IGNORECASE)
 TITLES = re.compile(
-    r"\b(?:mr|mrs|ms|miss|mx|dr|prof|sir|madam|herrn?|frau|mme|mlle|monsieur|madame|señora?|signora?)\.?\s+$", re.IGNORECASE
+    r"\b(?:(?:mr|mrs|ms|mx|dr|prof)\.?|(?:miss|doctor|professor|herrn?|frau|mme|mlle|monsieur|madame|señora?|signora?))\s+$", re.IGNORECASE
 )
-INITIAL = re.compile(r"[^\W\d_]\.")
 LOCALES = (
     "en_US", "en_GB", "en_IN", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pt_BR", "pl_PL", "sv_SE", "da_DK", "no_NO",
     "fi_FI", "hu_HU", "cs_CZ", "hr_HR", "tr_TR", "ro_RO",
@@ -272,7 +271,7 @@ def _names(text: str, common: frozenset[str]) -> list[Found]:
 def _is_name(names: list[str], lead: str, first: frozenset[str], last: frozenset[str], common: frozenset[str]) -> bool:
     plain = names[0] not in common | DOUBLE | LITTLE
     if TITLES.search(lead):
-        return True
+        return names[0] not in common | LITTLE
     if CERTAIN.search(lead) and plain:
         return True
     if len(names) > 1 and (all(n in common for n in names) or names[-1] in LITTLE):

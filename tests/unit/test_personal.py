@@ -30,6 +30,7 @@ PRESIDIO = Path(__file__).parents[3] / "shared" / "data" / "presidio_pii" / "syn
         ("from 192.168.178.24 at noon", ["IP"]),
         ("pay GB82 WEST 1234 5698 7654 32", ["IBAN"]),
         ("May I ask something? Will you help? My Quillo filter leaks", []),
+        ("Hello, miss. What is the reason? Hello, sir. Let me ask. The doctor asks Dr. What he did", []),
         ("Order B-70084 of 12 May, 34 days", []),
         ("<name 3> wrote to <e-mail>", []),
     ],
