@@ -186,7 +186,8 @@ BEFORE = re.compile(
 )
 CERTAIN = re.compile(r"\b(?:my (?:full )?name is|name's|named|regards|sincerely|signed|name)[,:]?\s+$", re.IGNORECASE)
 TITLES = re.compile(
-    r"\b(?:(?:mr|mrs|ms|mx|dr|prof)\.?|(?:miss|doctor|professor|herrn?|frau|mme|mlle|monsieur|madame|señora?|signora?))\s+$", re.IGNORECASE
+    r"\b(?:(?:mr|mrs|ms|mx|dr|prof)\.?|(?:miss|doctor|professor|herrn?|frau|mme|mlle|monsieur|madame|señora?|signora?))\s+$",
+    re.IGNORECASE,
 )
 LOCALES = (
     "en_US", "en_GB", "en_IN", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pt_BR", "pl_PL", "sv_SE", "da_DK", "no_NO",

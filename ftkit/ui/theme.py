@@ -101,7 +101,8 @@ def table_html(rows: Any, columns: Sequence[str] | None = None, caption: str = "
     names = list(columns) if columns else list(records[0]) if records else []
     numeric = {n for n in names if records and all(isinstance(r.get(n), int | float) for r in records)}
     head = "".join(
-        f"<th style='{CELL_CSS.format(align='right' if n in numeric else 'left')}'>{html.escape(str(n))}</th>" for n in names
+        f"<th style='{CELL_CSS.format(align='right' if n in numeric else 'left')};overflow-wrap:break-word'>{html.escape(str(n))}</th>"
+        for n in names
     )
     body = "".join(
         "<tr>" + "".join(f"<td style='{CELL_CSS.format(align='right' if n in numeric else 'left')}'>{_cell(r.get(n))}</td>" for n in names) + "</tr>"
