@@ -13,6 +13,7 @@ from ftkit.checks import parse_record, tokens
 from ftkit.data import review
 from ftkit.data.agreement import agreement
 from ftkit.data.clean import SAMPLES, Cleaned, clean, place, sample, take
+from ftkit.data.coverage import coverage, domain_terms
 from ftkit.data.house import answer_key
 from ftkit.data.meaning import vectors
 from ftkit.data.paraphrases import Paraphrases, join
@@ -352,7 +353,7 @@ def data_card(done: Curated, p: DataParameters, folder: Path, card: TaskCard) ->
         leakage_before=done.leaks_before, leakage_after=done.leaks_after,
         volume_verdict=volume_verdict(splits["train"], len(labels), _percentile(outputs, 0.5)),
         detectable_points=detectable_points(splits["test"]), label_checks=_label_checks(done),
-        meaning_source=done.meaning.source if done.meaning else "", agreement=done.agreement, personal=done.personal,
+        meaning_source=done.meaning.source if done.meaning else "", agreement=done.agreement, personal=done.personal, coverage=coverage(done.rows, card), domain_terms=domain_terms(done.rows),
         paraphrase_threshold=done.meaning.paraphrases.threshold if done.meaning and done.meaning.paraphrases else None,
     )  # fmt: skip
 
@@ -405,6 +406,12 @@ def learned(card: DataCard) -> tuple[str, list[str]]:
     worst = sorted((d for d in card.defects if d.removed and d.kind != LEFT_OUT), key=lambda d: -d.removed)
     if worst:
         points.append(f"Taken out: {', '.join(f'{d.removed:,} {d.kind}' for d in worst[:4])}; all stand in rejected.jsonl.")
+    gaps = [c.case for c in card.coverage if c.verdict in ("only held out", "not covered") and c.kind != "edge case"]
+    gaps += [c.case for c in card.coverage if c.verdict == "only held out" and c.kind == "edge case"]
+    if gaps:
+        points.append(
+            f"No training example covers: {', '.join(gaps[:5])}{f' and {len(gaps) - 5} more' if len(gaps) > 5 else ''}."
+        )
     look = [f"{d.count:,} {d.kind}" for d in card.defects if d.count and not d.removed]
     if look:
         points.append(f"Worth a look before you train: {', '.join(look)}.")

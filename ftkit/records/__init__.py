@@ -5,7 +5,7 @@ memory in GiB (``_gib``), money in US dollars (``_usd``).
 """
 
 from ftkit.records.base import Estimate, Origin, Record
-from ftkit.records.data import EXAMPLE_COLUMNS, Agreement, DataCard, Defect, LabelCheck
+from ftkit.records.data import EXAMPLE_COLUMNS, Agreement, Coverage, DataCard, Defect, LabelCheck
 from ftkit.records.decision import Claim, Decision, Gate, Price, StrategyCost, Swing
 from ftkit.records.deployment import Bundle, DeploymentCard, LoadPoint, Parity, ServingFile
 from ftkit.records.evaluation import (
@@ -46,6 +46,7 @@ __all__ = [
     "Claim",
     "Comparison",
     "Confusion",
+    "Coverage",
     "CurvePoint",
     "DataCard",
     "Decision",

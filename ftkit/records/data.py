@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from ftkit.records.base import Estimate, Record
@@ -43,6 +45,16 @@ class LabelCheck(Record):
     )
 
 
+class Coverage(Record):
+    """One case that examples should cover."""
+
+    case: str
+    kind: str = Field(description="label, value of a field, or edge case")
+    train: int = Field(description="training examples of it")
+    held_out: int = Field(description="validation and test examples of it")
+    verdict: Literal["covered", "thin", "only held out", "not covered"]
+
+
 class DataCard(Record):
     """What the data are, what was wrong and what was done (G4)."""
 
@@ -60,6 +72,10 @@ class DataCard(Record):
     labels: dict[str, int] = Field(default_factory=dict, description="rows per label, most frequent first")
     classes: dict[str, dict[str, int]] = Field(
         default_factory=dict, description="rows per allowed value, most frequent first, per field (label: the one field 'label')"
+    )
+    coverage: list[Coverage] = Field(default_factory=list, description="cases, and how many examples each has")
+    domain_terms: dict[str, int] = Field(
+        default_factory=dict, description="words that general English does not hold, and the training examples with them"
     )
     input_words_p50: float
     input_words_p95: float

@@ -222,6 +222,22 @@ def personal_rows(card: DataCard) -> list[dict[str, Any]]:
     ]
 
 
+def coverage_rows(card: DataCard, most: int = 40) -> list[dict[str, Any]]:
+    """Return the cases and how many examples each has for a table; covered labels are left out where there are many."""
+    shown = [c for c in card.coverage if len(card.coverage) <= most or c.verdict != "covered"]
+    return [{"case": c.case, "training": c.train, "validation and test": c.held_out, "verdict": c.verdict} for c in shown]
+
+
+def terms(card: DataCard) -> str:
+    """Return the words of the domain as one sentence."""
+    found = ", ".join(f"{word} ({count})" for word, count in card.domain_terms.items())
+    return (
+        f"Words that general English does not hold, and the training examples with them: {found}."
+        if found
+        else "No words of a domain stand out."
+    )
+
+
 def check_rows(card: DataCard) -> list[dict[str, Any]]:
     """Return which answers could be checked for a table."""
     return [

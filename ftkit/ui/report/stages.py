@@ -152,6 +152,7 @@ def data(found: Found) -> Section:
         *chart(figures.leakage(card)),
         *chart(figures.classes(card)),
         *table([_lengths(card)], "Lengths in words"),
+        *table([{**row, "case": data_text(row["case"])} for row in figures.coverage_rows(card) if row["verdict"] != "covered"], "Cases with few or no examples"),
         *more(f"{len(card.labels)} labels", table([{"label": data_text(k), "rows": v} for k, v in card.labels.items()])),
     ]  # fmt: skip
     return section
