@@ -57,6 +57,7 @@ MODEL_CODE = [
     "models",
     "models/embedded/checkpoint/hashes.json",
     "strategies.py",
+    "triage.py",
     "editions.py",
     "prompting",
     "retrieval",

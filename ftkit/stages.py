@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,12 @@ def examples(stage: runs.Stage, split: str) -> Any:
         raise FtkitError("only 07_evaluation reads the test examples", where=stage.stage, todo="use train or validation")
     table = runs.read_table(stage.of("data", "examples.parquet"))
     return table[table["split"] == split].reset_index(drop=True)
+
+
+def doubtful(stage: runs.Stage) -> set[tuple[str, str]]:
+    """Return id and field of the right answers that 02 suspects to be wrong."""
+    found = json.loads(stage.of("data", "suspects.json").read_text(encoding="utf-8"))
+    return {(row["id"], row["field"]) for row in found}
 
 
 def test_inputs(stage: runs.Stage, limit: int) -> Any:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ftkit import runs
+from ftkit import runs, triage
 from ftkit.errors import BadInput
-from ftkit.evaluation import score
 from ftkit.models.chat import ChatModel, Messages
-from ftkit.prompting import CONSTRAINED, TASK_ONLY, neutral, ranked, render, similar, trial
+from ftkit.prompting import CONSTRAINED, TASK_ONLY, neutral, ranked, render, similar
 from ftkit.records import (
     ANSWER_COLUMNS,
     Passage,
@@ -23,7 +22,7 @@ from ftkit.records import (
     TaskCard,
     TrainingCard,
 )
-from ftkit.retrieval.quality import causes, with_right_article
+from ftkit.retrieval.quality import relevant, with_right_article
 
 if TYPE_CHECKING:
     from ftkit.retrieval import Searcher
@@ -303,13 +302,13 @@ def base_spec(book: PromptBook) -> StrategySpec:
 
 
 def look_for_causes(
-    result: RetrievalCard, model: ChatModel, card: TaskCard, items: Any, *, book: PromptBook, examples: Any,
-    searcher: Searcher, citation_field: str, before: Any, found: Any, progress: Progress | None = None,
-) -> RetrievalCard:  # fmt: skip
-    """Ask the RAG strategy once more with the right article in front, and tell each answer's cause.
+    model: ChatModel, card: TaskCard, items: Any, *, book: PromptBook, examples: Any, searcher: Searcher, citation_field: str,
+    before: Any, found: Any = None, doubtful: Collection[tuple[str, str]] = (), shot_passages: bool = False,
+    progress: Callable[[str], Progress] | None = None,
+) -> triage.Found:  # fmt: skip
+    """Ask the plain prompt again with one thing given at a time, and tell what each wrong answer lacked.
 
     Args:
-        result: The retrieval card with its prompt chosen.
         model: The base model.
         card: The task.
         items: Validation examples.
@@ -318,17 +317,43 @@ def look_for_causes(
         searcher: The search in use.
         citation_field: Field of the right answer that names the article.
         before: Answers of 03 without passages (several prompts; at least these items).
-        found: Answers of the chosen strategy with the passages that were found.
-        progress: Called with answers done and in all.
+        found: Answers of the plain prompt with the passages found, if they are there already.
+        doubtful: Item and field of right answers that 02 suspects.
+        shot_passages: Whether the examples of the prompt that shows the format come with passages of their own.
+        progress: Makes a progress callable from a label.
     """
-    spec = rag(book, result)
-    right_article = with_right_article(searcher, card, items, citation_field)
-    given = answer(spec, model, items, book=book, examples=examples, searcher=right_article, progress=progress)
-    plain = before[before["strategy"] == spec.prompt].set_index("item_id").loc[items["id"]].reset_index()
-    graded = [score(card, items, table) for table in (plain, found, given)]
-    counts = causes(*(table["correct"].tolist() for table in graded))
-    gold = trial(book.get(spec.prompt), given, graded[2])
-    return result.model_copy(update={"gold_trial": gold, "causes": counts})
+    tell = progress or (lambda label: lambda done, of: None)
+    plain, shown = (book.get(name) if name else None for name in plain_and_shown(book))
+    assert plain is not None
+    right = with_right_article(searcher, card, items, citation_field)
+
+    def ask(prompt: Prompt, finder: Finder, what: str, shots: bool = False) -> Any:
+        return answer_with(prompt.name, prompt, model, items, examples, finder, tell(what), shot_passages=shots)
+
+    def kept(prompt: Prompt) -> Any:
+        return before[before["strategy"] == prompt.name].set_index("item_id").loc[items["id"]]
+
+    given = ask(plain, right, "answers, right article in front")
+    answers: dict[triage.Asked, Any] = {
+        "plain": kept(plain), "given": given, "shown": kept(shown or plain),
+        "found": ask(plain, searcher, "answers, passages found") if found is None else found,
+        "both": ask(shown, right, "answers, article and format", shot_passages and bool(shown.shots)) if shown else given,
+    }  # fmt: skip
+    knows = [
+        item
+        for item, output in zip(items["id"], items["output"], strict=True)
+        if relevant(card, output, searcher.index.passages, citation_field)[0]
+    ]
+    texts: dict[triage.Asked, list[str]] = {how: table["text"].tolist() for how, table in answers.items()}
+    return triage.look(card, items, texts, knows=knows, doubtful=doubtful)
+
+
+def plain_and_shown(book: PromptBook) -> tuple[str, str]:
+    """Return the best zero-shot prompt that writes freely, and the best that shows the format by examples or constraint."""
+    tried = [t for t in ranked(book.trials) if t.prompt.name != TASK_ONLY]
+    plain = next(t for t in tried if not t.prompt.few_shot and t.prompt.response_format is None)
+    shows = [t.prompt.name for t in tried if t.prompt.few_shot] or [t.prompt.name for t in tried if t.prompt.response_format]
+    return plain.prompt.name, next(iter(shows), "")
 
 
 def side_by_side(

@@ -93,10 +93,20 @@ class Curated:
         rows = [{**row, "cluster": names[row["cluster"]], "source_row": int(row["source_row"])} for row in self.rows]
         return pd.DataFrame(rows, columns=EXAMPLE_COLUMNS).sort_values(by=["split", "id"]).reset_index(drop=True)
 
+    def suspected(self) -> list[dict[str, str]]:
+        """Return id and field of every right answer that looks wrong, most suspicious first."""
+        ids = {_row_key(row): row["id"] for row in self.rows}
+        found = self.meaning.suspects if self.meaning else []
+        return [{"id": ids[_row_key(s.row)], "field": s.field} for s in found if _row_key(s.row) in ids]
+
     def rejected(self) -> list[dict[str, Any]]:
         """Return every row that is not among the examples, with its reason."""
         unusable = [r for table in _tables(self) for r in table.rejected]
         return [asdict(r) for r in unusable + self.cleaned.removed]
+
+
+def _row_key(row: Row) -> tuple[str, int]:
+    return row.get("file", ""), int(row["source_row"])
 
 
 def _tables(done: Curated) -> list[Table]:

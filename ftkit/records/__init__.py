@@ -23,7 +23,7 @@ from ftkit.records.evaluation import (
 from ftkit.records.manifest import Manifest
 from ftkit.records.monitoring import MonitoringCard, Verdict10, WatchedSignal
 from ftkit.records.prompting import Prompt, PromptBook, PromptTrial, ResponseFormat
-from ftkit.records.retrieval import Passage, RetrievalCard
+from ftkit.records.retrieval import Passage, RetrievalCard, Triage
 from ftkit.records.strategy import ANSWER_COLUMNS, StrategySpec
 from ftkit.records.task import Check, Reason, Suitability, TaskCard, TaskKind
 from ftkit.records.training import (
@@ -89,6 +89,7 @@ __all__ = [
     "TaskKind",
     "TrainPoint",
     "TrainingCard",
+    "Triage",
     "Verdict10",
     "WatchedSignal",
 ]

@@ -18,6 +18,20 @@ class Passage(Record):
     score: float = Field(default=0.0, description="search score, higher is better; 0 outside of a search")
 
 
+class Triage(Record):
+    """What the wrong answers of the plain prompt lacked: facts, behaviour, or both."""
+
+    prompt: str = Field(description="name of the plain prompt whose answers are looked at")
+    shown: str = Field(description="name of the prompt that shows the format; empty: there is none")
+    items: int
+    wrong: int = Field(description="items that it got wrong")
+    causes: dict[str, Estimate] = Field(description="share of the wrong items by cause, see ftkit.triage.CAUSES")
+    parts: dict[str, dict[str, int]] = Field(description="wrong answers per field and cause")
+    harmed: Estimate | None = Field(
+        description="share of right fields that turned wrong with the right article in front; as many may turn right by chance"
+    )
+
+
 class RetrievalCard(Record):
     """Can we find the right passage?"""
 
@@ -36,11 +50,6 @@ class RetrievalCard(Record):
     prompt: str = Field(default="", description="name of the prompt that did best with passages on validation")
     shot_passages: bool = Field(default=False, description="whether the few-shot examples are shown with their own passages")
     prompt_trials: list[PromptTrial] = Field(default_factory=list, description="prompts with passages, on validation")
-    gold_trial: PromptTrial | None = Field(
-        default=None, description="the chosen prompt with the right article put before the model, on the same examples"
-    )
-    causes: dict[str, int] = Field(
-        default_factory=dict, description="validation answers by cause: right, knowledge, search, behaviour, harm"
-    )
+    triage: Triage | None = Field(default=None, description="what the plain prompt's wrong answers lacked, on validation")
     labelled_by: str = Field(default="", description="how relevance was decided")
     chunks_sha256: str = ""

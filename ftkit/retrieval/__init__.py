@@ -3,10 +3,8 @@
 from ftkit.retrieval.handbook import Article, chunks, open_handbook, read_handbook
 from ftkit.retrieval.index import MODES, Index, Searcher
 from ftkit.retrieval.quality import (
-    CAUSES,
     answer_rows,
     best_mode,
-    causes,
     found_rows,
     hit_rates,
     learned,
@@ -18,6 +16,6 @@ from ftkit.retrieval.quality import (
 )
 
 __all__ = [
-    "CAUSES", "MODES", "Article", "Index", "Searcher", "answer_rows", "best_mode", "causes", "chunks", "found_rows", "hit_rates", "learned",
+    "MODES", "Article", "Index", "Searcher", "answer_rows", "best_mode", "chunks", "found_rows", "hit_rates", "learned",
     "measure", "open_handbook", "questions", "read_handbook", "relevant", "with_prompts", "with_right_article",
 ]  # fmt: skip

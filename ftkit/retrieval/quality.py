@@ -143,29 +143,6 @@ def with_right_article(searcher: Searcher, card: TaskCard, items: Any, citation_
     return Given(given)
 
 
-CAUSES = {
-    "right": "right without passages",
-    "knowledge": "right once passages are there",
-    "search": "right only with the right article in front",
-    "behaviour": "wrong even with the right article",
-    "harm": "right without passages, wrong with them",
-}
-
-
-def causes(without: Sequence[bool], found: Sequence[bool], given: Sequence[bool]) -> dict[str, int]:
-    """Return how many answers fall to which cause, by three prompts on the same items.
-
-    Args:
-        without: Whether each answer was right without passages.
-        found: The same with the passages that were found.
-        given: The same with the right article put in front.
-    """
-    counts = dict.fromkeys(CAUSES, 0)
-    for a, b, c in zip(without, found, given, strict=True):
-        counts["right" if a and b else "harm" if a else "knowledge" if b else "search" if c else "behaviour"] += 1
-    return counts
-
-
 def answer_rows(items: Any, answers: Any, scores: Any, limit: int = 6) -> list[dict[str, str]]:
     """Return questions with the passages they came with, the answer and the right one; wrong answers first."""
     rows = [
@@ -195,11 +172,5 @@ def learned(card: RetrievalCard) -> tuple[str, list[str]]:
         best = max(card.prompt_trials, key=_rank)
         points.append(
             f"With passages the base model gets {best.accuracy.value:.0%} of {best.accuracy.n} validation examples right ('{best.prompt.name}')."
-        )
-    if card.causes:
-        wrong = sum(card.causes.values()) - card.causes["right"] - card.causes["knowledge"]
-        points.append(
-            f"Of {wrong} wrong answers {card.causes['search']} are right once the right article is in front (the search's fault), "
-            f"{card.causes['behaviour']} are not (reading or behaviour), {card.causes['harm']} were right without passages."
         )
     return title, [*points, "Next: does training teach the behaviour that prompts did not?"]

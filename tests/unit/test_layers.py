@@ -18,6 +18,7 @@ LEVEL = {
     "runs": 2,
     "demo": 3,
     "models": 3,
+    "triage": 4.5,
     "strategies": 5,
     "editions": 5.5,
     "strength": 5.5,

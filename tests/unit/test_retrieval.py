@@ -131,13 +131,6 @@ def test_a_perfect_search_puts_the_right_article_first(index):
     assert given[1] == searcher.search(["hello there"])[0], "nothing is known to be right: as found"
 
 
-def test_each_answer_has_one_cause():
-    counts = retrieval.causes(
-        [True, True, False, False, False], [True, False, True, False, False], [True, True, True, True, False]
-    )
-    assert counts == {"right": 1, "harm": 1, "knowledge": 1, "search": 1, "behaviour": 1}
-
-
 def test_an_index_of_other_passages_than_measured_is_refused(index):
     with pytest.raises(BadInput, match="other passages"):
         index.check_passages("0" * 64)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from ftkit import strategies
+from ftkit import strategies, triage
 from ftkit.errors import BadInput
 from ftkit.models.chat import Reply
 from ftkit.prompting import with_hash
@@ -138,21 +138,25 @@ def test_a_control_token_in_a_right_answer_is_not_taught():
     assert "<|end|>" not in str(strategies.training_conversations(rows, with_hash("z", "s"), None, 0, 1))
 
 
-class Reader:
-    """A model that copies the citation of the first passage, and knows one answer by heart."""
+class Clerk:
+    """A model that copies from the first passage, knows one fact by heart, and decides rightly only after an example."""
 
-    name = "reader"
+    name = "clerk"
 
     def answer(self, conversations, progress=None, formats=()):
-        texts = [c[-1]["content"] for c in conversations]
-        return [Reply("H-9" if "by heart" in t else t.split("]")[0][-3:] if "[" in t else "?", 1, 1, 0.1) for t in texts]
+        return [Reply(self._say(c[-1]["content"], len(c) > 2), 1, 1, 0.1) for c in conversations]
+
+    def _say(self, text, shown):
+        fact = "H-9" if "by heart" in text else text.split("]")[0][-3:] if "[" in text else "?"
+        fact = "no idea" if "riddle" in text else fact
+        return f'{{"fact":"{fact}","tone":"{"kind" if shown or "plain" in text else "rude"}"}}'
 
 
 def test_failures_fall_to_their_planted_causes():
-    items = pd.DataFrame({
-        "id": ["a", "b", "c", "d"], "input": ["by heart", "fact one", "fact two", "puzzle"], "group": ["", "", "", ""],
-        "output": ["H-9", "H-1", "H-2", "x"], "cluster": ["a", "b", "c", "d"],
-    })  # fmt: skip
+    asked = ["by heart, plain", "one, plain", "two, plain", "riddle, plain", "by heart", "one", "by heart, plain, odd"]
+    facts = ["H-9", "H-1", "H-2", "H-3", "H-9", "H-1", "H-7"]
+    items = pd.DataFrame({"id": list("abcdefg"), "input": asked, "group": "", "cluster": list("abcdefg")})
+    items["output"] = [f'{{"fact":"{fact}","tone":"kind"}}' for fact in facts]
     passages = [Passage(id=f"H-{i}#0", source=f"H-{i}", text=f"H-{i}") for i in (1, 2, 3)]
 
     class Search:
@@ -161,16 +165,38 @@ def test_failures_fall_to_their_planted_causes():
         def search(self, texts, progress=None):
             return [[passages[0] if "one" in t else passages[2]] for t in texts]
 
-    task = TaskCard(name="t", instruction="Say which.", kind="text")
-    card = RetrievalCard(enabled=True, prompt="zero", top_k=1)
-    spec, parts = strategies.rag(book(), card), {"book": book(), "examples": EXAMPLES}
-    before = strategies.answer_with("zero", with_hash("zero", "s"), Reader(), items.iloc[::-1], EXAMPLES)
-    found = strategies.answer(spec, Reader(), items, **parts, searcher=Search())
-    told = strategies.look_for_causes(
-        card, Reader(), task, items, **parts, searcher=Search(), citation_field="", before=before, found=found
-    )
-    assert told.causes == {"right": 1, "knowledge": 1, "search": 1, "behaviour": 1, "harm": 0}
-    assert told.gold_trial.accuracy.value == 0.75
+    task = TaskCard(name="t", instruction="Say it.", kind="fields", fields=["fact", "tone"], knowledge_field="fact")
+    answers = [strategies.answer_with(p, book().get(p), Clerk(), items.iloc[::-1], EXAMPLES) for p in ("zero", "few")]
+    parts = {"book": book(), "examples": EXAMPLES, "searcher": Search(), "citation_field": "", "before": pd.concat(answers)}
+    found = strategies.look_for_causes(Clerk(), task, items, **parts, doubtful={("g", "fact")})
+    assert found.by_item() == {"b": "knowledge", "c": "search", "d": "reading", "e": "behaviour", "f": "both", "g": "label"}
+    assert {(part.item, part.name) for part in found.parts if part.item == "f"} == {("f", "fact"), ("f", "tone")}
+    told = triage.summarise(found, "zero", "few")
+    assert (told.items, told.wrong, told.parts["tone"]["behaviour"]) == (7, 6, 2)
+    assert told.harmed is not None and told.harmed.value == 0
+    mends = triage.mends(told)
+    assert [round(6 * e.value) for e in mends.values()] == [2, 1, 5]
+    assert "Of 6 wrong answers" in triage.learned(told)
+
+
+def test_a_field_that_chance_may_mend_is_knowledge_only_where_both_answers_with_the_article_have_it():
+    task = TaskCard(name="t", instruction="Say it.", kind="fields", fields=["a"], key_fields=["a"])
+    items = pd.DataFrame({"id": ["x"], "output": ['{"a":"1"}']})
+
+    def cause(**right):
+        answers = {how: ['{"a":"1"}' if right.get(how) else '{"a":"2"}'] for how in triage.ASKED}
+        return triage.look(task, items, answers, knows={"x"}).parts[0].cause
+
+    assert cause(given=True) == "behaviour" and cause(given=True, both=True) == "search"
+    assert cause(given=True, both=True, found=True) == "knowledge" and cause(given=True, both=True, shown=True) == "behaviour"
+
+
+def test_nothing_wrong_has_no_causes():
+    task = TaskCard(name="t", instruction="Say it.", kind="label", labels=["a", "b"])
+    items = pd.DataFrame({"id": ["x"], "output": ["a"]})
+    found = triage.look(task, items, {how: ["a"] for how in triage.ASKED}, knows=())
+    told = triage.summarise(found, "zero", "few")
+    assert told.wrong == 0 and not told.causes and not triage.mends(told) and triage.learned(told) == ""
 
 
 def test_a_seeded_share_of_training_examples_is_shown_with_passages():

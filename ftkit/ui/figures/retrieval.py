@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ftkit.records import RetrievalCard
-from ftkit.statistics import wilson
 from ftkit.ui import theme
 
 MODE_COLORS = {"vector": "#0072B2", "bm25": "#D55E00", "hybrid": "#009E73"}
@@ -59,43 +58,67 @@ def ranking_rows(card: RetrievalCard) -> list[dict[str, Any]]:
 
 
 CAUSES = {
-    "right": ("right without passages", "prompting"),
-    "knowledge": ("right once passages<br>are there", "RAG"),
-    "search": ("right only with the right<br>article in front", "endpoint"),
-    "behaviour": ("wrong even with the<br>right article", "fine-tuned"),
-    "harm": ("right without passages,<br>wrong with them", "none"),
+    "knowledge": ("missing knowledge", "RAG"),
+    "search": ("retrieval", "endpoint"),
+    "reading": ("reading", "prompting"),
+    "behaviour": ("behaviour", "fine-tuned"),
+    "both": ("knowledge and<br>behaviour", "hybrid"),
+    "label": ("doubtful label", "none"),
 }
+LACKED = {
+    "knowledge": "missing facts", "search": "the search", "reading": "reading", "behaviour": "behaviour, not knowledge",
+    "both": "facts and behaviour together", "label": "the labels",
+}  # fmt: skip
 
 
 def causes(card: RetrievalCard) -> Any:
-    """Return how many validation answers fall to which cause; None where that was not looked at."""
-    n = sum(card.causes.values())
-    if not n:
+    """Return what the plain prompt's wrong answers lacked; None where that was not looked at or nothing was wrong."""
+    found = card.triage
+    if found is None or not found.causes:
         return None
     import plotly.graph_objects as go
 
-    shown = [(*CAUSES[name], wilson(card.causes.get(name, 0), n), card.causes.get(name, 0)) for name in reversed(CAUSES)]
+    shown = [(*CAUSES[name], found.causes[name]) for name in reversed(CAUSES)]
     figure = go.Figure(
         go.Bar(
-            x=[100 * e.value for _, _, e, _ in shown], y=[label for label, *_ in shown], orientation="h",
-            marker={"color": [theme.color(family) for _, family, *_ in shown]},
+            x=[100 * e.value for _, _, e in shown], y=[label for label, *_ in shown], orientation="h",
+            marker={"color": [theme.color(family) for _, family, _ in shown]},
             error_x={
-                "type": "data", "symmetric": False, "array": [100 * (e.high - e.value) for _, _, e, _ in shown],
-                "arrayminus": [100 * (e.value - e.low) for _, _, e, _ in shown], "thickness": 1.5, "width": 4,
+                "type": "data", "symmetric": False, "array": [100 * (e.high - e.value) for _, _, e in shown],
+                "arrayminus": [100 * (e.value - e.low) for _, _, e in shown], "thickness": 1.5, "width": 4,
                 "color": theme.MUTED,
             },
-            hovertemplate="%{x:.0f}% of the answers<extra></extra>",
+            hovertemplate="%{x:.0f}% of the wrong answers<extra></extra>",
         )
     )  # fmt: skip
-    for label, family, e, count in shown:
+    for label, family, e in shown:
         figure.add_annotation(
-            x=100 * e.high, y=label, text=f"<b>{count}</b>", showarrow=False, xanchor="left", xshift=6,
+            x=100 * e.high, y=label, text=f"<b>{round(e.value * e.n)}</b>", showarrow=False, xanchor="left", xshift=6,
             font={"color": theme.color(family)},
         )  # fmt: skip
-    figure.update_xaxes(title=f"% of {n} validation answers", range=[0, 108])
-    wrong = {name: card.causes[name] for name in ("search", "behaviour", "harm")}
-    faults = {"search": "the search", "behaviour": "reading or behaviour, not knowledge", "harm": "passages that mislead"}
-    title = (
-        f"What is wrong is mostly {faults[max(wrong, key=lambda name: wrong[name])]}" if any(wrong.values()) else "All are right"
+    figure.update_xaxes(title=f"% of {found.wrong} wrong answers", range=[0, 108])
+    most = max(found.causes, key=lambda name: found.causes[name].value)
+    title = f"Of {found.wrong} wrong answers, {round(found.causes[most].value * found.wrong)} lack {LACKED[most]}"
+    if most in ("search", "label"):
+        title = f"Of {found.wrong} wrong answers, {round(found.causes[most].value * found.wrong)} are the fault of {LACKED[most]}"
+    return theme.style(figure, title, f"prompt '{found.prompt}', {found.items} validation examples; 95% intervals", height=330)
+
+
+def cause_rows(card: RetrievalCard) -> list[dict[str, Any]]:
+    """Return the wrong answers per field and cause for a table."""
+    if card.triage is None:
+        return [{"field": "not looked at"}]
+    names = {name: label.replace("<br>", " ") for name, (label, _) in CAUSES.items()}
+    rows = [{"field": field, **{names[c]: n for c, n in counts.items()}} for field, counts in card.triage.parts.items()]
+    return rows or [{"field": "no answer was wrong"}]
+
+
+def harm_sentence(card: RetrievalCard) -> str:
+    """Return how many right fields turned wrong with the article in front; empty where that was not looked at."""
+    if card.triage is None or card.triage.harmed is None:
+        return ""
+    e = card.triage.harmed
+    return (
+        f"{theme.interval(e)} of the {e.n} fields that were right turned wrong with the right article in front. As many may turn "
+        "right by chance, so small bars are no finding."
     )
-    return theme.style(figure, title, "the same prompt without, with found, and with right passages; 95% intervals", height=300)

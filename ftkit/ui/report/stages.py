@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ftkit import triage
 from ftkit.records import DataCard, Estimate, PromptTrial, RetrievalCard, TrainingCard
 from ftkit.ui import theme
-from ftkit.ui.report.blocks import Bar, Block, Section, chart, code, data_text, more, table, text
+from ftkit.ui.report.blocks import Bar, Block, Section, chart, code, data_text, more, points, table, text
 from ftkit.ui.report.found import Found, skill_card
 
 
@@ -69,7 +70,7 @@ def retrieval(found: Found) -> Section:
         ),
         *chart(figures.hit_rates(card)),
         *more("Every search and number of passages", table(_rates(card.hit_rate))),
-        *table(_trials(card.prompt_trials), "Prompts with passages, on validation"), *_gold(card),
+        *table(_trials(card.prompt_trials), "Prompts with passages, on validation"), *_lacked(card),
     ]  # fmt: skip
     return section
 
@@ -81,15 +82,17 @@ def _rates(rates: dict[str, Estimate]) -> list[dict[str, Any]]:
     ]
 
 
-def _gold(card: RetrievalCard) -> list[Block]:
-    """Tell what a perfect search would bring: what is missing then is reading, not finding."""
-    if card.gold_trial is None:
+def _lacked(card: RetrievalCard) -> list[Block]:
+    """Tell what the plain prompt's wrong answers lacked."""
+    from ftkit.ui.figures import retrieval as figures
+
+    if card.triage is None:
         return []
-    e = card.gold_trial.accuracy
+    said = [said for said in (triage.learned(card.triage), figures.harm_sentence(card)) if said]
     return [
-        text(
-            f"With the right article always put before the model, {theme.interval(e)} of these examples are right: more than that no better search can bring."
-        )
+        *chart(figures.causes(card)),
+        *table(figures.cause_rows(card), "Wrong answers by field and what they lacked"),
+        *points(said),
     ]
 
 

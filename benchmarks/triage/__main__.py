@@ -1,0 +1,104 @@
+"""Does the triage name the planted causes? ``python -m benchmarks.triage RUN`` on a finished run of the demo.
+
+The demo's truth tells of every message what its answer needs: a fact of the handbook (and which article) or only the house
+rules, and which right answers are planted errors. Every wrong field of the plain prompt's answers is held against that:
+once with the base model on validation and training examples, once with the tuned model on validation and test examples.
+Prints a confusion matrix for each and writes ``benchmarks/triage/results.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ftkit import runs, stages, strategies, triage
+from ftkit.checks import parse
+from ftkit.demo.truth import truth
+from ftkit.params import ModelParameters
+from ftkit.records import PromptBook, RetrievalCard, TaskCard, TrainingCard
+from ftkit.ui.progress import progress
+
+HERE = Path(__file__).parent
+PLANTED = ("fact, found", "fact, not found", "house rule", "wrong label")
+
+
+def planted(row: dict[str, Any], name: str, given: str, card: TaskCard, cited: set[str]) -> str:
+    """Return what a wrong field truly lacked.
+
+    Args:
+        row: The truth about the row.
+        name: The field.
+        given: The right answer as it stands in the data.
+        card: The task.
+        cited: Articles that the search puts before the model.
+    """
+    if row["planted"] == "wrong_label":
+        true, said = (parse(card, text).fields for text in (row["answers"][0], given))
+        if true.get(name) != said.get(name):
+            return "wrong label"
+    if name != card.knowledge_field or row["cause"] != "fact":
+        return "house rule"
+    return "fact, found" if row["article"] in cited else "fact, not found"
+
+
+def confusion(stage: runs.Stage, tuned: bool, limit: int) -> dict[str, dict[str, int]]:
+    """Return planted cause × named cause, counted in wrong fields."""
+    book = runs.read_record(stage.of("prompting", "prompts.json"), PromptBook)
+    card, searcher = stages.task_card(stage), strategies.open_searcher(stage)
+    assert searcher is not None
+    table = runs.read_table(stage.of("data", "examples.parquet"))
+    train = table[table["split"] == "train"].reset_index(drop=True)
+    shots = {row for t in book.trials for row in t.prompt.shots}
+    others = table[table["split"] == ("test" if tuned else "train")]
+    items = (
+        pd.concat([table[table["split"] == "validation"], others[~others["id"].isin(shots)]]).head(limit).reset_index(drop=True)
+    )
+    spec = strategies.base_spec(book)
+    if tuned:
+        training = runs.read_record(stage.of("training", "training.json"), TrainingCard)
+        spec = spec.model_copy(update={"model": "tuned", "adapter": training.adapter})
+    model = strategies.load_model(spec, ModelParameters(run=str(stage.run)), stage.run)
+    names = strategies.plain_and_shown(book)
+    before = pd.concat([
+        strategies.answer_with(name, book.get(name), model, items, train, progress=progress(name, str(stage.run)))
+        for name in names if name
+    ])  # fmt: skip
+    found = strategies.look_for_causes(
+        model, card, items, book=book, examples=train, searcher=searcher, before=before, citation_field="source",
+        doubtful=stages.doubtful(stage), progress=lambda what: progress(what, str(stage.run)),
+    )  # fmt: skip
+    rows = truth(1200, 7, "main", 1, 1)["rows"]
+    cited = [{p.source for p in passages} for passages in searcher.search(items["input"].tolist())]
+    by_id = {
+        item: (rows[number - 2], output, sources)
+        for item, number, output, sources in zip(items["id"], items["source_row"], items["output"], cited, strict=True)
+    }
+    pairs = Counter()
+    for part in found.parts:
+        row, output, sources = by_id[part.item]
+        pairs[planted(row, part.name, output, card, sources), part.cause] += 1
+    return {true: {cause: pairs[true, cause] for cause in triage.CAUSES} for true in PLANTED}
+
+
+def main() -> None:
+    """Print and write both matrices."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("run", type=Path, help="a finished run of params/demo.yaml")
+    parser.add_argument("--limit", type=int, default=340, help="items asked, at most")
+    given = parser.parse_args()
+    stage = runs.Stage(given.run, "preference", {})
+    retrieval = runs.read_record(stage.of("retrieval", "retrieval.json"), RetrievalCard)
+    results: dict[str, Any] = {"search": retrieval.chosen, "passages": retrieval.top_k}
+    for name, tuned in (("base", False), ("tuned", True)):
+        results[name] = confusion(stage, tuned, given.limit)
+        print(pd.DataFrame(results[name]).T.to_string())
+    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
