@@ -62,7 +62,7 @@ class TaskParameters(Parameters):
     )
     metric: str = Field(
         default="exact",
-        description="when a text or field is right: exact, token_f1, contains, number, list, or your own as file.py:function",
+        description="when a text or field is right: exact, token_f1, contains, number, list, squad_exact, squad_f1, or your own as file.py:function",
     )
     field_metrics: dict[str, str] = Field(default={}, description="another metric for single fields, e.g. {amount: number}")
     metric_threshold: float = Field(

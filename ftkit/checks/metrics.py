@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ftkit.checks.text import contains, normalise, token_f1
+from ftkit.checks.text import contains, normalise, squad_exact, squad_f1, token_f1
 from ftkit.errors import BadInput
 
 Metric = Callable[[str, str], float]
@@ -73,6 +73,8 @@ METRICS: dict[str, str] = {
     "contains": "the right answer's words stand in the answer",
     "number": "the last number, within metric_tolerance",
     "list": "F1 of the items of two lists",
+    "squad_exact": "the same words by SQuAD's rules: without punctuation and articles",
+    "squad_f1": "F1 of the words by SQuAD's rules",
 }
 
 
@@ -86,7 +88,14 @@ def metric(name: str, tolerance: float = 0.0) -> Metric:
     Raises:
         BadInput: An unknown name, a file that is not there or does not load, or a function that is not in it.
     """
-    known: dict[str, Metric] = {"exact": exact, "token_f1": token_f1, "contains": contains_truth, "list": listed}
+    known: dict[str, Metric] = {
+        "exact": exact,
+        "token_f1": token_f1,
+        "contains": contains_truth,
+        "list": listed,
+        "squad_exact": squad_exact,
+        "squad_f1": squad_f1,
+    }
     if name == "number":
         return number(tolerance)
     if name in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -27,11 +28,33 @@ def tokens(text: object) -> list[str]:
 
 def token_f1(answer: object, truth: object) -> float:
     """Return the F1 of the words of an answer against the right answer (two empty texts: 1)."""
-    given, wanted = Counter(tokens(answer)), Counter(tokens(truth))
+    return _overlap(Counter(tokens(answer)), Counter(tokens(truth)))
+
+
+def _overlap(given: Counter[str], wanted: Counter[str]) -> float:
     if not given or not wanted:
         return float(given == wanted)
     shared = sum((given & wanted).values())
     return 2 * shared / (given.total() + wanted.total())
+
+
+def squad_words(text: object) -> list[str]:
+    """Return the words of a text as SQuAD's scoring compares them: lower case, without ASCII punctuation and English articles.
+
+    Source: P. Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text", EMNLP 2016, section 6.1.
+    """
+    plain = str(text).lower().translate(str.maketrans("", "", string.punctuation))
+    return re.sub(r"\b(?:a|an|the)\b", " ", plain).split()
+
+
+def squad_f1(answer: object, truth: object) -> float:
+    """Return SQuAD's F1 of the words of an answer against the right answer (two empty texts: 1)."""
+    return _overlap(Counter(squad_words(answer)), Counter(squad_words(truth)))
+
+
+def squad_exact(answer: object, truth: object) -> float:
+    """Return 1 where SQuAD's scoring takes both for the same."""
+    return float(squad_words(answer) == squad_words(truth))
 
 
 def contains(passage: str, value: str) -> bool:

@@ -95,3 +95,22 @@ def test_a_value_that_is_no_share_is_told(tmp_path):
     (tmp_path / "big.py").write_text("def f(a, b):\n    return 7\n")
     with pytest.raises(ValueError, match="returned 7, not a share"):
         metric(f"{tmp_path / 'big.py'}:f")("a", "b")
+
+
+def test_squad_scores_equal_the_published_ones_on_xquad(shared_data):
+    folder = shared_data / "xquad_rag"
+    truth = {
+        q["id"]: q["answers"][0]["text"]
+        for article in json.loads((folder / "xquad.en.json").read_text())["data"]
+        for paragraph in article["paragraphs"]
+        for q in paragraph["qas"]
+    }
+    expected = json.loads((folder / "expected_scores.json").read_text())
+    checked = 0
+    for path in sorted((folder / "predictions").glob("*.json")):
+        said = json.loads(path.read_text())
+        for name, key in (("squad_exact", "exact"), ("squad_f1", "f1")):
+            mean = 100 * sum(metric(name)(said.get(i, ""), right) for i, right in truth.items()) / len(truth)
+            assert mean == pytest.approx(expected[path.stem][key], abs=5e-5), (path.stem, name)
+            checked += 1
+    assert checked == 10
