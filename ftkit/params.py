@@ -153,6 +153,10 @@ class PromptingParameters(ModelParameters):
     """03_prompting: how far does the base model get with better prompts?"""
 
     validation_items: int = Field(default=60, ge=5, description="validation examples that each prompt answers")
+    search_answers: int = Field(
+        default=400, ge=0,
+        description="answers that the search for a prompt may take in all; worse prompts are dropped early; 0: all answer all",
+    )  # fmt: skip
     shots: list[int] = Field(default=[2, 4], description="numbers of few-shot examples to try")
     own_prompt: str = Field(default="", description="your own system prompt as a further candidate; empty: none")
     constrained: bool = Field(

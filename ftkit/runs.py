@@ -66,7 +66,7 @@ MODEL_CODE = [
 CODE: dict[str, list[str]] = {
     "task": ["task"],
     "data": ["data", "demo"],
-    "prompting": ["prompting", *MODEL_CODE],
+    "prompting": ["prompting", "race.py", *MODEL_CODE],
     "retrieval": ["demo", *MODEL_CODE],
     "training": ["training", "strength.py", "learning_curve.py", "leakage.py", "data/near.py", "decision/prices.py", *MODEL_CODE],
     "preference": ["training", "preferences.py", *MODEL_CODE],

@@ -94,7 +94,9 @@ def rag_candidates(book: PromptBook, zero_shot: int = 2) -> list[StrategySpec]:
         zero_shot: How many zero-shot prompts to compare.
     """
     few, plain = book.get(book.few_shot), [t for t in book.trials if not t.prompt.few_shot and t.prompt.name != TASK_ONLY]
-    plain.sort(key=lambda t: (t.prompt.name == book.zero_shot, t.accuracy.value, t.partial, t.format_ok), reverse=True)
+    plain.sort(
+        key=lambda t: (t.prompt.name == book.zero_shot, t.accuracy.n, t.accuracy.value, t.partial, t.format_ok), reverse=True
+    )
     better = {t.prompt.system: t for t in reversed(plain)}  # of one text, free and constrained
     tried = [(t.prompt.name, t.prompt.name, False) for t in [t for t in plain if t is better[t.prompt.system]][:zero_shot]]
     if few.few_shot:
@@ -138,7 +140,7 @@ def conversations(
         shot_passages: Passages per few-shot example, if they are shown with theirs.
     """
     fixed = shots_of(prompt, examples)
-    shots = similar(texts, examples, prompt.similar) if prompt.similar else [fixed] * len(texts)
+    shots = similar(texts, examples, prompt.similar, prompt.diverse) if prompt.similar else [fixed] * len(texts)
     found: Sequence[list[Passage] | None] = passages if passages is not None else [None] * len(texts)
     return [render(prompt, text, given, shown, shot_passages) for text, given, shown in zip(texts, found, shots, strict=True)]
 

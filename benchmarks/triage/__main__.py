@@ -91,10 +91,11 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="a finished run of params/demo.yaml")
     parser.add_argument("--limit", type=int, default=340, help="items asked, at most")
     given = parser.parse_args()
-    stage = runs.Stage(given.run, "preference", {})
+    trained = (given.run / "training" / "training.json").exists()
+    stage = runs.Stage(given.run, "preference" if trained else "training", {})
     retrieval = runs.read_record(stage.of("retrieval", "retrieval.json"), RetrievalCard)
     results: dict[str, Any] = {"search": retrieval.chosen, "passages": retrieval.top_k}
-    for name, tuned in (("base", False), ("tuned", True)):
+    for name, tuned in (("base", False), ("tuned", True))[: 1 + trained]:
         results[name] = confusion(stage, tuned, given.limit)
         print(pd.DataFrame(results[name]).T.to_string())
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

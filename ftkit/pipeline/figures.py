@@ -41,7 +41,7 @@ def _data(folder: Path) -> str:
 
 def _prompting(folder: Path) -> str:
     b = runs.read_record(folder / "prompts.json", PromptBook)
-    best = max(b.trials, key=lambda t: t.accuracy.value)
+    best = max(b.trials, key=lambda t: (t.accuracy.n, t.accuracy.value))
     return f"best prompt '{best.prompt.name}': {best.accuracy.value:.0%} right on {b.validation_items} validation items"
 
 

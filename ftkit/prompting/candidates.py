@@ -18,13 +18,18 @@ MANY_LABELS = 10  # from here on the list of labels is most of the prompt; a tun
 
 
 def with_hash(
-    name: str, system: str, shots: Sequence[str] = (), similar: int = 0, response_format: ResponseFormat | None = None
-) -> Prompt:
+    name: str, system: str, shots: Sequence[str] = (), similar: int = 0, response_format: ResponseFormat | None = None,
+    diverse: bool = False,
+) -> Prompt:  # fmt: skip
     """Return a prompt with the hash of its content."""
-    more = ([similar] if similar else []) + ([response_format.model_dump()] if response_format else [])
+    more = [
+        *([similar] if similar else []),
+        *([response_format.model_dump()] if response_format else []),
+        *(["diverse"] if diverse else []),
+    ]
     content = json.dumps([system, list(shots), *more], ensure_ascii=False)
     return Prompt(
-        name=name, system=system, shots=list(shots), similar=similar, response_format=response_format,
+        name=name, system=system, shots=list(shots), similar=similar, response_format=response_format, diverse=diverse,
         sha256=hashlib.sha256(content.encode()).hexdigest(),
     )  # fmt: skip
 
@@ -74,6 +79,9 @@ def candidates(
         if "your own" in systems:
             prompts.append(with_hash(f"your own, {k} example{'s' * (k > 1)}", systems["your own"], picked[k]))
         prompts.append(with_hash(f"{k} similar example{'s' * (k > 1)}", systems["plain"], similar=k))
+        if k > 1:
+            prompts.append(with_hash(f"{k} examples, other order", systems["plain"], picked[k][::-1]))
+            prompts.append(with_hash(f"{k} similar, differing examples", systems["plain"], similar=k, diverse=True))
     return prompts
 
 

@@ -33,8 +33,9 @@ def trial(prompt: Prompt, answers: Any, scores: Any, n_resamples: int = 2000) ->
 
 
 def ranked(trials: Sequence[PromptTrial]) -> list[PromptTrial]:
-    """Return trials, best first: most right answers; then most fields right, best format, the shorter prompt."""
-    return sorted(trials, key=lambda t: (-t.accuracy.value, -t.partial, -t.format_ok, t.prompt_tokens_mean))
+    """Return trials, best first: measured on most examples (the others were dropped on the way); most right answers; then
+    most fields right, best format, the shorter prompt."""
+    return sorted(trials, key=lambda t: (-t.accuracy.n, -t.accuracy.value, -t.partial, -t.format_ok, t.prompt_tokens_mean))
 
 
 def choose(trials: Sequence[PromptTrial], validation_items: int) -> PromptBook:

@@ -58,7 +58,7 @@ def constrained(trials: Sequence[PromptTrial], form: ResponseFormat | None) -> l
     kinds = ([t for t in trials if t.prompt.few_shot is few and t.prompt.name != TASK_ONLY] for few in (False, True))
     best = [ranked(kind)[0] for kind in kinds if kind]
     return [
-        with_hash(t.prompt.name + CONSTRAINED, t.prompt.system, t.prompt.shots, t.prompt.similar, form)
+        with_hash(t.prompt.name + CONSTRAINED, t.prompt.system, t.prompt.shots, t.prompt.similar, form, t.prompt.diverse)
         for t in best
         if t.format_strict < 1
     ]

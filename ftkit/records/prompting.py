@@ -24,6 +24,7 @@ class Prompt(Record):
     system: str
     shots: list[str] = Field(default_factory=list, description="ids of few-shot examples, from train only")
     similar: int = Field(default=0, description="few-shot examples looked up per question: the most similar ones of train")
+    diverse: bool = Field(default=False, description="whether looked-up examples must also differ from one another")
     response_format: ResponseFormat | None = Field(
         default=None, description="what answers are held within by constrained decoding; none: the model writes freely"
     )

@@ -21,6 +21,7 @@ LEVEL = {
     "triage": 4.5,
     "strategies": 5,
     "editions": 5.5,
+    "race": 5.5,
     "strength": 5.5,
     "learning_curve": 5.5,
     "leakage": 5.5,

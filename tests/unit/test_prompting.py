@@ -118,7 +118,7 @@ def test_few_shot_examples_come_from_training_and_cover_the_labels():
 def test_the_same_seed_picks_the_same_examples_whatever_the_order_of_rows():
     rows = train()
     shuffled = rows.sample(frac=1, random_state=3)
-    assert prompting.candidates(LABELS, rows, [3], 5)[-2].shots == prompting.candidates(LABELS, shuffled, [3], 5)[-2].shots != []
+    assert prompting.candidates(LABELS, rows, [3], 5)[-4].shots == prompting.candidates(LABELS, shuffled, [3], 5)[-4].shots != []
 
 
 def test_many_labels_give_a_candidate_without_their_list_for_the_tuned_model():
@@ -136,7 +136,7 @@ def test_similar_examples_are_looked_up_per_question_the_nearest_last():
     found = prompting.similar(["stolen card please help", "what about xylophones?"], rows, 2)
     assert [answer for _, answer in found[0]] == ["eaten", "stolen"]
     assert found[1] == [], "nothing in common, nothing shown"
-    prompt = prompting.candidates(LABELS, train(), [2, 3], 1)[-1]
+    prompt = prompting.candidates(LABELS, train(), [2, 3], 1)[-3]
     assert (prompt.name, prompt.similar, prompt.shots, prompt.few_shot) == ("3 similar examples", 3, [], True)
 
 

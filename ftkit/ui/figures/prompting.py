@@ -23,11 +23,12 @@ def with_passages(trials: list[PromptTrial]) -> Any:
 def _trials(trials: list[PromptTrial], what: str, finding: str) -> Any:
     import plotly.graph_objects as go
 
-    rows = sorted(trials, key=lambda t: (t.accuracy.value, t.partial))
+    most = max(t.accuracy.n for t in trials)
+    rows = sorted(trials, key=lambda t: (t.accuracy.n == most, t.accuracy.value, t.partial))
     figure = go.Figure()
     for t in rows:
         color = theme.color("few-shot" if t.prompt.few_shot else "prompting")
-        name = t.prompt.name.replace(", ", ",<br>")
+        name = t.prompt.name.replace(", ", ",<br>") + (f"<br>(dropped after {t.accuracy.n})" if t.accuracy.n < most else "")
         value, low, high = (100 * x for x in (t.accuracy.value, t.accuracy.low, t.accuracy.high))
         figure.add_scatter(x=[low, high], y=[name] * 2, mode="lines", line={"color": color, "width": 3}, hoverinfo="skip")
         figure.add_scatter(
