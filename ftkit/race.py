@@ -9,6 +9,7 @@ Source: K. Jamieson, A. Talwalkar, "Non-stochastic Best Arm Identification and H
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -162,9 +163,10 @@ def race(
     found, before = Race(most=len(candidates) * len(items)), 0
     for end in ends:
         asked = [candidates[0], *kinds[0], *kinds[1], *(once if not before else [])]
-        for prompt in asked:
-            part = items.iloc[before:end]
-            table = answer_with(prompt.name, prompt, model, part, examples, progress=tell(f"answers, {prompt.name}"))
+        part, ask = items.iloc[before:end], tell(f"answers, round {len(found.rounds) + 1}, {len(asked)} prompts")
+        for place, prompt in enumerate(asked):
+            step = functools.partial(_of_all, ask, place * len(part), len(asked) * len(part))
+            table = answer_with(prompt.name, prompt, model, part, examples, progress=step)
             _add(found, card, items.iloc[:end], prompt.name, table)
             found.spent += len(part)
         dropped = {}
@@ -176,6 +178,10 @@ def race(
         before = end
     found.trials = [trial(c, found.answers[c.name], found.scores[c.name]) for c in candidates]
     return found
+
+
+def _of_all(progress: Progress, before: int, of: int, done: int, _: int) -> None:
+    progress(before + done, of)
 
 
 def _add(found: Race, card: TaskCard, items: Any, name: str, table: Any) -> None:
