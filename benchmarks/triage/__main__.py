@@ -1,7 +1,7 @@
 """Does the triage name the planted causes? ``python -m benchmarks.triage RUN`` on a finished run of the demo.
 
 The demo's truth tells of every message what its answer needs: a fact of the handbook (and which article) or only the house
-rules, and which right answers are planted errors. Every wrong field of the plain prompt's answers is held against that:
+rules, and which right answers are planted errors; and from every third question the search hides the right article. Every wrong field of the plain prompt's answers is held against that:
 once with the base model on validation and training examples, once with the tuned model on validation and test examples.
 Prints a confusion matrix for each and writes ``benchmarks/triage/results.json``.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,24 @@ from ftkit import runs, stages, strategies, triage
 from ftkit.checks import parse
 from ftkit.demo.truth import truth
 from ftkit.params import ModelParameters
-from ftkit.records import PromptBook, RetrievalCard, TaskCard, TrainingCard
+from ftkit.records import Passage, PromptBook, RetrievalCard, TaskCard, TrainingCard
 from ftkit.ui.progress import progress
 
 HERE = Path(__file__).parent
 PLANTED = ("fact, found", "fact, not found", "house rule", "wrong label")
+
+
+class Blind:
+    """A search that misses the right article of every third question."""
+
+    def __init__(self, searcher: Any, right: dict[str, str]) -> None:
+        self.searcher, self.index, self.top_k = searcher, searcher.index, searcher.top_k
+        self.hidden = {text: article for number, (text, article) in enumerate(right.items()) if article and number % 3 == 0}
+
+    def search(self, texts: Sequence[str], progress: Any = None) -> list[list[Passage]]:
+        """Return the passages of each text without the hidden article."""
+        found = self.searcher.search(texts, progress)
+        return [[p for p in ps if p.source != self.hidden.get(t)] for t, ps in zip(texts, found, strict=True)]
 
 
 def planted(row: dict[str, Any], name: str, given: str, card: TaskCard, cited: set[str]) -> str:
@@ -64,6 +78,9 @@ def confusion(stage: runs.Stage, tuned: bool, limit: int) -> dict[str, dict[str,
         spec = spec.model_copy(update={"model": "tuned", "adapter": training.adapter})
     model = strategies.load_model(spec, ModelParameters(run=str(stage.run)), stage.run)
     names = strategies.plain_and_shown(book)
+    rows = truth(1200, 7, "main", 1, 1)["rows"]
+    articles = {text: rows[number - 2]["article"] for text, number in zip(items["input"], items["source_row"], strict=True)}
+    searcher: Any = Blind(searcher, articles)
     before = pd.concat([
         strategies.answer_with(name, book.get(name), model, items, train, progress=progress(name, str(stage.run)))
         for name in names if name
@@ -72,7 +89,6 @@ def confusion(stage: runs.Stage, tuned: bool, limit: int) -> dict[str, dict[str,
         model, card, items, book=book, examples=train, searcher=searcher, before=before, citation_field="source",
         doubtful=stages.doubtful(stage), progress=lambda what: progress(what, str(stage.run)),
     )  # fmt: skip
-    rows = truth(1200, 7, "main", 1, 1)["rows"]
     cited = [{p.source for p in passages} for passages in searcher.search(items["input"].tolist())]
     by_id = {
         item: (rows[number - 2], output, sources)
