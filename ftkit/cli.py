@@ -1,18 +1,19 @@
-"""The command line: ``ftkit new | run | lab | report | serve | monitor | runs | doctor | explain``."""
+"""The command line: ``ftkit new | run | lab | report | serve | monitor | runs | compare | clean | doctor | explain``."""
 
 from __future__ import annotations
 
 import argparse
-import datetime
+import dataclasses
 import io
+import json
 import os
-import re
 import sys
 from pathlib import Path
 
 from ftkit import __version__
 from ftkit.errors import BadInput, FtkitError
 
+START = "00_start.ipynb"
 EPILOG = "Exit codes: 0 done; 1 a stage failed; 2 bad input or not ready; 3 `monitor`: something must be done; 130 stopped by Ctrl-C (run the same command again to go on)."
 
 
@@ -77,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--dry-run", action="store_true", help="only say what would run")
     run.set_defaults(call=_run)
 
-    lab = commands.add_parser("lab", help="open JupyterLab on the notebooks")
+    lab = commands.add_parser("lab", help="open JupyterLab on the start page, or on a project's notebooks")
     lab.add_argument("file", type=_here, nargs="?", help="parameter file: its values are put into copies of the notebooks")
     lab.add_argument("--no-browser", action="store_true")
     lab.add_argument("--port", type=int, default=8888)
@@ -112,11 +113,18 @@ def parser() -> argparse.ArgumentParser:
     monitor.set_defaults(call=_monitor)
 
     listing = commands.add_parser("runs", help="list the runs under outputs/")
+    listing.add_argument("--json", action="store_true", help="for machines")
     listing.set_defaults(call=_runs)
+
+    clean = commands.add_parser("clean", help="delete a run folder; without --yes only say what would be deleted")
+    clean.add_argument("run", type=_here, help="run folder, or parameter file")
+    clean.add_argument("--yes", action="store_true", help="delete it")
+    clean.set_defaults(call=_clean)
 
     against = commands.add_parser("compare", help="two runs: what was set differently, and what came out, question by question")
     against.add_argument("first", type=_here, help="run folder, or parameter file")
     against.add_argument("second", type=_here, help="run folder, or parameter file")
+    against.add_argument("--json", action="store_true", help="for machines")
     against.set_defaults(call=_compare)
 
     doctor = commands.add_parser("doctor", help="say what this machine can do, and what is missing for what")
@@ -143,26 +151,15 @@ def _project(path: str) -> Path:
 
 
 def _new(given: argparse.Namespace) -> None:
-    from ftkit import params, runs
-    from ftkit.data.guess import propose
+    from ftkit import project
 
-    if not re.fullmatch(r"[A-Za-z0-9][\w-]{0,60}", given.name):
-        raise BadInput(f"'{given.name}' cannot be a project's name", where="NAME", todo="use letters, digits, - and _")
     data = _project(given.data)
     test, handbook = (str(_project(x)) if x else "" for x in (given.test_data, given.handbook))
-    target = Path("params") / f"{given.name}.yaml"
-    if target.exists() and not given.force:
-        raise BadInput("is there already", where=str(target), todo="choose another name, or add --force to write over it")
-    for other in (test, handbook):
-        if other and not Path(other).exists():
-            raise BadInput("does not exist", where=other, todo="check the path")
-    guess = propose(data, given.name, test_data=test, handbook=handbook, encoding=given.encoding)
-    comments = "\n".join(
-        ["Written by `ftkit new`. What was guessed:", *(f"- {s}" for s in guess.sentences), "Check the task section first."]
-    )
-    for stage, values in guess.sections.items():
-        params.build(stage, values)
-    runs.write_text(target, params.to_yaml(guess.sections, comments))
+    project.check_name(given.name)
+    if not given.force:
+        project.check_new(given.name)
+    guess = project.guess(given.name, data, test_data=test, handbook=handbook, encoding=given.encoding)
+    target = project.write(given.name, guess.sections, guess.sentences)
     print("\n".join(guess.sentences))
     print(f"Wrote {target}. Check it, then: ftkit run {target}")
 
@@ -187,29 +184,18 @@ def _lab(given: argparse.Namespace) -> None:
     from ftkit import pipeline, runs
     from ftkit.stages import to_project_root
 
-    folder = pipeline.notebooks_folder()
+    folder, first = pipeline.notebooks_folder(), START
     if given.file:
-        folder = _parameterized(_project(given.file))
+        folder, first = pipeline.prepare_all(_project(given.file)), f"{runs.stage_name('task')}.ipynb"
     root = to_project_root().resolve()
     command = [sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={root}", f"--port={given.port}"]
     command += ["--no-browser"] if given.no_browser else []
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    first = (folder / f"{runs.stage_name('task')}.ipynb").resolve()
-    command += [f"--LabApp.default_url=/lab/tree/{first.relative_to(root)}"] if first.is_relative_to(root) else []
+    opened = (folder / first).resolve()
+    command += [f"--LabApp.default_url=/lab/tree/{opened.relative_to(root)}"] if opened.is_relative_to(root) else []
     sys.stdout.flush()
     # This process becomes JupyterLab, so that stopping it stops JupyterLab; its kernels are of this Python.
     os.execve(sys.executable, command, {**pipeline.QUIET, "JUPYTER_PREFER_ENV_PATH": "1", **os.environ})
-
-
-def _parameterized(file: Path) -> Path:
-    """Write copies of the notebooks with a parameter file's values, and return their folder."""
-    from ftkit import params, pipeline, runs
-
-    built = params.load(file)
-    folder = Path(built["task"].run) / "lab"
-    for stage, p in built.items():
-        pipeline.prepare_notebook(stage, p, folder / f"{runs.stage_name(stage)}.ipynb")
-    return folder
 
 
 def _run_folder(path: Path) -> Path:
@@ -231,7 +217,11 @@ def _compare(given: argparse.Namespace) -> None:
 
     first, second = (_run_folder(_project(path)) for path in (given.first, given.second))
     names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
-    print("\n".join(pipeline.lines(pipeline.compare(first, second), names)))
+    found = pipeline.compare(first, second)
+    if given.json:
+        _print_json(dataclasses.asdict(found))
+    else:
+        print("\n".join(pipeline.lines(found, names)))
 
 
 def _report(given: argparse.Namespace) -> None:
@@ -274,30 +264,25 @@ def _monitor(given: argparse.Namespace) -> int:
     return 0 if card.verdict in ("keep", "nothing to watch") else 3
 
 
-def _runs(_: argparse.Namespace) -> None:
+def _runs(given: argparse.Namespace) -> None:
+    from ftkit import pipeline
     from ftkit.stages import to_project_root
 
-    folders = sorted(p for p in (to_project_root() / "outputs").glob("*") if any(p.glob("*/manifest.json")))
-    if not folders:
-        print("no runs yet: ftkit run params/demo.yaml")
-    for folder in folders:
-        print(_run_line(folder))
+    found = pipeline.listing(to_project_root() / "outputs")
+    if given.json:
+        _print_json([run.values() for run in found])
+    else:
+        print("\n".join([run.line() for run in found] or ["no runs yet: ftkit run params/demo.yaml"]))
 
 
-def _run_line(folder: Path) -> str:
-    from ftkit import pipeline, runs
-
-    done = [s for s in runs.STAGES if (folder / s / "manifest.json").exists()]
-    last = max((folder / s / "manifest.json").stat().st_mtime for s in done)
-    verdict = pipeline.key_figure(folder, "decision") if "decision" in done else f"next: {runs.stage_name(_next(done))}"
-    date = datetime.datetime.fromtimestamp(last).strftime("%Y-%m-%d %H:%M")
-    return f"{folder.name:24s} {date}  {len(done)} of {len(runs.STAGES)} stages  {verdict}"
+def _print_json(values: object) -> None:
+    print(json.dumps(values, indent=1, ensure_ascii=False, default=str))
 
 
-def _next(done: list[str]) -> str:
-    from ftkit import runs
+def _clean(given: argparse.Namespace) -> None:
+    from ftkit import pipeline
 
-    return next(s for s in runs.STAGES if s not in done)
+    print(pipeline.remove(_run_folder(_project(given.run)), given.yes))
 
 
 def _doctor(_: argparse.Namespace) -> int:

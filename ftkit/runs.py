@@ -75,6 +75,8 @@ CODE: dict[str, list[str]] = {
     "deployment": ["deployment", "serving", *MODEL_CODE],
     "monitoring": ["monitoring", "watch.py", "demo", "models", "retrieval", "evaluation"],
 }
+LOCK = ".lock"
+"""File of a run folder that is held while a run works on it."""
 PACKAGES = ["torch", "transformers", "peft", "trl", "lancedb", "sentence-transformers", "pandas", "plotly", "papermill"]
 
 
@@ -309,7 +311,7 @@ def locked(run: Path) -> Iterator[None]:
     import fcntl
 
     run.mkdir(parents=True, exist_ok=True)
-    with (run / ".lock").open("w") as handle:
+    with (run / LOCK).open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

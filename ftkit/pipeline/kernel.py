@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ftkit import errors, runs
+from ftkit import errors, params, runs
 from ftkit.errors import BadInput, FtkitError, RunFailed
 from ftkit.params import Parameters
 
@@ -94,6 +94,15 @@ def prepare_notebook(stage: str, p: Parameters, target: Path) -> None:
         str(notebook(stage)), str(target), parameters=p.model_dump(mode="json"), prepare_only=True, kernel_name="python3",
         language="python", progress_bar=False,
     )  # fmt: skip
+
+
+def prepare_all(file: Path) -> Path:
+    """Write copies of all notebooks with a parameter file's values into the run's ``lab`` folder, and return it."""
+    built = params.load(file)
+    folder = Path(built["task"].run) / "lab"
+    for stage, p in built.items():
+        prepare_notebook(stage, p, folder / f"{runs.stage_name(stage)}.ipynb")
+    return folder
 
 
 @contextmanager

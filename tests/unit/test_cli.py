@@ -10,7 +10,7 @@ import pytest
 import yaml
 from made_run import make_run
 
-from ftkit import cli, params
+from ftkit import cli, params, pipeline
 
 ROWS = [("Where is my parcel?", "delivery"), ("I want my money back", "returns"), ("You charged me twice", "billing")]
 
@@ -142,7 +142,7 @@ def test_lab_copies_hold_the_files_values_where_papermill_puts_them(project, mon
     for book in (Path(cli.__file__).parents[1] / "notebooks").glob("*.ipynb"):
         shutil.copy(book, project / "notebooks")
     Path("params/desk.yaml").write_text("task:\n  name: Fellmoor\n")
-    folder = cli._parameterized(Path("params/desk.yaml"))
+    folder = pipeline.prepare_all(Path("params/desk.yaml"))
     import nbformat
 
     book = nbformat.read(folder / "01_task.ipynb", as_version=4)

@@ -20,6 +20,7 @@ LEVEL = {
     "models": 3,
     "triage": 4.5,
     "strategies": 5,
+    "project": 5.5,
     "editions": 5.5,
     "race": 5.5,
     "strength": 5.5,
@@ -31,7 +32,7 @@ LEVEL = {
     "preferences": 5.5,
     "ui": 5,
 }
-LEVEL |= {stage: 4 for stage in STAGES} | {"stages": 6, "pipeline": 7, "doctor": 7, "cli": 8}
+LEVEL |= {stage: 4 for stage in STAGES} | {"stages": 6, "pipeline": 7, "doctor": 7, "start": 7.5, "cli": 8}
 HEAVY = {"torch", "transformers", "trl", "lancedb", "ipywidgets", "peft", "sentence_transformers"}
 
 

@@ -13,6 +13,7 @@ from ftkit import params, runs
 
 ROOT = Path(__file__).parents[2]
 BOOKS = {stage: ROOT / "notebooks" / f"{runs.stage_name(stage)}.ipynb" for stage in runs.STAGES}
+START = ROOT / "notebooks" / "00_start.ipynb"
 MOST_CELLS, MOST_LINES = 14, 16
 EXTRA_KEYS = "metadata.papermill cell.metadata.papermill"
 
@@ -31,7 +32,7 @@ def code_cells(stage):
 
 
 def test_there_is_one_notebook_per_stage_and_no_other():
-    assert sorted((ROOT / "notebooks").glob("*.ipynb")) == sorted(BOOKS.values())
+    assert sorted((ROOT / "notebooks").glob("*.ipynb")) == sorted([*BOOKS.values(), START])
 
 
 def test_the_parameters_cell_is_what_the_model_says(stage):

@@ -1,0 +1,165 @@
+"""The start page: what a click sets stands in the parameter file, and what stands there is shown."""
+
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from made_run import make_run
+
+from ftkit import cli, params, pipeline, project
+from ftkit.start import NEW, Start, data_files, runs_html
+from ftkit.ui.form import Form
+
+ROWS = [("Where is my parcel?", "delivery"), ("I want my money back", "returns"), ("You charged me twice", "billing")]
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """An empty project folder with a file of examples, as the working directory."""
+    for name in ("notebooks", "params"):
+        (tmp_path / name).mkdir()
+    lines = [f"{text} Number {k}.,{label}" for k in range(20) for text, label in ROWS]
+    (tmp_path / "desk.csv").write_text("message,label\n" + "\n".join(lines) + "\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def looked_at(name="desk", file="desk.csv"):
+    page = Start()
+    page.name.value, page.file.value = name, file
+    page.look.click()
+    return page
+
+
+def test_a_file_becomes_the_same_parameters_as_on_the_command_line(desk):
+    assert data_files() == ["desk.csv"]
+    page = looked_at()
+    assert "label" in page.said.value and list(page.forms) == list(params.MODELS)
+    page.save.click()
+    assert "Saved" in page.state.value and page.what.value == "desk"
+    clicked = {stage: p.model_dump() for stage, p in params.load(Path("params/desk.yaml")).items()}
+    assert cli.main(["new", "desk", "--data", "desk.csv", "--force"]) == 0
+    assert clicked == {stage: p.model_dump() for stage, p in params.load(Path("params/desk.yaml")).items()}
+
+
+def test_what_is_changed_is_marked_saved_and_read_back(desk):
+    page = looked_at()
+    form = page.forms["training"]
+    form.fields["num_train_epochs"].value = "3"
+    form.fields["curve_shares"].value = "0.25, 0.5"
+    page.forms["task"].fields["labels"].value = "delivery\nreturns\nbilling, late"
+    assert "changed" in form.notes["num_train_epochs"].value
+    page.save.click()
+    read = params.load(Path("params/desk.yaml"))
+    assert (read["training"].num_train_epochs, read["training"].curve_shares) == (3.0, [0.25, 0.5])
+    assert read["task"].labels == ["delivery", "returns", "billing, late"]
+    again = Start()
+    again.what.value = "desk"
+    again.look.click()
+    assert again.forms["training"].fields["num_train_epochs"].value == "3.0"
+    again.forms["training"].fields["num_train_epochs"].value = "5"
+    again.forms["training"].reset()
+    assert again.forms["training"].fields["num_train_epochs"].value == "3.0"
+    head = Path("params/desk.yaml").read_text().splitlines()[:2]
+    again.save.click()
+    assert Path("params/desk.yaml").read_text().splitlines()[:2] == head, "the comment at the head stays"
+
+
+def test_a_wrong_value_is_told_while_typing_and_keeps_the_buttons_off(desk):
+    page = looked_at()
+    assert not page.save.disabled
+    field = page.forms["data"].fields["test_share"]
+    field.value = "lots"
+    assert "role='alert'" in page.forms["data"].notes["test_share"].value and page.save.disabled and page.go.disabled
+    field.value = "0.7"
+    assert "less than 0.5" in page.forms["data"].notes["test_share"].value
+    field.value = "0.25"
+    assert "alert" not in page.forms["data"].notes["test_share"].value and not page.save.disabled
+    page.forms["task"].fields["enums"].value = "{a: ["
+    assert page.save.disabled
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "told"),
+    [("no name!", "desk.csv", "cannot be a project"), ("desk", "", "no file is named"), ("desk", "gone.csv", "gone.csv")],
+)
+def test_bad_input_is_told_on_the_page(desk, name, file, told):
+    page = looked_at(name, file)
+    assert told in page.state.value and "role='alert'" in page.state.value and not page.forms and page.save.disabled
+
+
+def test_a_name_that_is_taken_is_not_written_over(desk):
+    looked_at().save.click()
+    assert "is there already" in looked_at().state.value
+
+
+def test_every_form_holds_every_parameter_with_its_help():
+    for stage, model in params.MODELS.items():
+        form = Form(stage, {})
+        assert set(form.fields) == set(model.model_fields) - {"run", "seed"}
+        assert form.values() == {} and form.faults() == {}
+        assert all(form.notes[name].value for name in form.fields)
+
+
+def test_the_parameter_files_of_the_project_survive_the_form():
+    for path in sorted((Path(__file__).parents[2] / "params").glob("*.yaml")):
+        sections, read = yaml.safe_load(path.read_text()), params.load(path)
+        for stage in params.MODELS:
+            form = Form(stage, sections.get(stage) or {})
+            assert params.build(stage, form.values()).model_dump(exclude={"run", *INHERITED}) == read[stage].model_dump(exclude={"run", *INHERITED})  # fmt: skip
+
+
+INHERITED = {"base_model", "batch_size", "max_new_tokens", "threads"}
+
+
+def test_a_walk_runs_from_the_page_stops_and_says_so(desk):
+    page = looked_at()
+    page.go.click()
+    assert page.process is not None and page.go.disabled and not page.stop.disabled
+    wait(lambda: "01_task" in page.log.value)
+    page.stop.click()
+    wait(lambda: page.process is None)
+    assert "goes on from here" in page.state.value and not page.go.disabled and page.stop.disabled
+
+
+def wait(done, seconds=120):
+    for _ in range(10 * seconds):
+        if done():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come")
+
+
+def test_runs_are_listed_with_verdict_and_report(desk, capsys):
+    assert "No runs yet" in runs_html()
+    make_run(desk / "outputs" / "first", until="decision")
+    make_run(desk / "outputs" / "<b>", until="task")
+    shown = runs_html()
+    assert "2 runs" in shown and "Use hybrid" in shown and "next: 02_data" in shown and "<b></td>" not in shown
+    assert cli.main(["runs", "--json"]) == 0
+    told = yaml.safe_load(capsys.readouterr().out)
+    assert {run["name"] for run in told} == {"first", "<b>"} and all(run["mib"] > 0 for run in told)
+
+
+def test_clean_deletes_a_run_only_when_it_is_sure_and_nothing_else(desk, capsys):
+    run = make_run(desk / "outputs" / "first", until="data")
+    assert cli.main(["clean", "outputs/first"]) == 0 and run.exists()
+    assert "Would delete" in capsys.readouterr().out
+    assert cli.main(["clean", "params", "--yes"]) == 2 and Path("params").is_dir()
+    assert cli.main(["clean", "outputs/first", "--yes"]) == 0 and not run.exists()
+
+
+def test_a_run_that_works_is_not_deleted(desk):
+    from ftkit import runs
+    from ftkit.errors import Busy
+
+    run = make_run(desk / "outputs" / "first", until="task")
+    with runs.locked(run), pytest.raises(Busy):
+        pipeline.remove(run, True)
+    assert (run / "task" / "manifest.json").exists()
+
+
+def test_new_is_the_first_choice_and_projects_follow(desk):
+    looked_at().save.click()
+    assert list(Start().what.options) == [NEW, "desk"] and project.known() == ["desk"]
