@@ -188,7 +188,15 @@ def _lab(given: argparse.Namespace) -> None:
     if given.file:
         folder, first = pipeline.prepare_all(_project(given.file)), f"{runs.stage_name('task')}.ipynb"
     root = to_project_root().resolve()
-    command = [sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={root}", f"--port={given.port}"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter",
+        "lab",
+        f"--ServerApp.root_dir={root}",
+        f"--port={given.port}",
+        "--LabApp.news_url=None",
+    ]
     command += ["--no-browser"] if given.no_browser else []
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     opened = (folder / first).resolve()

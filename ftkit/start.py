@@ -72,7 +72,17 @@ class Start:
         self.switching = False
         self.what.observe(self._chosen, names="value")
         self.box = widgets.VBox(
-            [self.what, self.asked, self.look, self.said, self.steps, self.actions, self.state, self.log, self.listed]
+            [
+                self.what,
+                self.asked,
+                widgets.HBox([self.look]),
+                self.said,
+                self.steps,
+                self.actions,
+                self.state,
+                self.log,
+                self.listed,
+            ]
         )
         self._enable()
 
@@ -237,7 +247,7 @@ def runs_html() -> str:
         for run in found
     ).replace("<td", "<td valign='top'")
     return (
-        f"<div style='font-family:{theme.FONT};overflow-x:auto'><p><b>{len(found)} runs</b>, the latest first</p>"
+        f"<div style='font-family:{theme.FONT};overflow-x:auto'><p><b>{len(found)} run{'s' * (len(found) > 1)}</b>, the latest first</p>"
         f"<table style='font-size:13px;border-spacing:.8em .2em'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

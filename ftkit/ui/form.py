@@ -112,9 +112,9 @@ class Form:
         faults, now = self.faults(), self.raw()
         for name, note in self.notes.items():
             field = self.model.model_fields[name]
-            other = _text(now[name]) != _text(field.default)
-            mark = f" <b style='color:{theme.ACCENT}'>changed</b> from {html.escape(_text(field.default) or 'nothing')}"
-            said = html.escape(str(field.description)) + (mark if other and name not in faults else "")
+            was = _text(self.given.get(name, field.default))
+            mark = f" <b style='color:{theme.ACCENT}'>changed</b> from {html.escape(was.replace(chr(10), ', ') or 'nothing')}"
+            said = html.escape(str(field.description)) + (mark if _text(now[name]) != was and name not in faults else "")
             if name in faults:
                 said = f"<span role='alert' style='color:{theme.BAD}'>{html.escape(faults[name])}</span> · {said}"
             text = f"<span style='color:{theme.MUTED};font:12px/1.35 {theme.FONT};overflow-wrap:anywhere'>{said}</span>"

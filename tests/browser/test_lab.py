@@ -64,8 +64,8 @@ def wait_for(url, server):
     raise AssertionError("JupyterLab did not answer within two minutes")
 
 
-def run_all(page, address, manifest):
-    """Open a notebook, run all its cells, and wait for its stage's manifest."""
+def open_and_run(page, address):
+    """Open a notebook and run all its cells."""
     page.goto(address)
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
     page.wait_for_selector(".jp-NotebookPanel-toolbar", timeout=60_000)
@@ -73,6 +73,11 @@ def run_all(page, address, manifest):
     page.keyboard.press("Escape")
     page.click("text=Run >> nth=0")
     page.click("text=Run All Cells")
+
+
+def run_all(page, address, manifest):
+    """Open a notebook, run all its cells, and wait for its stage's manifest."""
+    open_and_run(page, address)
     for _ in range(360):
         if manifest.exists():
             return
@@ -107,3 +112,28 @@ def test_doubtful_rows_are_reviewed_by_keyboard_alone(chromium, lab, project, tm
     assert len(lines) == 3 and sorted(d.action for d in decided.values()) == ["keep", "redact"], "the second one was decided anew"
     queue = (folder / "review.csv").read_text(encoding="utf-8-sig")
     assert all(key in queue for key in decided)
+
+
+def test_a_project_is_made_by_clicks_alone_and_equals_the_command_line(chromium, lab, project, tmp_path):
+    rows = [("Where is my parcel?", "delivery"), ("I want my money back", "returns"), ("You charged me twice", "billing")]
+    lines = [f"{text} Number {k}.,{label}" for k in range(30) for text, label in rows]
+    (project / "tickets.csv").write_text("message,label\n" + "\n".join(lines) + "\n")
+    page = chromium.new_context(viewport={"width": 1280, "height": 1500}).new_page()
+    open_and_run(page, f"{lab}/lab/tree/notebooks/00_start.ipynb?token={TOKEN}")
+    page.get_by_label("Project name", exact=True).fill("tickets", timeout=90_000)
+    page.get_by_label("File of examples", exact=True).fill("tickets.csv")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Look at it").click()
+    page.wait_for_selector("text=What was guessed. Check it", timeout=30_000)
+    page.get_by_label("tone", exact=True).or_(page.get_by_label("instruction", exact=True)).first.fill("Which desk is it for?")
+    page.screenshot(path=tmp_path / "start.png")
+    page.get_by_role("button", name="Save the settings").click()
+    page.wait_for_selector("text=Saved params/tickets.yaml", timeout=30_000)
+    clicked = (project / "params" / "tickets.yaml").read_text()
+    command = [sys.executable, "-m", "ftkit.cli", "new", "tickets", "--data", "tickets.csv", "--force"]
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
+    typed = (project / "params" / "tickets.yaml").read_text()
+    assert [line for line in clicked.splitlines() if "instruction:" not in line] == [
+        line for line in typed.splitlines() if "instruction:" not in line
+    ]
+    assert "instruction: Which desk is it for?" in clicked
