@@ -93,8 +93,8 @@ class Race:
     def gain(self) -> Estimate:
         """Return the winner's gain over the first prompt, with an interval that holds for all comparisons at once (Bonferroni)."""
         after, before = (self.scores[name] for name in (self.best(), self.trials[0].prompt.name))
-        right = [s["correct"].astype(float).tolist() for s in (after, before)]
-        return paired_difference(*right, before["group"].tolist(), 4000, alpha=ALPHA / max(1, len(self.trials) - 1))
+        right, first = (s["correct"].astype(float).tolist() for s in (after, before))
+        return paired_difference(right, first, before["group"].tolist(), 4000, alpha=ALPHA / max(1, len(self.trials) - 1))
 
 
 def plan(kinds: Sequence[int], items: int, budget: int, once: int = 0) -> list[int]:
@@ -210,6 +210,6 @@ def _halved(kind: Sequence[Prompt], found: Race, items: int) -> tuple[list[Promp
 
 
 def _worse(scores: Any, leader: Any, compared: int) -> bool:
-    right = [s["correct"].astype(float).tolist() for s in (leader, scores)]
-    e = paired_difference(*right, scores["group"].tolist(), 1000, alpha=ALPHA / compared)
+    best, right = (s["correct"].astype(float).tolist() for s in (leader, scores))
+    e = paired_difference(best, right, scores["group"].tolist(), 1000, alpha=ALPHA / compared)
     return e.low > 0

@@ -99,7 +99,7 @@ def look(
         right = {how: _right(card, text, output) for how, text in texts.items()}
         usable = parse(card, texts["both"]).format != "failed"
         for name in right["plain"]:
-            at = {how: right[how][name] for how in ASKED}
+            at: dict[Asked, bool] = {how: right[how][name] for how in ASKED}
             if at["plain"]:
                 found.right, found.harmed = found.right + 1, found.harmed + (not at["given"])
                 continue

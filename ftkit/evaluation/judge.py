@@ -124,6 +124,12 @@ def corrected_difference(e: Estimate, check: JudgeCheck, most: float = 1.0) -> E
     )
 
 
+def worth(e: Estimate) -> int:
+    """Return how many answers graded by hand would give an interval as narrow as this one."""
+    half, share = (e.high - e.low) / 2, min(0.95, max(0.05, e.value))
+    return round(share * (1 - share) * (Z / half) ** 2) if half else e.n
+
+
 def corrected(result: Evaluation, check: JudgeCheck | None) -> Evaluation:
     """Return the evaluation with accuracies and differences corrected for the judge's errors; without a judge as it is."""
     if check is None:
@@ -136,5 +142,8 @@ def corrected(result: Evaluation, check: JudgeCheck | None) -> Evaluation:
         f"ones right and {check.specificity.value:.0%} of the wrong ones wrong (kappa {check.kappa:.2f}); shares and differences are corrected "
         f"for that, and intervals hold it. In {check.disagreement:.0%} of the labelled answers its verdict changed with the order of answer and reference."
     )
+    if results:
+        least = min(results, key=lambda r: worth(r.accuracy))
+        told += f" So corrected, the {least.accuracy.n} judged answers of '{least.spec.name}' tell as much as {worth(least.accuracy)} graded by hand."
     update = {"results": results, "comparisons": comparisons, "effects": effects, "judge": check, "notes": [told, *result.notes]}
     return result.model_copy(update=update)

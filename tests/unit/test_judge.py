@@ -158,6 +158,7 @@ def test_free_text_is_scored_by_the_judge_and_corrected(server, tmp_path):
     assert (
         result.judge == check and "kappa 1.00" in result.notes[0] and result.comparisons[0].difference.value == pytest.approx(0.6)
     )
+    assert "graded by hand" in result.notes[0] and judge.worth(one) < judge.worth(before) < 30
     assert evaluation.corrected(plain, None) is plain
 
 
