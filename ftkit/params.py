@@ -192,6 +192,11 @@ class TrainingParameters(ModelParameters):
     method: Literal["lora", "qlora", "full"] = Field(
         default="lora", description="lora (adapter), qlora (adapter, learnt on a quantised base) or full (all weights)"
     )
+    adapter: str = Field(
+        default="",
+        description="folder of weights that another tool trained on 05's handed-over files: an adapter, or a whole model; empty: train here",
+    )
+    adapter_hours: float = Field(default=0.0, ge=0, description="hours that this took there, for the costs")
     num_train_epochs: float = Field(default=8.0, gt=0, description="passes over the training examples, at most")
     learning_rate: float = Field(default=2.0e-3, gt=0, lt=1, description="peak learning rate")
     per_device_train_batch_size: int = Field(default=16, ge=1, description="examples per step")
@@ -243,7 +248,9 @@ class TrainingParameters(ModelParameters):
         return value
 
     def external(self) -> list[Path]:
-        return super().external() + [Path(p) for p in (self.general_data, self.machines, self.general_questions) if p]
+        return super().external() + [
+            Path(p) for p in (self.general_data, self.machines, self.general_questions, self.adapter) if p
+        ]
 
 
 class PreferenceParameters(ModelParameters):

@@ -184,7 +184,7 @@ def _expectation(choice: Choice, case: Case, suitability: Suitability | None) ->
 
 def _measured(case: Case) -> list[Any]:
     s = case.setting(case.p)
-    return measured(s.training_s, s.parameters, s.examples)
+    return measured(s.training_s, s.parameters, s.examples, bool(case.training and case.training.elsewhere))
 
 
 def flips(case: Case) -> list[Flip]:

@@ -83,11 +83,17 @@ def _fault(name: str, value: float) -> str:
     return ""
 
 
-def measured(seconds: float, parameters: int, examples: int) -> list[Price]:
+def measured(seconds: float, parameters: int, examples: int, elsewhere: bool = False) -> list[Price]:
     """Return the measured figures that enter the costs, marked as such."""
     source = "measured in this run"
     return [
-        Price(name="training_seconds", value=seconds, unit="seconds", origin="measured", source=source),
+        Price(
+            name="training_seconds",
+            value=seconds,
+            unit="seconds",
+            origin="given" if elsewhere else "measured",
+            source="trained elsewhere: training.adapter_hours" if elsewhere else source,
+        ),
         Price(name="model_parameters", value=float(parameters), unit="parameters", origin="measured", source=source),
         Price(name="examples_for_tuning", value=float(examples), unit="examples", origin="measured", source=source),
     ]

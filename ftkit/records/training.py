@@ -52,6 +52,7 @@ class TrainingCard(Record):
 
     method: Literal["lora", "qlora", "full"]
     variant: str = Field(default="", description="the method in words, with its variants")
+    elsewhere: bool = Field(default=False, description="whether another tool trained it; time is then as the user gave it")
     base: str
     base_sha256: str
     adapter: str = Field(description="folder of the adapter, relative to the run folder")

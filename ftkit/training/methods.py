@@ -76,7 +76,7 @@ def model_to_train(base: LocalModel, p: TrainingParameters) -> Any:
     The full weights leave memory first, so that a base trains where they would not fit beside their copy. ``base`` must
     not be asked anything after.
     """
-    if p.method != "qlora":
+    if p.method != "qlora" or p.adapter:
         return base.model
     import gc
 

@@ -70,6 +70,8 @@ class _Peak:
 def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], p: TrainingParameters) -> Rehearsal:  # fmt: skip
     """Go once through all that a training does, on two batches and with a learning rate of 0: no weight changes.
 
+    Nothing is rehearsed, and all figures are 0, where the weights were trained elsewhere.
+
     Args:
         model: The model to train, without an adapter; quantised for ``qlora``.
         tokenizer: Its tokenizer.
@@ -83,6 +85,8 @@ def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validatio
     """
     import torch
 
+    if p.adapter:
+        return Rehearsal(0.0, 0.0, 0.0, 0.0)
     if not train_set or not validation_set:
         raise BadInput("there are no training or validation examples", where="training", todo="see 02_data's splits")
     began, size = time.monotonic(), p.per_device_train_batch_size

@@ -20,6 +20,7 @@ from ftkit.models.weights import fingerprint
 from ftkit.params import TrainingParameters
 from ftkit.records import TrainingCard, TrainPoint
 from ftkit.runs import peak_memory_gib, write_record, write_text
+from ftkit.training.adopt import adopt
 from ftkit.training.encode import Encoded, loss_sample
 from ftkit.training.keep import save_weights
 from ftkit.training.methods import variant, wrap_lora
@@ -37,6 +38,8 @@ class TrainingPlan:
     Attributes:
         folder: Where checkpoints and the adapter go; a second call with the same folder and plan resumes.
         prompt: Name of the prompt that the examples were shown with, for the record.
+        adapter: Folder of weights that were trained elsewhere; empty: train here.
+        adapter_hours: What that took there.
     """
 
     folder: Path
@@ -52,6 +55,8 @@ class TrainingPlan:
     early_stopping_patience: int = 2
     seed: int = 7
     prompt: str = ""
+    adapter: str = ""
+    adapter_hours: float = 0.0
 
 
 def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPlan:
@@ -66,6 +71,8 @@ def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPl
         "use_rslora",
         "use_dora",
         "quantization_bits",
+        "adapter",
+        "adapter_hours",
     )
     chosen = {name: getattr(p, name) for name in (*names, "early_stopping_patience", "seed")}
     return TrainingPlan(folder=folder, prompt=prompt, **chosen)
@@ -100,6 +107,11 @@ def train(
     """
     if not train_set or not validation_set:
         raise BadInput("there are no training or validation examples", where="training", todo="see 02_data's splits")
+    if plan.adapter:
+        return adopt(
+            model, tokenizer, train_set, validation_set, Path(plan.adapter), plan.folder, base=base, base_folder=base_folder,
+            general_examples=general_examples, hours=plan.adapter_hours, prompt=plan.prompt,
+        )  # fmt: skip
     base_sha256 = fingerprint(base_folder)
     kept = _open(plan, train_set, validation_set, base_sha256)
     if kept is not None:

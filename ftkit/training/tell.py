@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ftkit.params import TrainingParameters
 from ftkit.records import TrainingCard
+from ftkit.training.adopt import trained_on
 from ftkit.training.encode import IGNORED, Encoded
 from ftkit.training.methods import variant
 from ftkit.training.plan import Offer, proposed
@@ -63,14 +65,22 @@ def learned(card: TrainingCard, *notes: str) -> tuple[str, list[str]]:
     return said[card.verdict], [
         f"Loss per answer token on validation: {card.log[0].validation_loss:.2f} before, {card.best_validation_loss:.3g} for the kept checkpoint.",
         f"{card.variant or card.method}: {card.trainable_parameters:,} weights were trained, {share:.1%} of the base's {card.parameters:,}.",
-        f"It took {card.duration_s:.0f} s for {card.tokens:,} tokens, and {card.peak_memory_gib:.1f} GiB at its peak.",
-        *notes,
+        _took(card),
+        *(note for note in notes if note),
         f"What to change: {card.advice}.",
     ]
 
 
+def _took(card: TrainingCard) -> str:
+    if card.elsewhere:
+        return f"Another tool trained it; {card.duration_s / 3600:g} hours are counted for that, as training.adapter_hours says."
+    return f"It took {card.duration_s:.0f} s for {card.tokens:,} tokens, and {card.peak_memory_gib:.1f} GiB at its peak."
+
+
 def told(trial: Rehearsal, found: Sequence[Offer], p: TrainingParameters) -> str:
     """Return what the rehearsal measured, and which method the figures speak for."""
+    if p.adapter:
+        return f"Nothing is trained or rehearsed here: {p.adapter} holds what another tool learnt. {trained_on(Path(p.adapter))}"
     method, why = proposed(found)
     mine = next(o for o in found if o.need.method == p.method)
     same = "as chosen" if method == p.method else f"chosen is {variant(p)}"
@@ -82,5 +92,7 @@ def told(trial: Rehearsal, found: Sequence[Offer], p: TrainingParameters) -> str
 
 def expected(trial: Rehearsal, card: TrainingCard) -> str:
     """Return how the time that the rehearsal expected compares with what was spent."""
+    if card.elsewhere:
+        return ""
     minutes = card.tokens / trial.tokens_per_s / 60
     return f"The rehearsal's speed gives {minutes:.1f} min for these tokens; it took {card.duration_s / 60:.1f}, validation included."

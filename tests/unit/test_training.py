@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from ftkit.training import (
     encode_conversation,
     general_mix,
     hand_over,
+    learned,
     lora_parameters,
     loss_sample,
     machines,
@@ -27,6 +29,7 @@ from ftkit.training import (
     proposed,
     provider_faults,
     rehearse,
+    told,
     train,
     variant,
     wrap_lora,
@@ -474,3 +477,69 @@ def test_a_bad_line_of_general_data_is_named(tmp_path, line):
     path = general_file(tmp_path, [json.dumps({"prompt": "a", "response": "b"}), line])
     with pytest.raises(BadInput, match="line 2"):
         general_mix(TrainingParameters(general_data=path), 100)
+
+
+def elsewhere(source, target):
+    """Copy weights as another tool leaves them: without this project's note and without a tokenizer."""
+    target.mkdir()
+    for path in source.iterdir():
+        if path.suffix == ".safetensors" or path.name in ("adapter_config.json", "config.json"):
+            shutil.copy2(path, target / path.name)
+    return target
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_weights_that_another_tool_trained_come_back_in(parts, tmp_path, method):
+    own = run(parts, tmp_path / "own", method=method)
+    source = elsewhere(tmp_path / "own" / "adapter", tmp_path / "there")
+    card = run(parts, tmp_path / "stage", method="lora", adapter=str(source), adapter_hours=2.5)
+    assert card.elsewhere and card.method == method and "trained elsewhere" in card.variant and card.duration_s == 9000
+    assert card.trainable_parameters == own.trainable_parameters and card.steps == 0 and card.verdict == "learnt"
+    assert card.log[0].validation_loss == pytest.approx(own.log[0].validation_loss, rel=1e-4)
+    assert card.best_validation_loss == pytest.approx(own.best_validation_loss, rel=1e-4)
+    texts = []
+    for folder in (tmp_path / "own", tmp_path / "stage"):
+        model = LocalModel(str(parts.folder), adapter=folder / "adapter", max_new_tokens=16)
+        texts.append([r.text for r in model.answer([lesson(i)[0] for i in range(6)])])
+    assert texts[0] == texts[1]
+    assert "2.5 hours are counted" in str(learned(card)) and "Nothing is trained" in told_of(source)
+    again = run(parts, tmp_path / "stage", method="lora")
+    assert not again.elsewhere and again.steps > 0, "without it, the training runs here"
+
+
+def told_of(source):
+    return told(
+        rehearse(None, None, [], [], TrainingParameters(adapter=str(source))), [], TrainingParameters(adapter=str(source))
+    )
+
+
+def test_weights_of_another_base_or_kind_are_refused(parts, tiny_checkpoint, tmp_path):
+    run(parts, tmp_path / "own")
+    source = elsewhere(tmp_path / "own" / "adapter", tmp_path / "there")
+    before = sorted((tmp_path / "own" / "adapter").iterdir())
+
+    def refused(weights, match, **more):
+        with pytest.raises(BadInput, match=match):
+            run(SimpleNamespace(**{**vars(parts), **more}), tmp_path / "own", adapter=str(weights))
+        assert sorted((tmp_path / "own" / "adapter").iterdir()) == before, "what was there stays"
+
+    refused(tmp_path / "gone", "no such folder")
+    (tmp_path / "pickle").mkdir()
+    shutil.copy2(source / "adapter_config.json", tmp_path / "pickle")
+    (tmp_path / "pickle" / "adapter_model.bin").write_bytes(b"x")
+    refused(tmp_path / "pickle", "pickle")
+    config = json.loads((source / "adapter_config.json").read_text())
+    (source / "adapter_config.json").write_text(json.dumps(config | {"peft_type": "IA3"}))
+    refused(source, "kind IA3")
+    (source / "adapter_config.json").write_text(json.dumps(config))
+    shutil.copy2(tmp_path / "own" / "adapter" / "base.json", source)
+    other = tiny_checkpoint("qwen3")
+    refused(source, "other weights", folder=other)
+    refused(other, "model_type")
+
+
+def test_weights_that_learnt_nothing_are_told(parts, tmp_path):
+    from ftkit.training.adopt import _verdict
+
+    assert _verdict(2.0, 2.1)[0] == "diverged" and "chat template" in _verdict(2.0, 2.1)[1]
+    assert _verdict(2.0, 1.95)[0] == "underfit" and _verdict(2.0, 0.5)[0] == "learnt"

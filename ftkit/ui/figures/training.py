@@ -104,6 +104,8 @@ def curve(card: TrainingCard) -> Any:
     title = f"{WORDS[card.verdict]}: validation loss went from {first:.2f} to {card.best_validation_loss:.2g}"
     spent = f"{card.duration_s / 60:.1f} minutes" if card.duration_s >= 90 else f"{card.duration_s:.0f} seconds"
     early = ", stopped early" if card.stopped_early else ""
+    if card.elsewhere:
+        return theme.style(figure, title, f"{card.variant}; the loss of the base and of these weights", height=330)
     return theme.style(
         figure,
         title,
