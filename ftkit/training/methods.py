@@ -63,6 +63,11 @@ def load_quantised(folder: str, bits: int) -> Any:
             model: Any = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=kind, quantization_config=config, use_safetensors=True, trust_remote_code=False, **place
             )
+            for module in model.modules():
+                # bitsandbytes would repack the weights at the first evaluation on a CPU with AVX512-BF16, for good and in
+                # bfloat16: the training would go on from other weights than it began with.
+                if hasattr(module, "support_avx512bf16_for_cpu"):
+                    module.support_avx512bf16_for_cpu = False
             return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise BadInput(

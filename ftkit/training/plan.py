@@ -223,7 +223,12 @@ def offers(
         on_gpu: Whether this machine has a GPU.
         tokens_per_s: Speed of the chosen method here, measured by the rehearsal.
         rented: Machines to choose from.
+
+    Returns:
+        The offers; none where the weights were trained elsewhere.
     """
+    if p.adapter:
+        return []
     tokens = p.num_train_epochs * sum(len(e.input_ids) for e in examples)
     elsewhere = {n.method: n for n in needs(config, examples, p, True)}
     parameters, found = parameters_of(config), []
@@ -267,7 +272,7 @@ def proposed(found: Sequence[Offer]) -> tuple[str, str]:
 
 def rows(found: Sequence[Offer], chosen: str) -> list[dict[str, str]]:
     """Return the offers as rows of a table; ``chosen`` is the method that the parameters name."""
-    return [
+    return [{"method": "trained elsewhere"}] if not found else [
         {
             "method": o.need.method + (" (chosen)" if o.need.method == chosen else ""),
             "weights that change": f"{o.need.trainable:,} ({o.need.share:.1%})",
