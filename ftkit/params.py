@@ -192,6 +192,7 @@ class TrainingParameters(ModelParameters):
     method: Literal["lora", "qlora", "full"] = Field(
         default="lora", description="lora (adapter), qlora (adapter, learnt on a quantised base) or full (all weights)"
     )
+    elsewhere: bool = Field(default=False, description="write the files for another tool and stop there: it trains")
     adapter: str = Field(
         default="",
         description="folder of weights that another tool trained on 05's handed-over files: an adapter, or a whole model; empty: train here",

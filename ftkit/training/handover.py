@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from ftkit.errors import FtkitError
 from ftkit.models.chat import Messages
 from ftkit.params import TrainingParameters
 from ftkit.runs import write_text
@@ -35,6 +36,9 @@ def hand_over(folder: Path, p: TrainingParameters, train: Sequence[Lesson], vali
 
     Returns:
         The names of the files.
+
+    Raises:
+        FtkitError: Another tool shall train (``training.elsewhere``), and its weights are not here yet.
     """
     shutil.rmtree(folder, ignore_errors=True)
     files = {
@@ -44,6 +48,11 @@ def hand_over(folder: Path, p: TrainingParameters, train: Sequence[Lesson], vali
     }  # fmt: skip
     for name, text in files.items():
         write_text(folder / name, text)
+    if p.elsewhere and not p.adapter:
+        raise FtkitError(
+            "the files for another tool are written, and nothing is trained here (training.elsewhere)", where=str(folder),
+            todo="train with one of its configurations, put the folder of the weights into training.adapter, and run this again",
+        )  # fmt: skip
     return sorted(files)
 
 

@@ -543,3 +543,11 @@ def test_weights_that_learnt_nothing_are_told(parts, tmp_path):
 
     assert _verdict(2.0, 2.1)[0] == "diverged" and "chat template" in _verdict(2.0, 2.1)[1]
     assert _verdict(2.0, 1.95)[0] == "underfit" and _verdict(2.0, 0.5)[0] == "learnt"
+
+
+def test_another_tool_may_train_and_this_one_stops_with_the_files_written(tmp_path):
+    lessons, p = [lesson(i) for i in range(12)], TrainingParameters(elsewhere=True)
+    with pytest.raises(FtkitError, match="files for another tool are written"):
+        hand_over(tmp_path / "handover", p, lessons, lessons[:2])
+    assert (tmp_path / "handover" / "axolotl.yaml").exists() and not provider_faults(tmp_path / "handover" / "train.jsonl")
+    assert hand_over(tmp_path / "handover", p.model_copy(update={"adapter": "there"}), lessons, lessons[:2])
