@@ -265,7 +265,7 @@ def browser_html(table: Any, strategies: list[str], limit: int = 60) -> str:
     head = "".join(f"<th>{html.escape(h)}</th>" for h in ["question", "right answer", *strategies])
     body = "".join(_browser_row(row, strategies) for row in rows)
     return (
-        f"<style>{BROWSER_CSS}{rules}</style><div class='ib'>{buttons}<div style='overflow-x:auto'><table><thead><tr>{head}</tr></thead>"
+        f"<style>{BROWSER_CSS}{rules}</style><div class='ib'>{buttons}<div style='overflow-x:auto' tabindex='0' role='region' aria-label='Answers of all strategies side by side'><table><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div></div>"
     )
 
@@ -303,7 +303,7 @@ BROWSER_CSS = (
     ".ib th,.ib td{padding:.35em .6em;border-bottom:1px solid rgba(127,127,127,.3);text-align:left!important;vertical-align:top;"
     "min-width:92px;max-width:220px;white-space:pre-wrap;overflow-wrap:anywhere}"
     f".ib .ok{{border-left:4px solid {theme.GOOD}}}.ib .no{{border-left:4px solid {theme.BAD}}}"
-    f".ib .m{{display:block;font-weight:600;font-size:11px}}.ib .ok .m{{color:{theme.GOOD}}}.ib .no .m{{color:{theme.BAD}}}"
+    f".ib .m{{display:block;font-weight:600;font-size:11px}}.ib .ok .m{{color:var(--good,{theme.GOOD})}}.ib .no .m{{color:var(--bad,{theme.BAD})}}"
 )
 
 
