@@ -256,6 +256,7 @@ def create_app(
     app.state.server = server
     _errors(app, server)
     _routes(app, server)
+    _documented(app)
     return app
 
 
@@ -291,15 +292,34 @@ def served_at_once(server: Server) -> int:
     return max(1, server.served.bundle.batch_size)
 
 
+BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": ChatRequest.model_json_schema(ref_template="#/components/schemas/{model}")}}}
+}  # fmt: skip
+"""What the documentation tells of a request; it is read by hand, so that a slow or large one is stopped on the way."""
+TURNS = BODY["requestBody"]["content"]["application/json"]["schema"].pop("$defs")
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "not a question that this server answers: the message names the field"}, 401: {"description": "the bearer token is missing or wrong"},
+    404: {"description": "no such model"}, 408: {"description": "the body came too slowly"}, 413: {"description": "the body is too large"},
+    429: {"description": "too many questions wait; Retry-After says how long"}, 502: {"description": "the model behind this server gave no answer"},
+    503: {"description": "the server cannot answer now"}, 504: {"description": "no answer in time"},
+}  # fmt: skip
+
+
+def _documented(app: FastAPI) -> None:
+    """Add the parts of a request to the server's own OpenAPI document."""
+    document = app.openapi()
+    document.setdefault("components", {}).setdefault("schemas", {}).update(TURNS)
+
+
 def _routes(app: FastAPI, server: Server) -> None:
     name = server.served.bundle.name
 
-    @app.post("/v1/chat/completions")
+    @app.post("/v1/chat/completions", openapi_extra=BODY, responses=ANSWERS)
     async def chat(request: Request) -> Response:
         server.allow(request)
         return await server.answer(read(await server.body(request)))
 
-    @app.get("/v1/models")
+    @app.get("/v1/models", responses={401: ANSWERS[401]})
     async def models(request: Request) -> dict[str, Any]:
         server.allow(request)
         names = [name, *([name + RAW] if server.served.bundle.form != "endpoint" else [])]
@@ -309,13 +329,13 @@ def _routes(app: FastAPI, server: Server) -> None:
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/ready")
+    @app.get("/ready", responses={503: {"description": "not ready"}})
     async def ready() -> JSONResponse:
         return JSONResponse(
             {"ready": server.ready, "waiting": server.batcher.queue.qsize()}, status_code=200 if server.ready else 503
         )
 
-    @app.get("/metrics")
+    @app.get("/metrics", responses={401: ANSWERS[401]})
     async def metrics(request: Request) -> PlainTextResponse:
         server.allow(request)
         return PlainTextResponse(server.metrics.text(server.batcher.queue.qsize()), media_type="text/plain; version=0.0.4")

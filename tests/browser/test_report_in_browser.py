@@ -95,7 +95,9 @@ def test_without_scripts_the_figures_are_there_as_tables(chromium, file):
 def test_axe_finds_no_violation(chromium, file, dark):
     from axe_playwright_python.sync_playwright import Axe
 
-    context = chromium.new_context(color_scheme="dark" if dark else "light", bypass_csp=True, viewport={"width": 1200, "height": 900})
+    context = chromium.new_context(
+        color_scheme="dark" if dark else "light", bypass_csp=True, viewport={"width": 1200, "height": 900}
+    )
     page = context.new_page()
     page.goto(file.as_uri())
     page.wait_for_selector("html[data-drawn]", state="attached", timeout=90_000)

@@ -11,8 +11,11 @@ from pathlib import Path
 import httpx
 import openai
 import pytest
+import schemathesis
 import torch
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ftkit import deployment
 from ftkit.cli import main
@@ -421,3 +424,41 @@ def test_serving_a_run_without_an_export_says_what_to_run(tmp_path, capsys):
 def test_hashes_leave_the_record_out_and_sizes_add_up(served):
     assert exporting.RECORD not in served.bundle.files and "README.md" in served.bundle.files
     assert deployment.size_mib(served.folder) > 0
+
+
+def test_no_request_of_the_servers_own_document_gets_a_server_error(server):
+    document, asked = schemathesis.openapi.from_url(server[0].removesuffix("/v1") + "/openapi.json"), set()
+    for operation in document.get_all_operations():
+
+        @given(operation.ok().as_strategy())
+        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        def ask(case):
+            answer = case.call(headers={"Authorization": "Bearer secret"})
+            asked.add((case.path, answer.status_code))
+            assert answer.status_code in {200, 400, 404, 405, 413}, answer.text
+            assert answer.status_code in (200, 405) or "error" in answer.json()
+
+        ask()
+    assert {path for path, _ in asked} >= {"/v1/chat/completions", "/v1/models", "/health", "/ready", "/metrics"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4), max_leaves=12,
+)  # fmt: skip
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            sorted(["model", "messages", "stream", "logprobs", "response_format", "max_tokens", "n", "stop", "tools"])
+        ),
+        JSON,
+    )
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_body_whatsoever_gets_a_server_error(server, body):
+    answer = httpx.post(
+        f"{server[0]}/chat/completions", json={"model": "desk", **body}, headers={"Authorization": "Bearer secret"}
+    )
+    assert answer.status_code in {200, 400, 404, 413}, answer.text
