@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -234,7 +235,15 @@ def test_more_questions_than_may_wait_get_429_with_the_time_to_wait_and_the_othe
     assert all(int(r.headers["Retry-After"]) >= 1 for r in found if r.status_code == 429)
 
 
-def test_streams_beyond_the_room_get_429_and_leave_their_place_when_they_end(served):
+def test_streams_beyond_the_room_get_429_and_leave_their_place_when_they_end(served, monkeypatch):
+    whole = served.model.stream
+
+    def slow(*given, **more):  # the tiny model answers before the next client has asked
+        time.sleep(0.1)
+        return whole(*given, **more)
+
+    monkeypatch.setattr(served.model, "stream", slow)
+
     def ask(client):
         return client.chat.completions.create(model="desk", messages=[{"role": "user", "content": "x"}], stream=True)
 
