@@ -55,6 +55,9 @@ class TaskParameters(Parameters):
         default={"category": ["delivery", "returns", "billing", "product", "account"], "urgency": ["low", "normal", "high"]},
         description="allowed values of a field",
     )  # fmt: skip
+    output_schema: str = Field(
+        default="", description="file with a JSON Schema (2020-12) that every record must keep to, for kind fields; empty: none"
+    )
     tone: str = Field(default="short, factual", description="tone wanted")
     max_words: int = Field(default=60, ge=0, description="longest answer in words; 0: no limit")
     forbidden_regex: str = Field(
@@ -88,6 +91,9 @@ class TaskParameters(Parameters):
         default=10.0, gt=0, le=100, description="difference in accuracy that would change your mind, in percentage points"
     )
 
+    def external(self) -> list[Path]:
+        return [Path(self.output_schema)] if self.output_schema else []
+
 
 class DataParameters(Parameters):
     """02_data: is our data good enough?"""
@@ -117,6 +123,10 @@ class DataParameters(Parameters):
     )
     personal_data: Literal["show", "redact", "drop"] = Field(
         default="show", description="rows with personal data: show (into the review queue), redact (pseudonyms) or drop"
+    )
+    repair: bool = Field(
+        default=False,
+        description="mend answers that are nearly JSON (trailing comma, quotes, ...); each is written to repaired.jsonl",
     )
     names_model: str = Field(
         default="", description="token-classification model that finds names as well; empty: lists of names and context"

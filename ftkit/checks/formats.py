@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from ftkit.checks.parse import Format, Parsed, parse, text_of
+from typing import Any
+
+from ftkit.checks.parse import Format, Parsed, parse, parse_record, record_within, text_of
 from ftkit.checks.patterns import safe_search
+from ftkit.checks.schema import faults
 from ftkit.records import Check, TaskCard
 
 
@@ -16,7 +19,7 @@ def format_of(card: TaskCard, text: str, parsed: Parsed) -> Format:
 
 
 def failures(card: TaskCard, text: str, parsed: Parsed | None = None) -> list[str]:
-    """Return the names of the checks that an answer fails, in the card's order.
+    """Return what an answer fails, in the card's order: names of checks, of a schema with the place.
 
     Args:
         card: The task card.
@@ -24,13 +27,26 @@ def failures(card: TaskCard, text: str, parsed: Parsed | None = None) -> list[st
         parsed: The answer taken apart, if it is at hand.
     """
     parsed = parsed or parse(card, text)
-    return [check.name for check in card.checks if not _passes(check, text, parsed)]
+    return [_told(check, text) for check in card.checks if not _passes(check, text, parsed)]
+
+
+def _told(check: Check, text: str) -> str:
+    """Return a failed check's name; of a schema also the first place that breaks it."""
+    found = faults(check.value, _record(text)) if check.kind == "schema" else []
+    return f"{check.name}: {found[0]}" if found else check.name
+
+
+def _record(text: str) -> Any:
+    record = parse_record(text)
+    return record if record is not None else record_within(text)
 
 
 def _passes(check: Check, text: str, parsed: Parsed) -> bool:
     value = parsed.fields.get(check.field, "") if check.field else text
     if check.kind == "json":
         return bool(parsed.fields) or text.strip() == "{}"
+    if check.kind == "schema":
+        return not faults(check.value, _record(text))
     if check.kind == "keys":
         return set(check.value or []) <= set(parsed.fields)
     if check.kind == "enum":

@@ -1,7 +1,7 @@
 """02_data: reading, cleaning, duplicates, leakage and the frozen split."""
 
 from ftkit.data import review
-from ftkit.data.card import Curated, curate, data_card, doubts, learned, load
+from ftkit.data.card import Curated, curate, data_card, doubts, learned, load, schema
 from ftkit.data.clean import clean
 from ftkit.data.near import clusters_of
 from ftkit.data.personal import mask
@@ -10,6 +10,22 @@ from ftkit.data.show import defects, files, preview
 from ftkit.data.split import leaks, split
 
 __all__ = [
-    "Curated", "Table", "clean", "clusters_of", "curate", "data_card", "defects", "doubts", "files", "leaks", "learned", "load", "mask",
-    "preview", "read", "review", "split",
+    "Curated",
+    "Table",
+    "clean",
+    "clusters_of",
+    "curate",
+    "data_card",
+    "defects",
+    "doubts",
+    "files",
+    "leaks",
+    "learned",
+    "load",
+    "mask",
+    "preview",
+    "read",
+    "review",
+    "schema",
+    "split",
 ]  # fmt: skip

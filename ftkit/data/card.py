@@ -10,6 +10,7 @@ from typing import Any
 
 from ftkit import demo
 from ftkit.checks import parse_record, tokens
+from ftkit.checks.schema import DIALECT, proposed
 from ftkit.data import review
 from ftkit.data.agreement import agreement
 from ftkit.data.clean import SAMPLES, Cleaned, clean, place, sample, take
@@ -164,7 +165,7 @@ def curate(
     rows, dropped, changed = review.apply(rows, review.read(p.decisions()), redactor.redact)
     rows, personal = _personal(rows, redactor, p, personal_progress)
     leaks_before = leaks(random_split(rows, p.seed, p.validation_share, test_share), p.near_duplicate_threshold)
-    cleaned = clean(rows, card, p.near_duplicate_threshold, progress)
+    cleaned = clean(rows, card, p.near_duplicate_threshold, progress, p.repair)
     _reviewed(cleaned, dropped, changed)
     personal.tell(cleaned)
     _check_left(cleaned, p)
@@ -232,6 +233,16 @@ def _reviewed(cleaned: Cleaned, dropped: list[tuple[Row, str]], changed: int) ->
     if changed:
         action = "changed: a person gave another answer or redacted personal data"
         cleaned.defects.append(Defect(kind="changed in review", count=changed, action=action))
+
+
+def schema(done: Curated, card: TaskCard) -> dict[str, Any]:
+    """Return the JSON Schema that the training answers keep to: the card's own, or one proposed from them; empty for no records."""
+    if card.kind != "fields":
+        return {}
+    own = next((check.value for check in card.checks if check.kind == "schema"), None)
+    enums = {check.field: check.value for check in card.checks if check.kind == "enum" and check.field}
+    records = [parse_record(row["output"]) or {} for row in done.rows if row["split"] == "train"]
+    return own or {"$schema": DIALECT, **proposed(card.fields, enums, records)}
 
 
 def doubts(done: Curated, card: TaskCard) -> list[review.Doubt]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ftkit.checks import failures, format_of, normalise, parse
+from ftkit.checks import compact, failures, format_of, normalise, parse, tokens
 from ftkit.data.house import answer_key, house_form, same_content, spellings
 from ftkit.data.near import clusters_of, shingler
 from ftkit.data.personal import mask
@@ -31,6 +31,7 @@ class Cleaned:
         counts: Rows left after each step, by kind of defect.
         alike: Pairs of near copies with the same answer, the row kept and the row removed, with personal data masked.
         near: Pairs of near copies that both stay because their answers differ, masked as well.
+        repaired: Answers that were mended: where the row stands, before, after.
     """
 
     rows: list[Row]
@@ -39,9 +40,12 @@ class Cleaned:
     counts: dict[str, int] = field(default_factory=dict)
     alike: list[tuple[Row, Row]] = field(default_factory=list)
     near: list[tuple[Row, Row]] = field(default_factory=list)
+    repaired: list[dict[str, Any]] = field(default_factory=list)
 
 
-def clean(rows: list[Row], card: TaskCard, threshold: float, progress: Callable[[int, int], None] | None = None) -> Cleaned:
+def clean(
+    rows: list[Row], card: TaskCard, threshold: float, progress: Callable[[int, int], None] | None = None, repair: bool = False
+) -> Cleaned:
     """Clean rows: answers in house form, broken answers, exact copies, contradictions, copies of test rows, near copies.
 
     Rows with ``split`` "test" (a test file of its own) keep their near copies and contradictions: a given test stays as it
@@ -52,12 +56,14 @@ def clean(rows: list[Row], card: TaskCard, threshold: float, progress: Callable[
         card: The task card whose checks a right answer must pass.
         threshold: Jaccard similarity of inputs from which rows are near copies.
         progress: Called with rows done and rows in all.
+        repair: Whether answers that are nearly JSON are mended; else they are taken out, and how many could be mended is told.
 
     Raises:
         BadInput: The task is to choose a label, but the outputs are mostly different texts.
     """
     done = Cleaned([{"split": "", **row} for row in rows], counts={"read": len(rows)})
     _damaged(done)
+    _repaired(done, card, repair)
     _house_form(done, card)
     _broken(done, card)
     _exact(done, card)
@@ -111,6 +117,41 @@ def _damaged(done: Cleaned) -> None:
         action = "kept: some letters were lost or doubled by a wrong encoding before; export the file again as UTF-8"
         samples = [sample(row, "damaged letters") for row in bad[:SAMPLES]]
         done.defects.append(Defect(kind="damaged letters", count=len(bad), action=action, examples=samples))
+
+
+def _repaired(done: Cleaned, card: TaskCard, repair: bool) -> None:
+    """Mend answers that are nearly JSON, or say how many could be mended."""
+    if card.kind != "fields":
+        return
+    mendable = [(row, after) for row in done.rows if (after := mended(card, row["output"]))]
+    samples = [sample(row, f"{mask(row['output'])[:60]!r} becomes {mask(after)[:60]!r}") for row, after in mendable[:SAMPLES]]
+    if not mendable:
+        return
+    action = "kept, mended as repaired.jsonl tells" if repair else "taken out as broken answers; data.repair: true mends them"
+    done.defects.append(Defect(kind="nearly JSON", count=len(mendable), action=action, examples=samples))
+    for row, after in mendable if repair else ():
+        done.repaired.append({"row": row["source_row"], "file": row.get("file", ""), "before": row["output"], "after": after})
+        row["output"] = after
+
+
+def mended(card: TaskCard, output: str) -> str:
+    """Return an answer that is nearly JSON as JSON, where it then passes the card's checks; else an empty text.
+
+    Missing quotes and brackets, trailing commas, comments and single quotes are mended (library json_repair), and known
+    values get their spelling. No field and no value is made up: all of the card's fields must be there.
+    """
+    if parse(card, output).format != "failed" or "{" not in output:
+        return ""
+    import json_repair
+
+    found = json_repair.loads(output[output.index("{") :], skip_json_loads=True)
+    if not isinstance(found, dict) or not set(card.fields) <= set(found) or any(found[name] is None for name in card.fields):
+        return ""
+    said = set(tokens(output))
+    if any(not set(tokens(str(found[name]))) <= said for name in card.fields):
+        return ""
+    after = house_form(card, compact(found), {})
+    return after if format_of(card, after, parse(card, after)) != "failed" else ""
 
 
 def _house_form(done: Cleaned, card: TaskCard) -> None:

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftkit.checks import parse_record
+from ftkit.checks.schema import proposed
 from ftkit.prompting.candidates import TASK_ONLY, with_hash
 from ftkit.prompting.choose import ranked
 from ftkit.records import Estimate, Prompt, PromptTrial, ResponseFormat, TaskCard
 from ftkit.statistics import paired_difference
 
 CONSTRAINED = ", constrained"
-TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object", type(None): "null"}
 
 
 def response_format(card: TaskCard, outputs: Sequence[str]) -> ResponseFormat | None:
     """Return what every answer must look like; None for free text, which has no form to hold it within.
 
-    A label is one of the card's. A record has the card's fields in their order, of the types that the examples have,
-    with the card's allowed values where these are texts.
+    A label is one of the card's. A record keeps to the card's JSON Schema; without one it has the card's fields in
+    their order, of the types that the examples have, with the card's allowed values where these are texts.
 
     Args:
         card: The task card.
@@ -30,18 +30,11 @@ def response_format(card: TaskCard, outputs: Sequence[str]) -> ResponseFormat | 
     if card.kind != "fields" or not card.fields:
         return None
     records = [record for record in map(parse_record, outputs) if record is not None]
+    own = next((check.value for check in card.checks if check.kind == "schema"), None)
     enums = {check.field: check.value for check in card.checks if check.kind == "enum" and check.field}
-    fields = {name: _field([r[name] for r in records if name in r], enums.get(name)) for name in card.fields}
-    schema = {"type": "object", "properties": fields, "required": card.fields, "additionalProperties": False}
+    schema = own or proposed(card.fields, enums, records)
     blanks = sum('": ' in output for output in outputs) > len(outputs) / 2
     return ResponseFormat(kind="json_schema", value=schema, blanks=blanks)
-
-
-def _field(values: Sequence[Any], allowed: list[str] | None) -> dict[str, Any]:
-    found = sorted({TYPES[type(value)] for value in values}) or ["string"]
-    if allowed and found == ["string"]:
-        return {"enum": list(allowed)}
-    return {"type": found[0] if len(found) == 1 else found}
 
 
 def constrained(trials: Sequence[PromptTrial], form: ResponseFormat | None) -> list[Prompt]:

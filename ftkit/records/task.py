@@ -15,11 +15,11 @@ class Check(Record):
     """One executable format check of the task card."""
 
     name: str = Field(description="short name shown to people")
-    kind: Literal["json", "keys", "enum", "max_words", "min_words", "regex", "not_regex", "non_empty"] = Field(
+    kind: Literal["json", "keys", "enum", "max_words", "min_words", "regex", "not_regex", "non_empty", "schema"] = Field(
         description="what is checked"
     )
     field: str = Field(default="", description="field of a structured output; empty for the whole answer")
-    value: Any = Field(default=None, description="keys, allowed values, limit or pattern")
+    value: Any = Field(default=None, description="keys, allowed values, limit, pattern or JSON Schema")
 
 
 class TaskCard(Record):
