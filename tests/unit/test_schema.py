@@ -59,7 +59,7 @@ def test_a_card_takes_fields_and_known_values_from_the_schema_and_holds_answers_
         ({**TICKET, "required": "desk"}, r"\$\.required"), ({**TICKET, "properties": {"a": {"$ref": "http://x/y"}}}, "outside of itself"),
         ({**TICKET, "properties": {"a": {"pattern": "(a+)+$"}}}, "too long"), ({**TICKET, "properties": {"a": {"pattern": "("}}}, "is not a 'regex'"),
         ({**TICKET, "properties": {"a": {"patternProperties": {r"^\p{L}+$": {}}}}}, "is not a 'regex'"),
-        ({**TICKET, "properties": {"a": {"patternProperties": {"^(a+)+$": {}}}}}, "too long"),
+        ({**TICKET, "properties": {"a": {"patternProperties": {"(a+)+$": {}}}}}, "too long"),
     ],
 )  # fmt: skip
 def test_a_schema_that_cannot_be_used_is_told(tmp_path, content, told):
