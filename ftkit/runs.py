@@ -48,7 +48,7 @@ READS: dict[str, list[str]] = {
     "training": ["task", "data", "prompting", "retrieval"],
     "preference": ["task", "data", "prompting", "retrieval", "training"],
     "evaluation": ["task", "data", "prompting", "retrieval", "training", "preference"],
-    "decision": ["task", "data", "training", "evaluation"],
+    "decision": ["task", "data", "retrieval", "training", "evaluation"],
     "deployment": ["task", "data", "prompting", "retrieval", "training", "evaluation", "decision"],
     "monitoring": ["task", "data", "retrieval", "training", "evaluation", "deployment"],
 }
@@ -71,7 +71,7 @@ CODE: dict[str, list[str]] = {
     "training": ["training", "strength.py", "learning_curve.py", "leakage.py", "data/near.py", "decision/prices.py", *MODEL_CODE],
     "preference": ["training", "preferences.py", *MODEL_CODE],
     "evaluation": ["evaluation", "judging.py", *MODEL_CODE],
-    "decision": ["decision"],
+    "decision": ["decision", "triage.py"],
     "deployment": ["deployment", "serving", *MODEL_CODE],
     "monitoring": ["monitoring", "watch.py", "demo", "models", "retrieval", "evaluation"],
 }

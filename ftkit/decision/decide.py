@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ftkit.decision import costs as cost_model
@@ -10,11 +11,12 @@ from ftkit.decision.choose import Choice, Table, choose
 from ftkit.decision.claims import claims
 from ftkit.decision.flips import Figure, Flip, Outcome, choice_flips, number_flips
 from ftkit.decision.gates import gates
+from ftkit.decision.outcome import foresight
 from ftkit.decision.prices import ASSUMED, SHARES, measured, prices
 from ftkit.decision.uncertainty import Spread, spread, swings
 from ftkit.errors import BadInput
 from ftkit.params import DecisionParameters
-from ftkit.records import DataCard, Decision, Evaluation, Gate, StrategyCost, Suitability, TrainingCard
+from ftkit.records import DataCard, Decision, Estimate, Evaluation, Gate, StrategyCost, Suitability, TrainingCard
 
 VERDICTS = {"endpoint RAG": "endpoint"}
 
@@ -75,8 +77,9 @@ def _check_pairs(evaluation: Evaluation) -> None:
 
 
 def decide(
-    evaluation: Evaluation, training: TrainingCard | None, data: DataCard, suitability: Suitability | None, p: DecisionParameters
-) -> Decision:
+    evaluation: Evaluation, training: TrainingCard | None, data: DataCard, suitability: Suitability | None, p: DecisionParameters,
+    within_reach: Mapping[str, Estimate] | None = None,
+) -> Decision:  # fmt: skip
     """Return the decision; see :mod:`ftkit.decision.choose` for the rule.
 
     Args:
@@ -85,6 +88,7 @@ def decide(
         data: What 02 found.
         suitability: What 01 expected.
         p: Limits, margin, volume, how often things change, own prices.
+        within_reach: What 04 expected each way out to mend (``triage.mends``).
 
     Raises:
         BadInput: Unknown or impossible prices, or strategies that were not compared.
@@ -102,6 +106,7 @@ def decide(
         prices=[*_measured(case), *case.prices], margin_points=p.margin_points, more_test_examples=more, more_test_usd=more_usd,
         leading=choice.strategy if choice.kind == "can't tell" else "", flips=[f.text for f in flipped], flip_factors=[f.closeness for f in flipped],
         expected=suitability.sentence if suitability else "", next_steps=words.next_steps(choice, results, found, more),
+        foresight=foresight(within_reach or {}, evaluation),
         claims=claims(evaluation, training, case.setting(p), p), price_draws=drawn.draws, holds_share=drawn.holds if drawn.draws else None,
         swings=swings(results[pair[0]], results[pair[1]], case.prices, case.setting(p)) if pair else [], swings_of=pair,
         extra_usd=_extra(pair, costs),

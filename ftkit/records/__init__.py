@@ -6,7 +6,7 @@ memory in GiB (``_gib``), money in US dollars (``_usd``).
 
 from ftkit.records.base import Estimate, Origin, Record
 from ftkit.records.data import EXAMPLE_COLUMNS, Agreement, Coverage, DataCard, Defect, LabelCheck
-from ftkit.records.decision import Claim, Decision, Gate, Price, StrategyCost, Swing
+from ftkit.records.decision import Claim, Decision, Foresight, Gate, Price, StrategyCost, Swing
 from ftkit.records.deployment import Bundle, DeploymentCard, LoadPoint, Parity, ServingFile
 from ftkit.records.evaluation import (
     SCORE_COLUMNS,
@@ -57,6 +57,7 @@ __all__ = [
     "Effect",
     "Estimate",
     "Evaluation",
+    "Foresight",
     "Gate",
     "JudgeCheck",
     "LabelCheck",

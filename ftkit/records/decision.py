@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ftkit.records.base import Origin, Record
+from ftkit.records.base import Estimate, Origin, Record
 
 
 class Price(Record):
@@ -65,6 +65,16 @@ class Claim(Record):
     verdict: Literal["holds here", "does not hold here", "can't tell", "not testable here"]
 
 
+class Foresight(Record):
+    """What 04 expected of one way out, and what the test measured of it."""
+
+    way: str = Field(description="retrieval, examples or tuning, or both together")
+    strategy: str = Field(description="the strategy that goes this way")
+    expected: Estimate = Field(description="share of the plain prompt's wrong validation answers within its reach")
+    measured: Estimate = Field(description="share of prompting's wrong test answers that it got right")
+    verdict: Literal["as expected", "more than expected", "less than was in reach"]
+
+
 class Swing(Record):
     """What one assumed figure does to the cost of a strategy against another, the rest as it is."""
 
@@ -95,6 +105,7 @@ class Decision(Record):
     )
     expected: str = Field(description="what 01 expected before measuring")
     next_steps: list[str] = Field(default_factory=list, description="what to do on Monday, in order")
+    foresight: list[Foresight] = Field(default_factory=list, description="what 04 expected against what the test measured")
     claims: list[Claim] = Field(default_factory=list, description="the guide's claims held against this run")
     price_draws: int = Field(default=0, description="draws of all assumed figures within their ranges")
     holds_share: float | None = Field(default=None, description="share of the draws in which the verdict stays the same, 0..1")

@@ -298,3 +298,18 @@ def test_a_tornado_tells_what_one_price_alone_does():
     assert alone.extra_usd == pytest.approx(wages.at_high_usd)
     widths = [abs(s.at_high_usd - s.at_low_usd) for s in d.swings]
     assert widths == sorted(widths, reverse=True)
+
+
+def test_what_was_in_reach_is_held_against_what_was_mended():
+    case = world({"prompting": 0.4, "RAG": 0.5, "fine-tuned": 0.6, "hybrid": 0.9}, 1000)
+    expected = {"retrieval": share(0.2, 0.1), "examples or tuning": share(0.9, 0.05), "both together": share(0.5, 0.1)}
+    found = {f.way: f for f in decision.foresight(expected, case)}
+    wins = next(c for c in case.comparisons if {c.a, c.b} == {"prompting", "hybrid"})
+    mended = wins.wins if wins.a == "hybrid" else wins.losses
+    assert found["both together"].measured.value == pytest.approx(mended / 600, abs=0.01)
+    assert found["both together"].verdict == "more than expected"
+    assert (
+        found["examples or tuning"].verdict == "less than was in reach" and found["examples or tuning"].strategy == "fine-tuned"
+    )
+    assert decision.foresight(expected, world({"RAG": 0.5, "hybrid": 0.9})) == []
+    assert decision.foresight({}, case) == []

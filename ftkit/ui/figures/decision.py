@@ -311,6 +311,17 @@ def _room(line: str) -> float:
     return 1.2 + 0.55 * (line.count("<br>") + 1)
 
 
+def foresight_rows(decision: Decision) -> list[dict[str, Any]]:
+    """Return what 04 expected against what the test measured, for a table."""
+    return [
+        {
+            "way out": f.way, "strategy": f.strategy, "in reach, by 04": theme.interval(f.expected),
+            "prompting's failures mended in the test": theme.interval(f.measured), "that is": f.verdict,
+        }
+        for f in decision.foresight
+    ] or [{"way out": "04 looked at no failures"}]  # fmt: skip
+
+
 def claim_rows(decision: Decision) -> list[dict[str, Any]]:
     """Return the guide's claims for a table."""
     return [{"the guide says": f"{c.claim} ({c.point})", "this run": c.verdict, "measured": c.measured} for c in decision.claims]

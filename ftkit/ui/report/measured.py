@@ -30,6 +30,7 @@ def decision(found: Found) -> Section:
     section.blocks = [
         *points(d.reasons, "What the verdict rests on"),
         *points([d.expected] if d.expected else [], "What was expected before measuring"),
+        *(table(figures.foresight_rows(d), "What 04 found to be in reach, and what was mended in the test") if d.foresight else []),
         *chart(figures.gates(d)), *table(_gates(d), "Limits that are failed, open or unknown"),
         *chart(figures.costs(d)), *table(_costs(d, found), "What each strategy costs, in USD"),
         *chart(figures.volume(found.evaluation, d, volume)), *chart(figures.swings(d)), *chart(figures.flips(d)), *table(figures.claim_rows(d), "The guide's claims, held against this run: here, not in general"), *more("Everything that would flip it", points(d.flips)),
