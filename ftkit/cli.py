@@ -75,6 +75,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECTION.NAME=VALUE",
         help="change a parameter for this run",
     )
+    run.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="SECTION.NAME=VALUE,VALUE",
+        help="a run for each value (of several, for each combination); the stages before are shared",
+    )
     run.add_argument("--dry-run", action="store_true", help="only say what would run")
     run.set_defaults(call=_run)
 
@@ -169,6 +176,15 @@ def _run(given: argparse.Namespace) -> int:
 
     file = _project(given.file)
     selection = pipeline.Selection(given.only, given.first, given.last, given.force)
+    if given.sweep:
+        if given.dry_run:
+            print(
+                "\n".join(f"{', '.join(arm.values)} → {arm.folder}" for arm in pipeline.arms(file, given.sweep, given.overrides))
+            )
+            return 0
+        found = pipeline.sweep(file, given.sweep, selection=selection, overrides=given.overrides, say=_say)
+        print("\n".join(pipeline.rows(found)))
+        return 0
     done = pipeline.run(file, selection=selection, overrides=given.overrides, say=_say, dry=given.dry_run)
     if done.report:
         print(f"{len(done.executed)} stages run, {len(done.skipped)} unchanged, {done.seconds:.0f} s")

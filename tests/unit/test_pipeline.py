@@ -199,3 +199,49 @@ def test_progress_is_shown_as_lines_where_there_is_no_terminal(tmp_path, monkeyp
         until(lambda: bool(said), 5)
     assert said == ["    steps: 3/9, 4 s left"]
     assert os.listdir(tmp_path) == [".progress.json"]
+
+
+def second_notebook(folder: Path) -> None:
+    work = "from ftkit import runs, stages\np, stage = stages.begin('data', globals())\nread = stage.of('task', 'out.txt').read_text()\n"
+    work += "runs.write_text(stage.path('out.txt'), f'{read} {p.max_test}')\nstage.done(['out.txt'], seed=p.seed)"
+    head = nbformat.v4.new_code_cell(params.notebook_cell("data"), metadata={"tags": ["parameters"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[head, nbformat.v4.new_code_cell(work)]), folder / "02_data.ipynb")
+
+
+def test_a_sweep_shares_the_stages_before_and_goes_on_where_it_was(project):
+    second_notebook(project.parent)
+    both, said = pipeline.Selection(["task", "data"]), []
+    found = pipeline.sweep(project, ["data.max_test=5,6"], selection=both, say=said.append)
+    assert [arm.folder.name for arm in found] == ["run-max_test_5", "run-max_test_6"]
+    assert [(arm.folder / "data" / "out.txt").read_text()[-1] for arm in found] == ["5", "6"]
+    assert sum("✔ 01_task" in line for line in said) == 1 and sum("✔ 02_data" in line for line in said) == 2
+    assert (project.parent / "run" / "task" / "manifest.json").exists() and not (project.parent / "run" / "data").exists()
+    again: list[str] = []
+    pipeline.sweep(project, ["data.max_test=5,6,7"], selection=both, say=again.append)
+    assert sum("✔ 02_data" in line for line in again) == 1 and len(pipeline.rows(found)) == 2
+
+
+def test_combinations_are_all_there_and_checked_before_anything_runs(project):
+    sweeps = ["training.lora_r=8,16", "training.method=lora,qlora"]
+    found = pipeline.arms(project, sweeps)
+    assert [arm.values for arm in found][:2] == [
+        ["training.lora_r=8", "training.method=lora"],
+        ["training.lora_r=8", "training.method=qlora"],
+    ]
+    assert len({arm.folder for arm in found}) == 4
+    assert params.load(project, found[3].values)["training"].method == "qlora"
+    shares = pipeline.arms(project, ["training.curve_shares=[0.25],[0.25, 0.5]"])
+    assert params.load(project, shares[1].values)["training"].curve_shares == [0.25, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("sweeps", "told"),
+    [
+        (["training.lora_r"], "is not section.name"), (["trainin.lora_r=1,2"], "is not section.name"), (["training.lora_r=8"], "fewer than two"),
+        (["training.lora_r=8,x"], "lora_r"), (["training.lora_r=8,8"], "share a run folder"), (["training.lora_r=[8,"], "no list"),
+        ([f"training.lora_r={','.join(map(str, range(1, 70)))}"], "69 combinations"),
+    ],
+)  # fmt: skip
+def test_a_sweep_that_cannot_be_made_is_told(project, sweeps, told):
+    with pytest.raises(BadInput, match=told):
+        pipeline.arms(project, sweeps)
