@@ -102,7 +102,7 @@ def parameters() -> str:
             "|---|---|---|",
         ]
         lines += [
-            f"| `{name}` | `{_cell(field.default)}` | {_cell(field.description)} |"
+            f"| `{name}` | {_default(field.default)} | {_cell(field.description)} |"
             for name, field in model.model_fields.items() if name != "run"
         ]  # fmt: skip
         lines.append("")
@@ -139,6 +139,10 @@ def commands() -> str:
         said = next((c.help for c in actions[0]._choices_actions if c.dest == name), "")
         lines += [f"## ftkit {name}", "", f"{said or ''}", "", "```text", command.format_help().strip(), "```", ""]
     return "\n".join(lines)
+
+
+def _default(value: Any) -> str:
+    return "empty" if value in ("", [], {}) else f"`{_cell(value)}`"
 
 
 def _cell(value: Any) -> str:
