@@ -11,13 +11,19 @@ from collections.abc import Iterable
 EDGE = " \t\r\n\"'`“”‘’.,;:!?()[]{}*"
 
 
+HIDDEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""Characters that nobody sees: zero-width ones, soft hyphens, and those that turn the direction of writing."""
+
+
 def normalise(text: object) -> str:
-    """Return text in NFKC form and lower case, with single spaces and without quotes or punctuation at its ends.
+    """Return text in NFKC form and lower case, with single spaces, without hidden characters and without quotes or
+    punctuation at its ends.
 
     NFKC makes ligatures, full-width letters, no-break spaces and composed accents the same as their plain forms. A text of
     punctuation alone stays as it is, so that "***" and "?" differ.
     """
-    plain = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", str(text)).casefold()).strip()
+    seen = HIDDEN.sub("", str(text))
+    plain = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", seen).casefold()).strip()
     return plain.strip(EDGE) or plain
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ftkit.checks import compact, failures, format_of, normalise, parse, tokens
+from ftkit.checks.text import HIDDEN
 from ftkit.data.house import answer_key, house_form, same_content, spellings
 from ftkit.data.near import clusters_of, shingler
 from ftkit.data.personal import mask
@@ -63,6 +64,7 @@ def clean(
     """
     done = Cleaned([{"split": "", **row} for row in rows], counts={"read": len(rows)})
     _damaged(done)
+    _hidden(done)
     _repaired(done, card, repair)
     _house_form(done, card)
     _broken(done, card)
@@ -117,6 +119,14 @@ def _damaged(done: Cleaned) -> None:
         action = "kept: some letters were lost or doubled by a wrong encoding before; export the file again as UTF-8"
         samples = [sample(row, "damaged letters") for row in bad[:SAMPLES]]
         done.defects.append(Defect(kind="damaged letters", count=len(bad), action=action, examples=samples))
+
+
+def _hidden(done: Cleaned) -> None:
+    bad = [row for row in done.rows if HIDDEN.search(row["input"]) or HIDDEN.search(row["output"])]
+    if bad:
+        action = "kept: zero-width or direction-turning characters that nobody sees, but a model reads; copies are found in spite of them"
+        samples = [sample(row, "hidden characters") for row in bad[:SAMPLES]]
+        done.defects.append(Defect(kind="hidden characters", count=len(bad), action=action, examples=samples))
 
 
 def _repaired(done: Cleaned, card: TaskCard, repair: bool) -> None:

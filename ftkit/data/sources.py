@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 from ftkit.errors import BadInput
 
@@ -242,15 +242,20 @@ def _from_arrow(table: Any, encoding: str) -> Raw:
     return Raw(names, _numbered(names, cells), encoding=encoding)
 
 
+LARGEST_SHEET, MOST_SHRUNK = 256 << 20, 100
+"""Bytes of an unpacked workbook that are always read; how much smaller than these a larger one may be on disk."""
+
+
 def read_xlsx(path: Path, encoding: str) -> Raw:
     """Read the first sheet of a workbook; formulas count with their last computed value."""
     from openpyxl import load_workbook
 
+    _no_bomb(path)
     try:
         book = load_workbook(path, read_only=True, data_only=True)
         sheet = book.worksheets[0]
         table = [list(cells) for cells in sheet.iter_rows(values_only=True)]
-    except (OSError, ValueError, KeyError, IndexError, BadZipFile, ElementTree.ParseError) as error:
+    except (OSError, ValueError, KeyError, IndexError, BadZipFile, ElementTree.ParseError, SyntaxError) as error:
         raise _unreadable(path, "XLSX", error) from error
     header = [_header(cell) for cell in (table[0] if table else [])]
     while header and not header[-1]:
@@ -259,6 +264,24 @@ def read_xlsx(path: Path, encoding: str) -> Raw:
         raise BadInput("the first sheet has no header in its first row", where=str(path), todo="put the column names there")
     others = f" (first of {len(book.worksheets)} sheets)" if len(book.worksheets) > 1 else ""
     return Raw(header, _numbered(header, table[1:]), encoding=f"xlsx, sheet '{sheet.title}'{others}")
+
+
+def _no_bomb(path: Path) -> None:
+    """Refuse a workbook that is small on disk and huge in memory.
+
+    Raises:
+        BadInput: Its parts are larger than ``LARGEST_SHEET`` and shrunk more than any table of text is.
+    """
+    try:
+        with ZipFile(path) as parts:
+            whole = sum(part.file_size for part in parts.infolist())
+    except (OSError, BadZipFile) as error:
+        raise _unreadable(path, "XLSX", error) from error
+    if whole > LARGEST_SHEET and whole > MOST_SHRUNK * path.stat().st_size:
+        raise BadInput(
+            f"would take {whole / 2**30:.1f} GiB from {path.stat().st_size / 2**20:.1f} MiB on disk, which no table of texts does",
+            where=str(path), todo="give it as CSV, if you know where it comes from",
+        )  # fmt: skip
 
 
 def _header(cell: Any) -> str:

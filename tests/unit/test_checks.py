@@ -84,6 +84,7 @@ def test_a_wall_of_braces_is_read_in_no_time():
         ("cafe\u0301", "café"),
         ("34\u00a0days", "34 days"),
         ("ＡＢＣ", "abc"),
+        ("a\u200bb\u00adc", "abc"),
     ],
 )
 def test_texts_that_people_call_equal_are_equal_after_normalising(a, b):

@@ -189,3 +189,25 @@ def test_the_sheet_that_was_read_is_told_where_there_are_several(tmp_path):
 
 def test_a_test_file_may_be_small_and_of_one_answer(tmp_path):
     assert len(read(write(tmp_path, "csv", [("a", "x"), ("b", "x")]), "text", "label", fewest=1).rows) == 2
+
+
+def test_a_workbook_that_would_burst_memory_is_refused_before_it_is_read(tmp_path):
+    import zipfile
+
+    path = tmp_path / "rows.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as parts:
+        parts.writestr("xl/workbook.xml", b" " * (300 << 20))
+    with pytest.raises(BadInput, match="which no table of texts does"):
+        open_source(path)
+
+
+def test_hidden_characters_are_told_and_hide_no_copy(tmp_path):
+    from ftkit.data.clean import clean
+    from ftkit.records import TaskCard
+
+    card = TaskCard(name="t", instruction="Choose.", kind="label", labels=["a", "b"])
+    texts = ["where is my parcel", "where is\u200b my parcel", "\u202ewhere is my parcel\ufeff", "quite another question"]
+    rows = [{"input": text, "output": "a", "group": "", "source_row": k + 2} for k, text in enumerate(texts)]
+    done = clean(rows, card, 0.8)
+    told = {d.kind: d.count for d in done.defects}
+    assert told["hidden characters"] == 2 and told["exact copies"] == 2 and len(done.rows) == 2
