@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,11 +144,23 @@ def rows(found: Sequence[Arm]) -> list[str]:
     for arm in order:
         loss = f"validation loss {arm.validation_loss:.4g}  " if arm.validation_loss is not None else ""
         lines.append(f"{', '.join(arm.values):{width}s}  {loss}{arm.finding}")
+    lines += _seeds(found)
     if any((arm.folder / "evaluation" / "manifest.json").exists() for arm in found):
         lines.append(
             f"The test set was opened by {len(found)} runs: choose by validation; the best of several looks better than it is."
         )
     return lines
+
+
+def _seeds(found: Sequence[Arm]) -> list[str]:
+    """Return how far runs that differ in a seed alone lie apart: differences of other values below that are noise."""
+    losses = [arm.validation_loss for arm in found if arm.validation_loss is not None]
+    if len(losses) < 2 or not all(len(arm.values) == 1 and arm.values[0].partition("=")[0].endswith(".seed") for arm in found):
+        return []
+    return [
+        f"Seeds alone: validation loss {statistics.mean(losses):.4g}, standard deviation {statistics.stdev(losses):.2g}. "
+        "Differences between other values that are not well above this are noise."
+    ]
 
 
 def values(found: Sequence[Arm]) -> list[dict[str, Any]]:

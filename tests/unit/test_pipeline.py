@@ -245,3 +245,12 @@ def test_combinations_are_all_there_and_checked_before_anything_runs(project):
 def test_a_sweep_that_cannot_be_made_is_told(project, sweeps, told):
     with pytest.raises(BadInput, match=told):
         pipeline.arms(project, sweeps)
+
+
+def test_a_sweep_over_seeds_tells_their_spread(tmp_path):
+    from ftkit.pipeline.sweep import Arm
+
+    found = [Arm([f"training.seed={k}"], tmp_path / str(k), "", loss) for k, loss in enumerate((0.30, 0.32, 0.31))]
+    assert "standard deviation 0.01" in pipeline.rows(found)[-1] and "0.31" in pipeline.rows(found)[-1]
+    found[0].values = ["training.lora_r=8"]
+    assert "Seeds" not in "".join(pipeline.rows(found))
