@@ -134,6 +134,11 @@ class DataParameters(Parameters):
     review: str = Field(
         default="", description="file of review decisions (JSON lines, CSV, XLSX); empty: data/review.jsonl of the run, if there"
     )
+    synthesis_model: str = Field(
+        default="", description="model that proposes examples for cases with too few, for review; empty: none"
+    )
+    synthesis_url: str = Field(default="", description="OpenAI-compatible server that it answers at; empty: a local model")
+    synthesis_items: int = Field(default=5, ge=1, le=100, description="proposals per case, at most")
     demo_examples: int = Field(default=1200, ge=20, description="rows to generate when data is demo")
     demo_scenario: str = Field(default="main", description="main, prompting, rag or too_little, when data is demo")
 

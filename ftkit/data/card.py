@@ -11,7 +11,7 @@ from typing import Any
 from ftkit import demo
 from ftkit.checks import parse_record, tokens
 from ftkit.checks.schema import DIALECT, proposed
-from ftkit.data import review
+from ftkit.data import review, synthetic
 from ftkit.data.agreement import agreement
 from ftkit.data.clean import SAMPLES, Cleaned, clean, place, sample, take
 from ftkit.data.coverage import coverage, domain_terms
@@ -173,6 +173,7 @@ def curate(
     split(cleaned.rows, card, p.seed, p.validation_share, test_share)
     _label_defects(cleaned, card)
     _leave_out(cleaned, card, p)
+    _add_synthetic(cleaned, card, p)
     _check_splits(cleaned.rows)
     leaks_after = leaks(cleaned.rows, p.near_duplicate_threshold)
     if meaning and meaning.paraphrases:
@@ -245,10 +246,31 @@ def schema(done: Curated, card: TaskCard) -> dict[str, Any]:
     return own or {"$schema": DIALECT, **proposed(card.fields, enums, records)}
 
 
-def doubts(done: Curated, card: TaskCard) -> list[review.Doubt]:
-    """Return the review queue of curated data, worst first."""
+def doubts(
+    done: Curated, card: TaskCard, p: DataParameters | None = None, folder: Path | None = None, progress: Progress | None = None
+) -> list[review.Doubt]:  # fmt: skip
+    """Return the review queue of curated data, worst first; proposals for cases with too few examples come last.
+
+    Args:
+        done: The curated data.
+        card: The task.
+        p: Names the model that proposes examples; None: no proposals.
+        folder: The stage's folder, where proposals are kept.
+        progress: Called with proposals asked for, done and in all.
+    """
     found = done.meaning.suspects if done.meaning else []
-    return review.queue(done.rows, found, done.cleaned.near, card)
+    queue = review.queue([row for row in done.rows if row.get("file") != "synthetic"], found, done.cleaned.near, card)
+    return queue + (synthetic.propose(done.rows, card, p, folder, progress) if p is not None and folder is not None else [])
+
+
+def _add_synthetic(cleaned: Cleaned, card: TaskCard, p: DataParameters) -> None:
+    """Add the proposals that a person kept to training."""
+    found = synthetic.kept(cleaned.rows, card, p, Path(p.run) / "data")
+    if found:
+        cleaned.rows += found
+        action = "added to training only: a model proposed them, a person kept them"
+        samples = [f"{mask(row['input'])[:80]}" for row in found[:SAMPLES]]
+        cleaned.defects.append(Defect(kind="synthetic examples", count=len(found), action=action, examples=samples))
 
 
 def _by_meaning(cleaned: Cleaned, card: TaskCard, p: DataParameters, progress: Progress | None) -> Meaning | None:

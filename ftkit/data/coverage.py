@@ -32,9 +32,14 @@ def coverage(rows: Sequence[Row], card: TaskCard) -> list[Coverage]:
         rows: Rows with input, output and split.
         card: Names the labels, or the fields and their allowed values.
     """
-    found = [_counted(case, kind, rows, has) for case, kind, has in [*_values(card, rows), *_edges(card, rows)]]
+    found = [_counted(case, kind, rows, has) for case, kind, has in cases(card, rows)]
     order = {"not covered": 0, "only held out": 1, "thin": 2, "covered": 3}
     return sorted(found, key=lambda c: (c.kind, order[c.verdict], c.case))
+
+
+def cases(card: TaskCard, rows: Sequence[Row]) -> list[tuple[str, str, Callable[[Row], bool]]]:
+    """Return every case that examples should cover: its name, its kind, and whether a row with input and output shows it."""
+    return [*_values(card, rows), *_edges(card, rows)]
 
 
 def _counted(case: str, kind: str, rows: Sequence[Row], has: Callable[[Row], bool]) -> Coverage:
@@ -47,22 +52,29 @@ def _counted(case: str, kind: str, rows: Sequence[Row], has: Callable[[Row], boo
 def _values(card: TaskCard, rows: Sequence[Row]) -> list[tuple[str, str, Callable[[Row], bool]]]:
     """Return the allowed values of the answers; empty values of fields count as a case where some answer has one."""
     if card.kind == "label":
-        return [(label, "label", lambda row, label=label: row["output"] == label) for label in card.labels]
-    records = {id(row): parse_record(row["output"]) or {} for row in rows} if card.fields else {}
+        return [
+            (label, "label", lambda row, label=label: row["output"] == label)
+            for label in card.labels or sorted({row["output"] for row in rows})
+        ]
+    records = {row["output"]: parse_record(row["output"]) or {} for row in rows} if card.fields else {}
+
+    def value(row: Row, field: str) -> Any:
+        return (records.get(row["output"]) or parse_record(row["output"]) or {}).get(field)
+
     cases: list[tuple[str, str, Callable[[Row], bool]]] = []
     for check in card.checks:
         allowed = check.value if check.kind == "enum" and isinstance(check.value, list) else []
-        for value in allowed if check.field else ():
+        for allowed_value in allowed if check.field else ():
             cases.append(
                 (
-                    f"{check.field} = {value}",
+                    f"{check.field} = {allowed_value}",
                     "value of a field",
-                    lambda row, f=check.field, v=value: str(records[id(row)].get(f)) == str(v),
+                    lambda row, f=check.field, v=allowed_value: str(value(row, f)) == str(v),
                 )
             )
     for name in card.fields:
-        if any(records[id(row)].get(name) == "" for row in rows):
-            cases.append((f"{name} is empty", "value of a field", lambda row, f=name: records[id(row)].get(f) == ""))
+        if any(value(row, name) == "" for row in rows):
+            cases.append((f"{name} is empty", "value of a field", lambda row, f=name: value(row, f) == ""))
     return cases
 
 
