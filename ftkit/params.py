@@ -272,9 +272,9 @@ class TrainingParameters(ModelParameters):
 class PreferenceParameters(ModelParameters):
     """06_preference: do people prefer the tuned answers?"""
 
-    method: Literal["none", "dpo", "grpo"] = Field(
+    method: Literal["none", "dpo", "kto", "grpo"] = Field(
         default="none",
-        description="none, dpo (direct preference optimisation) or grpo (reinforcement learning), on top of 05's adapter",
+        description="none, dpo (pairs), kto (single answers called good or bad) or grpo (reinforcement learning), on top of 05's adapter",
     )
     reward: Literal["task", "model"] = Field(
         default="task",
@@ -282,7 +282,7 @@ class PreferenceParameters(ModelParameters):
     )
     pairs: str = Field(
         default="",
-        description="file of pairs (prompt, chosen, rejected); empty: made from the tuned model's own answers to training examples",
+        description="file of pairs (prompt, chosen, rejected), for kto also of graded answers (prompt, answer, good); empty: made from the tuned model's own answers to training examples",
     )
     pair_items: int = Field(default=200, ge=8, description="training examples that answers are drawn for (grpo: that are asked)")
     samples: int = Field(default=4, ge=2, le=32, description="answers drawn per example")

@@ -14,11 +14,11 @@ from ftkit.models.weights import resolve
 from ftkit.params import PreferenceParameters
 from ftkit.prompting import neutral, render
 from ftkit.records import Manifest, PreferenceCard, PromptBook, TaskCard, TrainingCard
-from ftkit.training import dpo, pairs, prefer, reinforce
+from ftkit.training import dpo, kto, pairs, prefer, reinforce
 
 Progress = Callable[[str], Any]
 HELD_SHARE = 0.15
-NONE = "preference.method is none: the answers of 05 are compared as they are. Set it to dpo where people prefer one right answer to another, to grpo where right answers can be checked or a reward model learnt"
+NONE = "preference.method is none: the answers of 05 are compared as they are. Set it to dpo where people prefer one right answer to another, to kto where they call single answers good or bad, to grpo where right answers can be checked or a reward model learnt"
 
 
 class Round:
@@ -54,7 +54,8 @@ class Round:
         if self.p.method == "grpo" and self.p.reward == "task":
             return [], []
         if self.p.pairs:
-            found = pairs.read_pairs(Path(self.p.pairs))
+            read = pairs.read_graded if self.p.method == "kto" else pairs.read_pairs
+            found = read(Path(self.p.pairs))
             random.Random(self.p.seed).shuffle(found)
             self.messages |= {pair.id: render(self.prompt, pair.prompt) for pair in found}
             held = max(2, round(HELD_SHARE * len(found)))
@@ -136,6 +137,9 @@ class Round:
         if self.p.method == "dpo":
             encoded = [[self._encoded(pair) for pair in part] for part in (learn, held)]
             log, seconds = dpo.train(self.local, encoded[0], encoded[1], self.p, self.stage.folder, base, label)
+        elif self.p.method == "kto":
+            graded = [self._graded(part) for part in (learn, held)]
+            log, seconds = kto.train(self.local, graded[0], graded[1], self.p, self.stage.folder, base, label)
         else:
             reward, more = self._reward(learn, held, base)
             prompts = {row: messages for messages, _, row in self._asked(self._drawn(self.train, self.p.pair_items))}
@@ -158,6 +162,11 @@ class Round:
 
     def _encoded(self, pair: pairs.Pair) -> dpo.Preferred:
         return dpo.encode(self.local, self.messages[pair.id], neutral(pair.chosen), neutral(pair.rejected))
+
+    def _graded(self, found: Sequence[pairs.Pair]) -> list[kto.Graded]:
+        """Return each side of the pairs by itself, good and bad ones taking turns."""
+        sides = [(pair, text, good) for pair in found for text, good in ((pair.chosen, True), (pair.rejected, False)) if text]
+        return [kto.encode(self.local, self.messages[pair.id], neutral(text), good) for pair, text, good in sides]
 
     def changed(self, limit: int = 6) -> list[dict[str, str]]:
         """Return validation answers that became others."""

@@ -95,7 +95,7 @@ class PreferencePoint(Record):
 class PreferenceCard(Record):
     """Are the answers preferred after preference tuning?"""
 
-    method: Literal["none", "dpo", "grpo"]
+    method: Literal["none", "dpo", "kto", "grpo"]
     reward: str = Field(default="", description="what RL rewarded: task or model")
     reward_accuracy: Estimate | None = Field(default=None, description="held-out pairs that the reward model tells apart")
     reason: str = Field(default="", description="why it was not done, or is used or not")

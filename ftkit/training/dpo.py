@@ -73,7 +73,7 @@ def train(
         trainer = _trainer(local, pairs, held, p, folder, progress)
         first = trainer.evaluate()
         trainer.train()
-        return _points([{"step": 0, **first}, *trainer.state.log_history])
+        return log_points([{"step": 0, **first}, *trainer.state.log_history])
 
     return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size")
 
@@ -116,8 +116,8 @@ def _trainer(local: LocalModel, pairs: Sequence[Preferred], held: Sequence[Prefe
     return trainer
 
 
-def _points(history: Sequence[dict[str, Any]]) -> list[PreferencePoint]:
-    """Return the log: training loss and margin per step, validation margin where it was measured."""
+def log_points(history: Sequence[dict[str, Any]]) -> list[PreferencePoint]:
+    """Return a preference trainer's log: training loss and margin per step, validation figures where they were measured."""
     found = []
     for row in history:
         if "loss" not in row and "eval_loss" not in row:

@@ -49,6 +49,47 @@ def read_pairs(path: Path) -> list[Pair]:
     return found
 
 
+GOOD = {"yes", "true", "1", "1.0", "good", "up", "positive", "thumbs_up", "👍"}
+BAD = {"no", "false", "0", "0.0", "bad", "down", "negative", "thumbs_down", "👎"}
+ANSWERS, MARKS = ("answer", "completion", "response", "output"), ("good", "label", "feedback", "rating")
+
+
+def read_graded(path: Path) -> list[Pair]:
+    """Read answers that people called good or bad, as pairs of which one side is empty; a file of pairs is read as pairs.
+
+    Columns: ``prompt`` (or ``input``), ``answer`` (or completion, response, output) and ``good`` (or label, feedback, rating): yes or no,
+    true or false, up or down. So a production log with feedback can be named as it is; rows without feedback are passed over.
+
+    Raises:
+        BadInput: Naming file and row: no prompt or answer, or a mark that is neither; or there are too few.
+    """
+    rows = _rows(path)
+    if any(isinstance(row, dict) and "chosen" in row for _, row in rows[:1]):
+        return read_pairs(path)
+    found = [pair for number, row in rows if (pair := _graded(path, number, row)) is not None]
+    if len(found) < FEWEST:
+        raise BadInput(
+            f"holds {len(found)} graded answers, at least {FEWEST} are needed", where=str(path), todo="collect more feedback"
+        )
+    return found
+
+
+def _graded(path: Path, number: int, row: Any) -> Pair | None:
+    where, todo = f"{path}, row {number}", "give columns prompt, answer and good (yes or no)"
+    if not isinstance(row, dict):
+        raise BadInput("holds no record", where=where, todo=todo)
+    mark = next((str(row[name]).strip().lower() for name in MARKS if row.get(name) not in (None, "")), "")
+    if not mark:
+        return None
+    if mark not in GOOD | BAD:
+        raise BadInput(f"{mark!r} is neither good nor bad", where=where, todo=todo)
+    asked = _text(row.get("prompt", row.get("input"))).strip()
+    answer = next((_text(row[name]).strip() for name in ANSWERS if row.get(name)), "")
+    if not asked or not answer:
+        raise BadInput(f"has no {'prompt' if not asked else 'answer'}", where=where, todo=todo)
+    return Pair(asked, answer if mark in GOOD else "", "" if mark in GOOD else answer, f"row {number}")
+
+
 def _rows(path: Path) -> list[tuple[int, Any]]:
     if not path.is_file():
         raise BadInput(

@@ -60,7 +60,7 @@ def hacking(card: PreferenceCard) -> str:
     before, after = card.accuracy_before, card.accuracy_after
     fell = before is not None and after is not None and after.value < before.value - NOISE
     if rising and fell and before and after:
-        return f"the reward{' margin' if card.method == 'dpo' else ''} rose from {margins[0]:.2f} to {margins[-1]:.2f} while the share right fell from {before.value:.0%} to {after.value:.0%}"
+        return f"the reward{' margin' if card.method in ('dpo', 'kto') else ''} rose from {margins[0]:.2f} to {margins[-1]:.2f} while the share right fell from {before.value:.0%} to {after.value:.0%}"
     if card.repeated_after > card.repeated_before + REPEATED:
         return f"{card.repeated_after:.0%} of the answers repeat themselves, {card.repeated_before:.0%} did before"
     if (
@@ -114,7 +114,7 @@ def learned(card: PreferenceCard) -> tuple[str, list[str]]:
 def learnt_from(card: PreferenceCard) -> str:
     """Return what it was learnt from, in a sentence."""
     of_pairs = f"{card.pairs} pairs from {card.source}, {card.gold_pairs} of them with the data's own answer as the better one."
-    if card.method == "dpo":
+    if card.method in ("dpo", "kto"):
         return of_pairs
     found = quarters(card.log)
     told = f"The mean reward of drawn answers went from {found[0]:.2f} to {found[-1]:.2f}." if found else ""

@@ -13,9 +13,9 @@ from ftkit.models.local import LocalModel
 from ftkit.params import PreferenceParameters
 from ftkit.records import SCORE_COLUMNS, PreferenceCard, PreferencePoint
 from ftkit.strategies import after_preference
-from ftkit.training import dpo, prefer, reinforce
+from ftkit.training import dpo, kto, prefer, reinforce
 from ftkit.training.methods import wrap_lora
-from ftkit.training.pairs import made_pairs, read_pairs
+from ftkit.training.pairs import made_pairs, read_graded, read_pairs
 from ftkit.ui.figures import preference as figures
 
 
@@ -276,9 +276,9 @@ def test_a_reward_model_that_tells_nothing_apart_is_refused(tuned, tmp_path):
         reinforce.RewardModel(local, base).train(encoded[:20], encoded[20:], 1, tmp_path)
 
 
-def test_rl_that_is_rewarded_for_words_alone_is_noticed_as_hacking(tuned, tmp_path):
+def test_rl_that_is_rewarded_for_words_alone_is_noticed_as_hacking(sure, tmp_path):
     """The planted case: the reward counts words, so answers grow and get no better; all of it really trained and measured."""
-    base, start = tuned
+    base, start = sure
     prompts = {f"e{i}": ask(f"q{i}") for i in range(16)}
     before = [r.text for r in LocalModel(str(base), adapter=start, max_new_tokens=12).answer(list(prompts.values()))]
     local = LocalModel(str(base), adapter=start, max_new_tokens=12)
@@ -305,3 +305,50 @@ def test_what_rl_did_is_told_and_drawn():
     assert "Drawn answers earn more: 0.23 to 0.38" in figures.margins(found).layout.title.text.replace("<br>", " ")
     fell = prefer.conclude(found, scores([1] * 30 + [0] * 10), scores([0] * 40), (["a b"] * 40, ["a b"] * 40))
     assert "the reward rose from 0.23 to 0.38 while the share right fell" in fell.hacked
+
+
+def test_graded_answers_and_logs_with_feedback_are_read(tmp_path):
+    rows = [{"prompt": f"q{i}", "answer": "yes", "good": i % 2 == 0} for i in range(8)]
+    found = read_graded(pairs_file(tmp_path, rows))
+    assert [(p.chosen, p.rejected) for p in found[:2]] == [("yes", ""), ("", "yes")]
+    log = [
+        {"time": "2026-01-01", "input": f"q{i}", "output": "a", "feedback": ["up", "down", "", None][i % 4]} for i in range(20)
+    ]
+    assert len(read_graded(pairs_file(tmp_path, log))) == 10, "rows without feedback say nothing"
+    assert len(read_graded(pairs_file(tmp_path, good()))) == 10, "pairs are read as pairs"
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"prompt": "q", "answer": "a", "good": "perhaps"}, "row 9: 'perhaps' is neither"), ({"answer": "a", "good": "yes"}, "row 9: has no prompt"),
+        ({"prompt": "q", "good": "no"}, "row 9: has no answer"), ("text", "row 9: holds no record"),
+    ],
+)  # fmt: skip
+def test_a_graded_answer_that_cannot_be_used_is_told_by_row(tmp_path, row, told):
+    rows = [{"prompt": f"q{i}", "answer": "yes", "good": "yes"} for i in range(8)]
+    with pytest.raises(BadInput, match=told):
+        read_graded(pairs_file(tmp_path, [*rows, row]))
+
+
+def test_kto_makes_good_answers_likelier_than_bad_ones_whatever_their_numbers(tuned, tmp_path):
+    base, start = tuned
+    local = LocalModel(str(base), adapter=start, max_new_tokens=8)
+    before = gap(local)
+    p = PreferenceParameters(method="kto", learning_rate=5e-3, num_train_epochs=4, per_device_train_batch_size=4)
+    graded = [kto.encode(local, ask(f"q{i}"), "yes" if i % 3 else "no", bool(i % 3)) for i in range(30)]
+    log, _ = kto.train(local, graded[:24], graded[24:], p, tmp_path / "out", base)
+    assert gap(LocalModel(str(base), adapter=tmp_path / "out" / "adapter")) > before + 1
+    assert log[0].held_loss is not None and all(point.loss is None or point.loss == point.loss for point in log)
+    assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_kto_needs_good_and_bad_answers_and_a_batch_to_compare_in(tuned, tmp_path):
+    base, start = tuned
+    local = LocalModel(str(base), adapter=start, max_new_tokens=8)
+    graded = [kto.encode(local, ask(f"q{i}"), "yes", True) for i in range(10)]
+    with pytest.raises(BadInput, match="10 good and 0 bad"):
+        kto.train(local, graded, graded, PreferenceParameters(method="kto"), tmp_path, base)
+    mixed = [kto.encode(local, ask(f"q{i}"), "yes", i % 2 == 0) for i in range(10)]
+    with pytest.raises(BadInput, match="within a batch"):
+        kto.train(local, mixed, mixed, PreferenceParameters(method="kto", per_device_train_batch_size=1), tmp_path, base)
