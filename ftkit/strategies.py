@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ftkit import runs, triage
 from ftkit.errors import BadInput
 from ftkit.models.chat import ChatModel, Messages
-from ftkit.prompting import CONSTRAINED, TASK_ONLY, neutral, ranked, render, similar
+from ftkit.prompting import TASK_ONLY, free_name, neutral, ranked, render, similar
 from ftkit.records import (
     ANSWER_COLUMNS,
     Passage,
@@ -74,7 +74,7 @@ def grid(
 
 def _free(spec: StrategySpec) -> StrategySpec:
     """Return a strategy with its prompt as it was before constrained decoding was tried."""
-    return spec.model_copy(update={"prompt": spec.prompt.removesuffix(CONSTRAINED)})
+    return spec.model_copy(update={"prompt": free_name(spec.prompt)})
 
 
 def rag(book: PromptBook, retrieval: RetrievalCard) -> StrategySpec:

@@ -230,15 +230,52 @@ class LocalModel:
         """Return one reply per conversation, in the same order; long prompts are answered first. See ``ChatModel``."""
         prompts = [self.prompt_ids(messages) for messages in conversations]
         wanted = list(formats) or [None] * len(prompts)
-        order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i][0]))
         replies: dict[int, Reply] = {}
+        for index, form in enumerate(wanted):
+            if form is not None and form.ranked:
+                replies[index] = self._likeliest(prompts[index], form.value)
+                if progress:
+                    progress(len(replies), len(prompts))
+        order = sorted((i for i in range(len(prompts)) if i not in replies), key=lambda i: -len(prompts[i][0]))
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
             for index, reply in zip(batch, self._batch([prompts[i] for i in batch], [wanted[i] for i in batch]), strict=True):
                 replies[index] = reply
             if progress:
-                progress(len(replies), len(order))
+                progress(len(replies), len(prompts))
         return [replies[i] for i in range(len(conversations))]
+
+    def _likeliest(self, prompt: tuple[list[int], int], choices: Sequence[str]) -> Reply:
+        """Return the choice that the model finds likeliest as a whole, its end token included; the first of equals."""
+        began = time.perf_counter()
+        end = int(self.tokenizer.eos_token_id)
+        ids = [[*self.tokenizer(text, add_special_tokens=False)["input_ids"], end] for text in choices]
+        scores: list[float] = []
+        for start in range(0, len(ids), self.batch_size):
+            scores += self._choice_scores(prompt[0], ids[start : start + self.batch_size])
+        best = max(range(len(scores)), key=scores.__getitem__)
+        return Reply(choices[best], len(prompt[0]), len(ids[best]), time.perf_counter() - began, prompt[1])
+
+    def _choice_scores(self, prompt: list[int], choices: list[list[int]]) -> list[float]:
+        """Return the log-probability of each choice after a prompt, in nats; the prompt is read once for all."""
+        import torch
+
+        width, pad, device = max(map(len, choices)), self.tokenizer.pad_token_id, self.model.device
+        targets = torch.tensor([c + [pad] * (width - len(c)) for c in choices], device=device)
+        real = torch.tensor([[1] * len(c) + [0] * (width - len(c)) for c in choices], device=device)
+        with torch.inference_mode():
+            head = self.model(input_ids=torch.tensor([prompt], device=device), use_cache=True)
+            first = head.logits[:, -1:].float().expand(len(choices), 1, -1)
+            logits = first
+            if width > 1:
+                name = "cache" if hasattr(head, "cache") else "past_key_values"  # renamed in transformers 5.24
+                getattr(head, name).batch_repeat_interleave(len(choices))
+                seen = torch.ones((len(choices), len(prompt)), dtype=torch.long, device=device)
+                mask = torch.cat([seen, real[:, :-1]], dim=1)
+                more = self.model(input_ids=targets[:, :-1], attention_mask=mask, use_cache=True, **{name: getattr(head, name)})
+                logits = torch.cat([first, more.logits.float()], dim=1)
+            chosen = torch.log_softmax(logits, -1).gather(2, targets[:, :, None])[:, :, 0]
+        return (chosen * real).sum(dim=1).tolist()
 
     def _held(self, formats: Sequence[ResponseFormat | None]) -> dict[str, Any]:
         """Return the option of ``generate`` that holds its rows within formats; none where all are free."""
@@ -324,6 +361,11 @@ class LocalModel:
         """Answer one conversation and hand over the text as it comes; an exception of ``on_text`` ends the generation."""
         import torch
         from transformers import TextStreamer
+
+        if response_format is not None and response_format.ranked:
+            reply = self.answer([messages], None, [response_format])[0]
+            on_text(reply.text)
+            return reply
 
         class Handed(TextStreamer):
             def on_finalized_text(self, text: str, stream_end: bool = False) -> None:

@@ -4,9 +4,18 @@ from ftkit.prompting.candidates import TASK_ONLY, candidates, with_hash
 from ftkit.prompting.choose import answer_rows, choose, learned, ranked, trial
 from ftkit.prompting.render import check_template, markers, neutral, render
 from ftkit.prompting.similar import similar
-from ftkit.prompting.structured import CONSTRAINED, constrained, format_rows, gain, held_sentence, response_format
+from ftkit.prompting.structured import (
+    CONSTRAINED,
+    RANKED,
+    constrained,
+    format_rows,
+    free_name,
+    gain,
+    held_sentence,
+    response_format,
+)
 
 __all__ = [
-    "CONSTRAINED", "TASK_ONLY", "answer_rows", "candidates", "check_template", "choose", "constrained", "format_rows", "gain", "held_sentence", "learned", "markers", "neutral",
+    "CONSTRAINED", "RANKED", "TASK_ONLY", "answer_rows", "candidates", "check_template", "choose", "constrained", "format_rows", "free_name", "gain", "held_sentence", "learned", "markers", "neutral",
     "ranked", "render", "response_format", "similar", "trial", "with_hash",
 ]  # fmt: skip

@@ -12,7 +12,9 @@ from ftkit.prompting.choose import ranked
 from ftkit.records import Estimate, Prompt, PromptTrial, ResponseFormat, TaskCard
 from ftkit.statistics import paired_difference
 
-CONSTRAINED = ", constrained"
+CONSTRAINED, RANKED = ", constrained", ", ranked"
+MOST_RANKED = 200
+"""Labels up to which they are ranked as well: each is read once per answer."""
 
 
 def response_format(card: TaskCard, outputs: Sequence[str]) -> ResponseFormat | None:
@@ -40,7 +42,8 @@ def response_format(card: TaskCard, outputs: Sequence[str]) -> ResponseFormat | 
 def constrained(trials: Sequence[PromptTrial], form: ResponseFormat | None) -> list[Prompt]:
     """Return the best prompt without and the best with examples once more, held within a response format.
 
-    A prompt whose answers were all in the right format is left out: constrained decoding would change none of them.
+    A prompt whose answers were all in the right format is left out: constrained decoding would change none of them. Labels
+    are also ranked: the likeliest label as a whole is not always the one that the likeliest first token leads to.
 
     Args:
         trials: The prompts measured without constraint.
@@ -50,11 +53,19 @@ def constrained(trials: Sequence[PromptTrial], form: ResponseFormat | None) -> l
         return []
     kinds = ([t for t in trials if t.prompt.few_shot is few and t.prompt.name != TASK_ONLY] for few in (False, True))
     best = [ranked(kind)[0] for kind in kinds if kind]
-    return [
-        with_hash(t.prompt.name + CONSTRAINED, t.prompt.system, t.prompt.shots, t.prompt.similar, form, t.prompt.diverse)
-        for t in best
-        if t.format_strict < 1
-    ]
+    held = [_held(t, CONSTRAINED, form) for t in best if t.format_strict < 1]
+    if form.kind == "choice" and len(form.value) <= MOST_RANKED:
+        held += [_held(t, RANKED, form.model_copy(update={"ranked": True})) for t in best]
+    return held
+
+
+def _held(t: PromptTrial, suffix: str, form: ResponseFormat) -> Prompt:
+    return with_hash(t.prompt.name + suffix, t.prompt.system, t.prompt.shots, t.prompt.similar, form, t.prompt.diverse)
+
+
+def free_name(name: str) -> str:
+    """Return the name of the prompt that a held one was made from."""
+    return name.removesuffix(CONSTRAINED).removesuffix(RANKED)
 
 
 def gain(free: Any, held: Any, n_resamples: int = 2000) -> Estimate:
@@ -81,7 +92,7 @@ def format_rows(trials: Sequence[PromptTrial], scores: dict[str, Any]) -> list[d
         name, shares = t.prompt.name, (t.format_strict, t.format_ok - t.format_strict, 1 - t.format_ok)
         change = "–"
         if t.prompt.response_format:
-            e = gain(scores[name.removesuffix(CONSTRAINED)], scores[name])
+            e = gain(scores[free_name(name)], scores[name])
             change = f"{100 * e.value:+.1f} points ({100 * e.low:+.1f} to {100 * e.high:+.1f})"
         rows.append({
             "prompt": name, **dict(zip(("as it is", "after a repair", "unusable"), (f"{s:.0%}" for s in shares), strict=True)),
@@ -93,7 +104,7 @@ def format_rows(trials: Sequence[PromptTrial], scores: dict[str, Any]) -> list[d
 def held_sentence(held: Sequence[Prompt], form: ResponseFormat | None, wanted: bool) -> str:
     """Return what was tried with constrained decoding, or why nothing was."""
     if held:
-        return f"Held within its format once more: {', '.join(p.name.removesuffix(CONSTRAINED) for p in held)}."
+        return f"Held within its format once more: {', '.join(p.name for p in held)}."
     if not wanted:
         return "Constrained decoding was not tried: prompting.constrained is off."
     if form is None:

@@ -14,6 +14,10 @@ class ResponseFormat(Record):
 
     kind: Literal["json_schema", "choice", "regex", "lark"] = Field(description="how it is told")
     value: Any = Field(description="the JSON Schema, the texts to choose from, the pattern, or the grammar")
+    ranked: bool = Field(
+        default=False,
+        description="whether the likeliest of the texts to choose from is taken, instead of the likeliest next token at each step",
+    )
     blanks: bool = Field(default=False, description="whether a blank follows each comma and colon of the JSON")
 
 

@@ -151,7 +151,7 @@ def trial(name, right, strict, shots=(), form=None):
 
 def test_the_best_prompt_of_each_kind_is_held_unless_all_its_answers_are_in_format():
     trials = [trial("a", 0.5, 0.9), trial("b", 0.6, 0.8), trial("one", 0.7, 1.0, ["e1"]), trial("two", 0.2, 0.1, ["e1", "e2"])]
-    held = prompting.constrained(trials, LABEL)
+    held = [p for p in prompting.constrained(trials, LABEL) if not p.response_format.ranked]
     assert [(p.name, p.response_format, p.system) for p in held] == [("b, constrained", LABEL, "S")]
     assert held[0].sha256 != trials[1].prompt.sha256
     assert prompting.constrained(trials, None) == []
@@ -181,3 +181,45 @@ def test_with_passages_only_the_better_of_one_text_free_and_held_is_tried():
     trials = [trial("a", 0.25, 0.4), trial("a, constrained", 0.75, 1.0, form=LABEL)]
     book = PromptBook(trials=trials, zero_shot="a, constrained", few_shot="a, constrained", validation_items=10)
     assert [s.prompt for s in strategies.rag_candidates(book)] == ["a, constrained"]
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen3", "phi3"])
+def test_the_likeliest_label_as_a_whole_is_chosen(tiny_checkpoint, family):
+    model = LocalModel(str(tiny_checkpoint(family)), max_new_tokens=8, batch_size=3, threads=1)
+    ranked = ResponseFormat(kind="choice", value=["a", "a longer one", "b", "cc", "delivery"], ranked=True)
+    asked = ask(4)
+    got = model.answer(asked, formats=[ranked, None, ranked, ranked])
+    for place in (0, 2, 3):
+        sums = {word: sum(v for _, v in model.logprobs(asked[place], word)) for word in ranked.value}
+        assert got[place].text == max(sums, key=sums.__getitem__)
+        scores = model._choice_scores(
+            model.prompt_ids(asked[place])[0],
+            [[*model.tokenizer(w, add_special_tokens=False)["input_ids"], model.tokenizer.eos_token_id] for w in ranked.value],
+        )
+        assert scores == pytest.approx(list(sums.values()), rel=1e-3, abs=1e-3)
+    assert got[1].text == model.answer([asked[1]])[0].text, "others of the batch stay free"
+    pieces = []
+    assert model.stream(asked[0], pieces.append, ranked).text == "".join(pieces) == got[0].text
+
+
+def test_labels_are_ranked_besides_and_records_are_not():
+    label = TaskCard(name="t", instruction="Say.", kind="label", labels=["a", "b"])
+    trial = PromptTrial(
+        prompt=prompting.with_hash("plain", "s"),
+        accuracy=Estimate(value=0.5, low=0.4, high=0.6, n=9, method=""),
+        format_ok=1,
+        format_strict=1,
+        prompt_tokens_mean=1,
+        seconds_per_answer=1,
+    )
+    held = prompting.constrained([trial], prompting.response_format(label, ["a"]))
+    assert [(p.name, p.response_format.ranked) for p in held] == [("plain, ranked", True)], (
+        "all in the right format: nothing to hold"
+    )
+    loose = trial.model_copy(update={"format_strict": 0.5})
+    assert [p.name for p in prompting.constrained([loose], prompting.response_format(label, ["a"]))] == [
+        "plain, constrained",
+        "plain, ranked",
+    ]
+    assert prompting.constrained([trial], prompting.response_format(FIELDS, [])) == []
+    assert prompting.free_name("plain, ranked") == prompting.free_name("plain, constrained") == "plain"
