@@ -250,31 +250,47 @@ class LocalModel:
         began = time.perf_counter()
         end = int(self.tokenizer.eos_token_id)
         ids = [[*self.tokenizer(text, add_special_tokens=False)["input_ids"], end] for text in choices]
-        scores: list[float] = []
-        for start in range(0, len(ids), self.batch_size):
-            scores += self._choice_scores(prompt[0], ids[start : start + self.batch_size])
-        best = max(range(len(scores)), key=scores.__getitem__)
+        best = self._best_choice(prompt[0], ids)
         return Reply(choices[best], len(prompt[0]), len(ids[best]), time.perf_counter() - began, prompt[1])
 
-    def _choice_scores(self, prompt: list[int], choices: list[list[int]]) -> list[float]:
-        """Return the log-probability of each choice after a prompt, in nats; the prompt is read once for all."""
+    def _best_choice(self, prompt: list[int], choices: list[list[int]]) -> int:
+        """Return which choice is the likeliest after a prompt, the first of equals; the prompt is read once for all.
+
+        No choice is likelier than its first token. So choices are scored in the order of their first tokens, until the best
+        one is likelier than the first tokens of all that are left.
+        """
+        import copy
+
+        import torch
+
+        with torch.inference_mode():
+            head = self.model(input_ids=torch.tensor([prompt], device=self.model.device), use_cache=True)
+            name = "cache" if hasattr(head, "cache") else "past_key_values"  # renamed in transformers 5.24
+            first = head.logits[:, -1:].float()
+            bounds = torch.log_softmax(first[0, 0], -1)[[c[0] for c in choices]].tolist()
+            order, scores = sorted(range(len(choices)), key=lambda i: (-bounds[i], i)), dict[int, float]()
+            for start in range(0, len(order), self.batch_size):
+                part = order[start : start + self.batch_size]
+                if scores and max(scores.values()) > bounds[part[0]]:
+                    break
+                cache = copy.deepcopy(getattr(head, name))
+                scores |= zip(part, self._continued(first, name, cache, len(prompt), [choices[i] for i in part]), strict=True)
+        return max(sorted(scores), key=scores.__getitem__)
+
+    def _continued(self, first: Any, name: str, cache: Any, seen: int, choices: list[list[int]]) -> list[float]:
+        """Return the log-probabilities of choices after a prompt of ``seen`` tokens whose cache is used up here."""
         import torch
 
         width, pad, device = max(map(len, choices)), self.tokenizer.pad_token_id, self.model.device
         targets = torch.tensor([c + [pad] * (width - len(c)) for c in choices], device=device)
         real = torch.tensor([[1] * len(c) + [0] * (width - len(c)) for c in choices], device=device)
-        with torch.inference_mode():
-            head = self.model(input_ids=torch.tensor([prompt], device=device), use_cache=True)
-            first = head.logits[:, -1:].float().expand(len(choices), 1, -1)
-            logits = first
-            if width > 1:
-                name = "cache" if hasattr(head, "cache") else "past_key_values"  # renamed in transformers 5.24
-                getattr(head, name).batch_repeat_interleave(len(choices))
-                seen = torch.ones((len(choices), len(prompt)), dtype=torch.long, device=device)
-                mask = torch.cat([seen, real[:, :-1]], dim=1)
-                more = self.model(input_ids=targets[:, :-1], attention_mask=mask, use_cache=True, **{name: getattr(head, name)})
-                logits = torch.cat([first, more.logits.float()], dim=1)
-            chosen = torch.log_softmax(logits, -1).gather(2, targets[:, :, None])[:, :, 0]
+        logits = first.expand(len(choices), 1, -1)
+        if width > 1:
+            cache.batch_repeat_interleave(len(choices))
+            mask = torch.cat([torch.ones((len(choices), seen), dtype=torch.long, device=device), real[:, :-1]], dim=1)
+            more = self.model(input_ids=targets[:, :-1], attention_mask=mask, use_cache=True, **{name: cache})
+            logits = torch.cat([logits, more.logits.float()], dim=1)
+        chosen = torch.log_softmax(logits, -1).gather(2, targets[:, :, None])[:, :, 0]
         return (chosen * real).sum(dim=1).tolist()
 
     def _held(self, formats: Sequence[ResponseFormat | None]) -> dict[str, Any]:

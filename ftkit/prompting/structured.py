@@ -42,8 +42,8 @@ def response_format(card: TaskCard, outputs: Sequence[str]) -> ResponseFormat | 
 def constrained(trials: Sequence[PromptTrial], form: ResponseFormat | None) -> list[Prompt]:
     """Return the best prompt without and the best with examples once more, held within a response format.
 
-    A prompt whose answers were all in the right format is left out: constrained decoding would change none of them. Labels
-    are also ranked: the likeliest label as a whole is not always the one that the likeliest first token leads to.
+    A prompt whose answers were all in the right format is left out: constrained decoding would change none of them. With the better
+    of both, labels are also ranked: the likeliest label as a whole is not always the one that the likeliest first token leads to.
 
     Args:
         trials: The prompts measured without constraint.
@@ -54,8 +54,8 @@ def constrained(trials: Sequence[PromptTrial], form: ResponseFormat | None) -> l
     kinds = ([t for t in trials if t.prompt.few_shot is few and t.prompt.name != TASK_ONLY] for few in (False, True))
     best = [ranked(kind)[0] for kind in kinds if kind]
     held = [_held(t, CONSTRAINED, form) for t in best if t.format_strict < 1]
-    if form.kind == "choice" and len(form.value) <= MOST_RANKED:
-        held += [_held(t, RANKED, form.model_copy(update={"ranked": True})) for t in best]
+    if best and form.kind == "choice" and len(form.value) <= MOST_RANKED:
+        held.append(_held(ranked(best)[0], RANKED, form.model_copy(update={"ranked": True})))
     return held
 
 

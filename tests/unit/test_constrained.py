@@ -186,17 +186,12 @@ def test_with_passages_only_the_better_of_one_text_free_and_held_is_tried():
 @pytest.mark.parametrize("family", ["llama", "mistral", "qwen3", "phi3"])
 def test_the_likeliest_label_as_a_whole_is_chosen(tiny_checkpoint, family):
     model = LocalModel(str(tiny_checkpoint(family)), max_new_tokens=8, batch_size=3, threads=1)
-    ranked = ResponseFormat(kind="choice", value=["a", "a longer one", "b", "cc", "delivery"], ranked=True)
+    ranked = ResponseFormat(kind="choice", value=["a", "a longer one", "b", "cc", "delivery", "aa", "ab", "e"], ranked=True)
     asked = ask(4)
     got = model.answer(asked, formats=[ranked, None, ranked, ranked])
     for place in (0, 2, 3):
         sums = {word: sum(v for _, v in model.logprobs(asked[place], word)) for word in ranked.value}
         assert got[place].text == max(sums, key=sums.__getitem__)
-        scores = model._choice_scores(
-            model.prompt_ids(asked[place])[0],
-            [[*model.tokenizer(w, add_special_tokens=False)["input_ids"], model.tokenizer.eos_token_id] for w in ranked.value],
-        )
-        assert scores == pytest.approx(list(sums.values()), rel=1e-3, abs=1e-3)
     assert got[1].text == model.answer([asked[1]])[0].text, "others of the batch stay free"
     pieces = []
     assert model.stream(asked[0], pieces.append, ranked).text == "".join(pieces) == got[0].text
