@@ -1,6 +1,6 @@
 """The demo's parameter files: ``python -m ftkit.demo.parameters params`` writes them anew, every value explained.
 
-Only what differs from the defaults stands here; everything else follows ``ftkit/params.py``.
+Only what differs from the defaults stands here; everything else follows ``ftkit/params``.
 """
 
 from __future__ import annotations
