@@ -7,8 +7,7 @@ Source: K. Ethayarajh et al., "KTO: Model Alignment as Prospect Theoretic Optimi
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,8 @@ from ftkit.models.chat import Messages
 from ftkit.models.local import LocalModel
 from ftkit.params import PreferenceParameters
 from ftkit.records import PreferencePoint
-from ftkit.training.dpo import log_points
-from ftkit.training.refine import check_adapter, refine
+from ftkit.training.refine import Progress, check_adapter, learn_rows, refine
 
-Progress = Callable[[int, int, str], None]
 FEWEST_OF_A_KIND = 4
 
 
@@ -83,45 +80,14 @@ def train(
         )
 
     def learn() -> list[PreferencePoint]:
-        trainer = _trainer(local, graded, held, p, folder, progress)
-        first = trainer.evaluate()
-        trainer.train()
-        return log_points([{"step": 0, **first}, *trainer.state.log_history])
+        from trl.trainer.kto_config import KTOConfig
+        from trl.trainer.kto_trainer import KTOTrainer
+
+        rows = [_with_others(part, p.per_device_train_batch_size) for part in (graded, held)]
+        weights = {"desirable_weight": max(1.0, bad / good), "undesirable_weight": max(1.0, good / bad)}
+        return learn_rows(KTOTrainer, KTOConfig, local, *rows, p, folder, progress, **weights)
 
     return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size")
-
-
-def _trainer(local: LocalModel, graded: Sequence[Graded], held: Sequence[Graded], p: PreferenceParameters, folder: Path, progress: Progress | None) -> Any:  # fmt: skip
-    import torch
-    from datasets import Dataset
-    from transformers import PrinterCallback, TrainerCallback
-    from trl.trainer.kto_config import KTOConfig
-    from trl.trainer.kto_trainer import KTOTrainer
-
-    class Encoded(KTOTrainer):
-        def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-            return dataset  # encoded already, with the very prompt tokens that the model is asked with
-
-    class Watch(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-            if progress and logs and "loss" in logs:
-                progress(state.global_step, state.max_steps, f"loss {float(logs['loss']):.3g}")
-
-    on_gpu, size = torch.cuda.is_available(), p.per_device_train_batch_size
-    good, bad = sum(g.label for g in graded), sum(not g.label for g in graded)
-    config = KTOConfig(
-        output_dir=str(folder / "checkpoints"), num_train_epochs=p.num_train_epochs, learning_rate=p.learning_rate, beta=p.beta, seed=p.seed,
-        data_seed=p.seed, per_device_train_batch_size=size, per_device_eval_batch_size=size,
-        desirable_weight=max(1.0, bad / good), undesirable_weight=max(1.0, good / bad), lr_scheduler_type="cosine", warmup_steps=0.1, logging_steps=1,
-        eval_strategy="steps", eval_steps=max(1, math.ceil(len(graded) / size) // 4), save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=not on_gpu,
-        bf16=on_gpu, gradient_checkpointing=False, max_length=None, remove_unused_columns=False, dataloader_pin_memory=on_gpu, logging_nan_inf_filter=False,
-    )  # fmt: skip
-    rows = [Dataset.from_list(_with_others(part, size)) for part in (graded, held)]
-    trainer = Encoded(
-        model=local.model, args=config, train_dataset=rows[0], eval_dataset=rows[1], processing_class=local.tokenizer, callbacks=[Watch()],
-    )  # fmt: skip
-    trainer.remove_callback(PrinterCallback)
-    return trainer
 
 
 def _with_others(graded: Sequence[Graded], size: int) -> list[dict[str, Any]]:

@@ -17,9 +17,8 @@ from ftkit.params import PreferenceParameters
 from ftkit.records import Estimate, PreferencePoint
 from ftkit.statistics import wilson
 from ftkit.training.dpo import Preferred
-from ftkit.training.refine import check_adapter, refine
+from ftkit.training.refine import Progress, check_adapter, options, refine, watch
 
-Progress = Callable[[int, int, str], None]
 Reward = Callable[[Sequence[str], Sequence[str]], list[float]]
 REWARD_EPOCHS, REWARD_RATE = 3.0, 1e-3
 CONSTANT = 1e-4  # a reward model whose scores spread less than this tells nothing apart
@@ -65,9 +64,8 @@ def train(
 
 
 def _trainer(local: LocalModel, prompts: dict[str, Messages], reward: Reward, p: PreferenceParameters, folder: Path, progress: Progress | None) -> Any:  # fmt: skip
-    import torch
     from datasets import Dataset
-    from transformers import PrinterCallback, TrainerCallback
+    from transformers import PrinterCallback
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer
 
@@ -77,25 +75,17 @@ def _trainer(local: LocalModel, prompts: dict[str, Messages], reward: Reward, p:
         def _tokenize_prompts(self, prompts: list[Any]) -> Any:
             return [encoded[name] for name in prompts], None, {}  # the very tokens that the model is asked with
 
-    class Watch(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-            if progress and logs and "reward" in logs:
-                progress(state.global_step, state.max_steps, f"reward {float(logs['reward']):.3g}")
-
     def rewarded(prompts: Any, completions: Any, **_: Any) -> list[float | None]:
         return [*reward(prompts, [text.strip() for text in completions])]
 
-    on_gpu = torch.cuda.is_available()
+    settings = options(p, folder) | {"per_device_train_batch_size": p.per_device_train_batch_size * p.samples}
     config = GRPOConfig(
-        output_dir=str(folder / "checkpoints"), num_train_epochs=p.num_train_epochs, learning_rate=p.learning_rate, beta=p.beta, seed=p.seed,
-        data_seed=p.seed, per_device_train_batch_size=p.per_device_train_batch_size * p.samples, num_generations=p.samples,
-        temperature=p.temperature, max_completion_length=p.max_new_tokens, generation_kwargs={"eos_token_id": local.ends},
-        lr_scheduler_type="cosine", warmup_steps=0.1, logging_steps=1, save_strategy="no", report_to=[], disable_tqdm=True, use_cpu=not on_gpu,
-        bf16=on_gpu, gradient_checkpointing=False, remove_unused_columns=False, dataloader_pin_memory=on_gpu, logging_nan_inf_filter=False,
+        **settings, num_generations=p.samples, temperature=p.temperature, max_completion_length=p.max_new_tokens,
+        generation_kwargs={"eos_token_id": local.ends},
     )  # fmt: skip
     trainer = Encoded(
         model=local.model, args=config, train_dataset=Dataset.from_list([{"prompt": name} for name in encoded]), reward_funcs=rewarded,
-        processing_class=local.tokenizer, callbacks=[Watch()],
+        processing_class=local.tokenizer, callbacks=[watch(progress, "reward")],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     return trainer
