@@ -41,9 +41,16 @@ KEPT_LINES = 14
 
 
 class Start:
-    """The page's state and its parts. All paths are relative to the project's root, which is the working directory."""
+    """The page's state and its parts. All paths are relative to the project's root, which is the working directory.
 
-    def __init__(self) -> None:
+    Args:
+        opened: Name of the project to open at once; empty: the page asks.
+
+    Raises:
+        BadInput: There is no such project, or its parameter file has faults.
+    """
+
+    def __init__(self, opened: str = "") -> None:
         import ipywidgets as widgets
 
         wide, style = widgets.Layout(width="min(100%, 640px)"), {"description_width": "180px"}
@@ -85,6 +92,14 @@ class Start:
             ]
         )
         self._enable()
+        if opened:
+            if opened not in project.known():
+                raise BadInput(
+                    f"there is no project '{opened}'{params.nearest(opened, project.known())}", where="project",
+                    todo="use a name of params/, or leave it empty",
+                )  # fmt: skip
+            self.what.value = opened
+            self.looked()
 
     def _chosen(self, _: Any) -> None:
         if self.switching:
@@ -256,10 +271,14 @@ def _report_link(path: str) -> str:
     return f"<a href='{html.escape(_link(Path(path)), quote=True)}' target='_blank'>report</a>" if path else ""
 
 
-def show() -> None:
-    """Show the page: the widgets, and as static output the runs that are there."""
+def show(opened: str = "") -> None:
+    """Show the page.
+
+    Args:
+        opened: Name of the project to open at once; empty: the page asks.
+    """
     from IPython.display import display
 
     stages.to_project_root()
     theme.note("Open this notebook in JupyterLab or VS Code and run its cells: the page below needs a running kernel.")
-    display(Start().box)
+    display(Start(opened).box)

@@ -47,3 +47,15 @@ def tiny_checkpoint(tmp_path_factory):
         return made[family]
 
     return make
+
+
+@pytest.fixture
+def project_folder(tmp_path, monkeypatch):
+    """An empty project folder with a file of examples, desk.csv, as the working directory."""
+    rows = [("Where is my parcel?", "delivery"), ("I want my money back", "returns"), ("You charged me twice", "billing")]
+    for name in ("notebooks", "params"):
+        (tmp_path / name).mkdir()
+    lines = [f"{text} Number {k}.,{label}" for k in range(20) for text, label in rows]
+    (tmp_path / "desk.csv").write_text("message,label\n" + "\n".join(lines) + "\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

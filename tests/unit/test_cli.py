@@ -12,24 +12,11 @@ from made_run import make_run
 
 from ftkit import cli, params, pipeline
 
-ROWS = [("Where is my parcel?", "delivery"), ("I want my money back", "returns"), ("You charged me twice", "billing")]
-
 
 def ftkit(*arguments, cwd=None):
     return subprocess.run(
         [sys.executable, "-m", "ftkit.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
     )
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """An empty project folder with a file of examples, as the working directory."""
-    for name in ("notebooks", "params"):
-        (tmp_path / name).mkdir()
-    lines = [f"{text} Number {k}.,{label}" for k in range(20) for text, label in ROWS]
-    (tmp_path / "desk.csv").write_text("message,label\n" + "\n".join(lines) + "\n")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def told(capsys, *arguments):
@@ -47,7 +34,7 @@ def test_help_is_quick_names_the_exit_codes_and_imports_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).returncode == 0
 
 
-def test_new_guesses_writes_every_value_explained_and_never_overwrites(project, capsys):
+def test_new_guesses_writes_every_value_explained_and_never_overwrites(project_folder, capsys):
     code, out, _ = told(capsys, "new", "desk", "--data", "desk.csv")
     assert code == 0 and "params/desk.yaml" in out and "label" in out
     written = Path("params/desk.yaml").read_text()
@@ -60,15 +47,15 @@ def test_new_guesses_writes_every_value_explained_and_never_overwrites(project, 
     assert told(capsys, "new", "desk", "--data", "desk.csv", "--force")[0] == 0
 
 
-def test_every_path_counts_from_the_folder_where_it_was_typed(project, capsys, monkeypatch):
-    for place in (project / "files", project / "files" / "handbook"):
+def test_every_path_counts_from_the_folder_where_it_was_typed(project_folder, capsys, monkeypatch):
+    for place in (project_folder / "files", project_folder / "files" / "handbook"):
         place.mkdir()
     for name in ("train.csv", "test.csv"):
-        (project / "files" / name).write_text((project / "desk.csv").read_text())
-    monkeypatch.chdir(project / "files")
+        (project_folder / "files" / name).write_text((project_folder / "desk.csv").read_text())
+    monkeypatch.chdir(project_folder / "files")
     code, _, err = told(capsys, "new", "desk", "--data", "train.csv", "--test-data", "test.csv", "--handbook", "handbook")
     assert code == 0, err
-    built = params.load(project / "params" / "desk.yaml")
+    built = params.load(project_folder / "params" / "desk.yaml")
     assert (built["data"].data, built["data"].test_data) == ("files/train.csv", "files/test.csv")
     assert built["retrieval"].handbook == "files/handbook"
 
@@ -94,16 +81,16 @@ def test_every_path_counts_from_the_folder_where_it_was_typed(project, capsys, m
         (("lab", "none.yaml"), "none.yaml"),
     ],
 )
-def test_bad_input_is_one_clear_message_exit_code_2_and_nothing_written(project, capsys, arguments, named):
+def test_bad_input_is_one_clear_message_exit_code_2_and_nothing_written(project_folder, capsys, arguments, named):
     Path("empty.csv").touch()
     Path("latin.csv").write_bytes("message,label\ncaf\xe9,x\n".encode("latin-1") * 30)
     Path("broken.yaml").write_text("data:\n  input_column: [\n")
     Path("typo.yaml").write_text("data:\n  input_colum: message\n")
     Path("ok.yaml").write_text("task:\n  name: Fellmoor\n")
-    before = sorted(project.rglob("*"))
+    before = sorted(project_folder.rglob("*"))
     code, _, err = told(capsys, *arguments)
     assert code == 2 and named in err and err.startswith("ftkit: ") and "Traceback" not in err
-    assert sorted(project.rglob("*")) == before
+    assert sorted(project_folder.rglob("*")) == before
 
 
 def test_a_wrong_command_line_is_exit_code_2():
@@ -111,20 +98,20 @@ def test_a_wrong_command_line_is_exit_code_2():
     assert done.returncode == 2 and "rnu" in done.stderr
 
 
-def test_report_is_written_anew_from_a_run_folder_or_its_parameter_file(project, capsys):
-    make_run(project / "outputs" / "desk", n=60)
+def test_report_is_written_anew_from_a_run_folder_or_its_parameter_file(project_folder, capsys):
+    make_run(project_folder / "outputs" / "desk", n=60)
     code, out, _ = told(capsys, "report", "outputs/desk")
     path = Path(out.strip())
-    assert code == 0 and path == project / "outputs" / "desk" / "report.html" and path.stat().st_size > 1_000_000
+    assert code == 0 and path == project_folder / "outputs" / "desk" / "report.html" and path.stat().st_size > 1_000_000
     path.unlink()
     Path("params/desk.yaml").write_text("task:\n  name: Fellmoor\n")
     assert told(capsys, "report", "params/desk.yaml")[0] == 0 and path.exists()
 
 
-def test_runs_are_listed_with_verdict_or_what_comes_next(project, capsys):
+def test_runs_are_listed_with_verdict_or_what_comes_next(project_folder, capsys):
     assert "no runs yet" in told(capsys, "runs")[1]
-    make_run(project / "outputs" / "done", n=60)
-    make_run(project / "outputs" / "begun", until="data")
+    make_run(project_folder / "outputs" / "done", n=60)
+    make_run(project_folder / "outputs" / "begun", until="data")
     lines = told(capsys, "runs")[1].splitlines()
     assert lines[0].startswith("begun") and "next: 03_prompting" in lines[0]
     assert lines[1].startswith("done") and "10 of 10" in lines[1]
@@ -135,12 +122,12 @@ def test_explain_says_what_a_parameter_does(capsys):
     assert "lora_r = 32" in out and "rank of the adapter" in out and "lora_alpha" not in out
 
 
-def test_lab_copies_hold_the_files_values_where_papermill_puts_them(project, monkeypatch):
+def test_lab_copies_hold_the_files_values_where_papermill_puts_them(project_folder, monkeypatch):
     from ftkit.pipeline import kernel
 
-    monkeypatch.setattr(kernel, "notebooks_folder", lambda: project / "notebooks")
+    monkeypatch.setattr(kernel, "notebooks_folder", lambda: project_folder / "notebooks")
     for book in (Path(cli.__file__).parents[1] / "notebooks").glob("*.ipynb"):
-        shutil.copy(book, project / "notebooks")
+        shutil.copy(book, project_folder / "notebooks")
     Path("params/desk.yaml").write_text("task:\n  name: Fellmoor\n")
     folder = pipeline.prepare_all(Path("params/desk.yaml"))
     import nbformat
@@ -156,6 +143,6 @@ def test_doctor_tells_what_is_there_and_what_is_missing_for_what(capsys):
     assert all(word in out for word in ("Python", "cores", "Memory", "GPU", "Disk", "Embedded base", "Chromium", "transformers"))
 
 
-def test_the_parameter_file_that_new_writes_is_plain_yaml(project, capsys):
+def test_the_parameter_file_that_new_writes_is_plain_yaml(project_folder, capsys):
     told(capsys, "new", "desk", "--data", "desk.csv")
     assert set(yaml.safe_load(Path("params/desk.yaml").read_text())) == set(params.MODELS)

@@ -8,21 +8,9 @@ import yaml
 from made_run import make_run
 
 from ftkit import cli, params, pipeline, project
+from ftkit.errors import BadInput
 from ftkit.start import NEW, Start, data_files, runs_html
 from ftkit.ui.form import Form
-
-ROWS = [("Where is my parcel?", "delivery"), ("I want my money back", "returns"), ("You charged me twice", "billing")]
-
-
-@pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """An empty project folder with a file of examples, as the working directory."""
-    for name in ("notebooks", "params"):
-        (tmp_path / name).mkdir()
-    lines = [f"{text} Number {k}.,{label}" for k in range(20) for text, label in ROWS]
-    (tmp_path / "desk.csv").write_text("message,label\n" + "\n".join(lines) + "\n")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def looked_at(name="desk", file="desk.csv"):
@@ -32,7 +20,7 @@ def looked_at(name="desk", file="desk.csv"):
     return page
 
 
-def test_a_file_becomes_the_same_parameters_as_on_the_command_line(desk):
+def test_a_file_becomes_the_same_parameters_as_on_the_command_line(project_folder):
     assert data_files() == ["desk.csv"]
     page = looked_at()
     assert "label" in page.said.value and list(page.forms) == list(params.MODELS)
@@ -43,7 +31,7 @@ def test_a_file_becomes_the_same_parameters_as_on_the_command_line(desk):
     assert clicked == {stage: p.model_dump() for stage, p in params.load(Path("params/desk.yaml")).items()}
 
 
-def test_what_is_changed_is_marked_saved_and_read_back(desk):
+def test_what_is_changed_is_marked_saved_and_read_back(project_folder):
     page = looked_at()
     form = page.forms["training"]
     form.fields["num_train_epochs"].value = "3"
@@ -66,7 +54,7 @@ def test_what_is_changed_is_marked_saved_and_read_back(desk):
     assert Path("params/desk.yaml").read_text().splitlines()[:2] == head, "the comment at the head stays"
 
 
-def test_a_wrong_value_is_told_while_typing_and_keeps_the_buttons_off(desk):
+def test_a_wrong_value_is_told_while_typing_and_keeps_the_buttons_off(project_folder):
     page = looked_at()
     assert not page.save.disabled
     field = page.forms["data"].fields["test_share"]
@@ -84,12 +72,12 @@ def test_a_wrong_value_is_told_while_typing_and_keeps_the_buttons_off(desk):
     ("name", "file", "told"),
     [("no name!", "desk.csv", "cannot be a project"), ("desk", "", "no file is named"), ("desk", "gone.csv", "gone.csv")],
 )
-def test_bad_input_is_told_on_the_page(desk, name, file, told):
+def test_bad_input_is_told_on_the_page(project_folder, name, file, told):
     page = looked_at(name, file)
     assert told in page.state.value and "role='alert'" in page.state.value and not page.forms and page.save.disabled
 
 
-def test_a_name_that_is_taken_is_not_written_over(desk):
+def test_a_name_that_is_taken_is_not_written_over(project_folder):
     looked_at().save.click()
     assert "is there already" in looked_at().state.value
 
@@ -113,7 +101,7 @@ def test_the_parameter_files_of_the_project_survive_the_form():
 INHERITED = {"base_model", "batch_size", "max_new_tokens", "threads"}
 
 
-def test_a_walk_runs_from_the_page_stops_and_says_so(desk):
+def test_a_walk_runs_from_the_page_stops_and_says_so(project_folder):
     page = looked_at()
     page.go.click()
     assert page.process is not None and page.go.disabled and not page.stop.disabled
@@ -131,10 +119,10 @@ def wait(done, seconds=120):
     raise AssertionError("it did not come")
 
 
-def test_runs_are_listed_with_verdict_and_report(desk, capsys):
+def test_runs_are_listed_with_verdict_and_report(project_folder, capsys):
     assert "No runs yet" in runs_html()
-    make_run(desk / "outputs" / "first", until="decision")
-    make_run(desk / "outputs" / "<b>", until="task")
+    make_run(project_folder / "outputs" / "first", until="decision")
+    make_run(project_folder / "outputs" / "<b>", until="task")
     shown = runs_html()
     assert "2 runs" in shown and "Use hybrid" in shown and "next: 02_data" in shown and "<b></td>" not in shown
     assert cli.main(["runs", "--json"]) == 0
@@ -142,24 +130,39 @@ def test_runs_are_listed_with_verdict_and_report(desk, capsys):
     assert {run["name"] for run in told} == {"first", "<b>"} and all(run["mib"] > 0 for run in told)
 
 
-def test_clean_deletes_a_run_only_when_it_is_sure_and_nothing_else(desk, capsys):
-    run = make_run(desk / "outputs" / "first", until="data")
+def test_clean_deletes_a_run_only_when_it_is_sure_and_nothing_else(project_folder, capsys):
+    run = make_run(project_folder / "outputs" / "first", until="data")
     assert cli.main(["clean", "outputs/first"]) == 0 and run.exists()
     assert "Would delete" in capsys.readouterr().out
     assert cli.main(["clean", "params", "--yes"]) == 2 and Path("params").is_dir()
     assert cli.main(["clean", "outputs/first", "--yes"]) == 0 and not run.exists()
 
 
-def test_a_run_that_works_is_not_deleted(desk):
+def test_a_run_that_works_is_not_deleted(project_folder):
     from ftkit import runs
     from ftkit.errors import Busy
 
-    run = make_run(desk / "outputs" / "first", until="task")
+    run = make_run(project_folder / "outputs" / "first", until="task")
     with runs.locked(run), pytest.raises(Busy):
         pipeline.remove(run, True)
     assert (run / "task" / "manifest.json").exists()
 
 
-def test_new_is_the_first_choice_and_projects_follow(desk):
+def test_new_is_the_first_choice_and_projects_follow(project_folder):
     looked_at().save.click()
     assert list(Start().what.options) == [NEW, "desk"] and project.known() == ["desk"]
+
+
+def test_a_project_is_opened_at_once_by_its_name(project_folder):
+    looked_at().save.click()
+    page = Start("desk")
+    assert page.what.value == "desk" and list(page.forms) == list(params.MODELS) and not page.go.disabled
+    with pytest.raises(BadInput, match="no project 'dsk'; did you mean 'desk'"):
+        Start("dsk")
+
+
+def test_the_first_notebook_is_one_that_papermill_can_set():
+    from papermill.inspection import inspect_notebook
+
+    found = inspect_notebook(str(Path(__file__).parents[2] / "notebooks" / "00_start.ipynb"))
+    assert list(found) == ["project"] and found["project"]["default"] == '""'
