@@ -211,7 +211,6 @@ def _lab(given: argparse.Namespace) -> None:
         "lab",
         f"--ServerApp.root_dir={root}",
         f"--port={given.port}",
-        "--LabApp.news_url=None",
     ]
     command += ["--no-browser"] if given.no_browser else []
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []

@@ -10,6 +10,7 @@ from typing import Any
 
 from ftkit.checks.patterns import check_pattern
 from ftkit.errors import BadInput
+from ftkit.records import TaskCard
 
 TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object", type(None): "null"}
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -74,6 +75,13 @@ def faults(schema: dict[str, Any], record: Any) -> list[str]:
 
     found = _validator(json.dumps(schema, sort_keys=True)).iter_errors(record)
     return [f"{error.json_path} {error.message.splitlines()[0][:120]}" for error in sorted(found, key=relevance)]
+
+
+def schema_of(card: TaskCard, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the schema that a task's records keep to: the card's own, else the one proposed from right answers."""
+    own = next((check.value for check in card.checks if check.kind == "schema"), None)
+    enums = {check.field: check.value for check in card.checks if check.kind == "enum" and check.field}
+    return own or proposed(card.fields, enums, records)
 
 
 def proposed(fields: Sequence[str], enums: dict[str, list[str]], records: Sequence[dict[str, Any]]) -> dict[str, Any]:

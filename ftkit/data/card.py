@@ -10,7 +10,7 @@ from typing import Any
 
 from ftkit import demo
 from ftkit.checks import parse_record, tokens
-from ftkit.checks.schema import DIALECT, proposed
+from ftkit.checks.schema import DIALECT, schema_of
 from ftkit.data import review, synthetic
 from ftkit.data.agreement import agreement
 from ftkit.data.clean import SAMPLES, Cleaned, clean, place, sample, take
@@ -240,10 +240,8 @@ def schema(done: Curated, card: TaskCard) -> dict[str, Any]:
     """Return the JSON Schema that the training answers keep to: the card's own, or one proposed from them; empty for no records."""
     if card.kind != "fields":
         return {}
-    own = next((check.value for check in card.checks if check.kind == "schema"), None)
-    enums = {check.field: check.value for check in card.checks if check.kind == "enum" and check.field}
     records = [parse_record(row["output"]) or {} for row in done.rows if row["split"] == "train"]
-    return own or {"$schema": DIALECT, **proposed(card.fields, enums, records)}
+    return {"$schema": DIALECT} | schema_of(card, records)
 
 
 def doubts(

@@ -63,8 +63,8 @@ def clean(
         BadInput: The task is to choose a label, but the outputs are mostly different texts.
     """
     done = Cleaned([{"split": "", **row} for row in rows], counts={"read": len(rows)})
-    _damaged(done)
-    _hidden(done)
+    _told(done, DAMAGED, "damaged letters", DAMAGE)
+    _told(done, HIDDEN, "hidden characters", UNSEEN)
     _repaired(done, card, repair)
     _house_form(done, card)
     _broken(done, card)
@@ -113,20 +113,17 @@ DAMAGED = re.compile("\ufffd|Ã[\x80-\xbf\u0152\u0160\u0178]|â€")
 """What is left where UTF-8 was once read as something else: the replacement character, or pairs such as Ã¼."""
 
 
-def _damaged(done: Cleaned) -> None:
-    bad = [row for row in done.rows if DAMAGED.search(row["input"]) or DAMAGED.search(row["output"])]
-    if bad:
-        action = "kept: some letters were lost or doubled by a wrong encoding before; export the file again as UTF-8"
-        samples = [sample(row, "damaged letters") for row in bad[:SAMPLES]]
-        done.defects.append(Defect(kind="damaged letters", count=len(bad), action=action, examples=samples))
+DAMAGE = "kept: some letters were lost or doubled by a wrong encoding before; export the file again as UTF-8"
+UNSEEN = "kept: zero-width or direction-turning characters that nobody sees, but a model reads; copies are found in spite of them"
 
 
-def _hidden(done: Cleaned) -> None:
-    bad = [row for row in done.rows if HIDDEN.search(row["input"]) or HIDDEN.search(row["output"])]
+def _told(done: Cleaned, pattern: re.Pattern[str], kind: str, action: str) -> None:
+    """Note the rows in which a pattern is found; nothing is changed."""
+    bad = [row for row in done.rows if pattern.search(row["input"]) or pattern.search(row["output"])]
     if bad:
-        action = "kept: zero-width or direction-turning characters that nobody sees, but a model reads; copies are found in spite of them"
-        samples = [sample(row, "hidden characters") for row in bad[:SAMPLES]]
-        done.defects.append(Defect(kind="hidden characters", count=len(bad), action=action, examples=samples))
+        done.defects.append(
+            Defect(kind=kind, count=len(bad), action=action, examples=[sample(row, kind) for row in bad[:SAMPLES]])
+        )
 
 
 def _repaired(done: Cleaned, card: TaskCard, repair: bool) -> None:

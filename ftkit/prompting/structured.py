@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftkit.checks import parse_record
-from ftkit.checks.schema import proposed
+from ftkit.checks.schema import schema_of
 from ftkit.prompting.candidates import TASK_ONLY, with_hash
 from ftkit.prompting.choose import ranked
 from ftkit.records import Estimate, Prompt, PromptTrial, ResponseFormat, TaskCard
@@ -32,11 +32,8 @@ def response_format(card: TaskCard, outputs: Sequence[str]) -> ResponseFormat | 
     if card.kind != "fields" or not card.fields:
         return None
     records = [record for record in map(parse_record, outputs) if record is not None]
-    own = next((check.value for check in card.checks if check.kind == "schema"), None)
-    enums = {check.field: check.value for check in card.checks if check.kind == "enum" and check.field}
-    schema = own or proposed(card.fields, enums, records)
     blanks = sum('": ' in output for output in outputs) > len(outputs) / 2
-    return ResponseFormat(kind="json_schema", value=schema, blanks=blanks)
+    return ResponseFormat(kind="json_schema", value=schema_of(card, records), blanks=blanks)
 
 
 def constrained(trials: Sequence[PromptTrial], form: ResponseFormat | None) -> list[Prompt]:
