@@ -69,7 +69,7 @@ def train(
         from trl.trainer.dpo_config import DPOConfig
         from trl.trainer.dpo_trainer import DPOTrainer
 
-        rows = [[vars(pair) for pair in part] for part in (pairs, held)]
-        return learn_rows(DPOTrainer, DPOConfig, local, *rows, p, folder, progress)
+        rows, measured = ([vars(pair) for pair in part] for part in (pairs, held))
+        return learn_rows(DPOTrainer, DPOConfig, local, rows, measured, p, folder, progress)
 
     return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size")

@@ -83,9 +83,9 @@ def train(
         from trl.trainer.kto_config import KTOConfig
         from trl.trainer.kto_trainer import KTOTrainer
 
-        rows = [_with_others(part, p.per_device_train_batch_size) for part in (graded, held)]
+        rows, measured = (_with_others(part, p.per_device_train_batch_size) for part in (graded, held))
         weights = {"desirable_weight": max(1.0, bad / good), "undesirable_weight": max(1.0, good / bad)}
-        return learn_rows(KTOTrainer, KTOConfig, local, *rows, p, folder, progress, **weights)
+        return learn_rows(KTOTrainer, KTOConfig, local, rows, measured, p, folder, progress, **weights)
 
     return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size")
 

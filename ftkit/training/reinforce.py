@@ -78,7 +78,7 @@ def _trainer(local: LocalModel, prompts: dict[str, Messages], reward: Reward, p:
     def rewarded(prompts: Any, completions: Any, **_: Any) -> list[float | None]:
         return [*reward(prompts, [text.strip() for text in completions])]
 
-    settings = options(p, folder) | {"per_device_train_batch_size": p.per_device_train_batch_size * p.samples}
+    settings: dict[str, Any] = options(p, folder) | {"per_device_train_batch_size": p.per_device_train_batch_size * p.samples}
     config = GRPOConfig(
         **settings, num_generations=p.samples, temperature=p.temperature, max_completion_length=p.max_new_tokens,
         generation_kwargs={"eos_token_id": local.ends},
