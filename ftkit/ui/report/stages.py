@@ -99,7 +99,7 @@ def _lacked(card: RetrievalCard) -> list[Block]:
 def _trials(trials: list[PromptTrial]) -> list[dict[str, Any]]:
     return [
         {
-            "prompt": t.prompt.name, "examples": t.prompt.similar or len(t.prompt.shots), "right answers": Bar(t.accuracy, theme.color("prompting")),
+            "prompt": t.prompt.name, "examples": t.prompt.similar or len(t.prompt.shots), "questions": t.accuracy.n, "right answers": Bar(t.accuracy, theme.color("prompting")),
             "usable format": theme.percent(t.format_ok), "prompt tokens": round(t.prompt_tokens_mean), "cut": theme.percent(t.cut_share),
         }
         for t in trials
@@ -115,7 +115,12 @@ def prompts(found: Found) -> Section:
         return section
     shots = _shots(found)
     chosen = f"Chosen: “{book.zero_shot}” without examples, “{book.few_shot}” with examples; the test questions played no part in the choice."
-    section.blocks = [*table(_trials(book.trials), f"Prompts on {book.validation_items} validation questions"), text(chosen)]
+    section.blocks = [
+        *table(
+            _trials(book.trials), f"Prompts on up to {book.validation_items} validation questions; worse ones are dropped early"
+        ),
+        text(chosen),
+    ]
     for trial in book.trials:
         told = [code(data_text(trial.prompt.system, 6000), "What the model is told")]
         told += (
