@@ -14,12 +14,14 @@ from ftkit import runs
 from ftkit.checks import normalise
 from ftkit.data import clusters_of
 from ftkit.models.chat import Messages
-from ftkit.records import PromptBook
+from ftkit.records import DataCard, PromptBook
 from ftkit.strategies import shots_of
 
 NEAR = 0.8
 """Jaccard similarity of two texts' runs of letters from which they are near copies, as in 02."""
+MEASURED = ("validation", "test")
 SELF, SHOWN = "–", "are training examples"
+Counts = dict[tuple[str, str], int]
 
 
 def parts_of(
@@ -76,26 +78,65 @@ def matrix(parts: Mapping[str, Sequence[str]], threshold: float = NEAR) -> dict[
     return {pair: (same, alike) for pair, (same, alike) in counts.items()}
 
 
-def rows(found: Mapping[tuple[str, str], tuple[int, int]], parts: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+def by_meaning(parts: Mapping[str, Sequence[str]], threshold: float | None) -> Counts:
+    """Return how many general instructions say in other words what a question that is measured on says.
+
+    Between the splits 02 has seen to it, and few-shot examples are training examples. A handbook article answers questions,
+    it does not ask them. So only the general mix is left.
+
+    Args:
+        parts: As :func:`parts_of` returns them.
+        threshold: Cosine from which 02 took inputs for paraphrases; None: it did not compare by meaning, nothing is counted.
+    """
+    if threshold is None or not parts["general mix"]:
+        return {}
+    from ftkit.models.embed import PACKAGED, embed, load_embedder
+
+    embedder = load_embedder(PACKAGED)
+    general = embed(embedder, list(parts["general mix"]))
+    counts = {}
+    for name in MEASURED:
+        same = (general @ embed(embedder, list(parts[name])).T >= threshold).any(1) if parts[name] else []
+        counts["general mix", name] = int(sum(same))
+    return counts
+
+
+def rows(
+    found: Mapping[tuple[str, str], tuple[int, int]], parts: Mapping[str, Sequence[str]], alike: Counts | None = None
+) -> list[dict[str, str]]:
     """Return the matrix for a table: per part, how many of its texts have a copy among validation, test and the others."""
-    shown = [name for name in parts if parts[name]]
-    return [{"": f"{a} ({len(parts[a]):,})"} | {f"copies in {b}": _cell(found, a, b) for b in shown} for a in shown]
+    shown, alike = [name for name in parts if parts[name]], alike or {}
+    return [{"": f"{a} ({len(parts[a]):,})"} | {f"copies in {b}": _cell(found, alike, a, b) for b in shown} for a in shown]
 
 
-def _cell(found: Mapping[tuple[str, str], tuple[int, int]], a: str, b: str) -> str:
+def _cell(found: Mapping[tuple[str, str], tuple[int, int]], alike: Counts, a: str, b: str) -> str:
     if a == b:
         return SELF
     if a == "few-shot examples" and b == "train":
         return SHOWN
     exact, near = found[a, b]
-    return f"{exact} exact, {near} near" if exact or near else "0"
+    said = [f"{exact} exact, {near} near"] if exact or near else []
+    said += [f"{alike[a, b]} in other words"] if alike.get((a, b)) else []
+    return ", ".join(said) or "0"
 
 
-def told(found: Mapping[tuple[str, str], tuple[int, int]]) -> str:
-    """Return one sentence: whether anything that is learnt from or shown is measured on as well."""
-    learnt, measured = ("train", "few-shot examples", "handbook", "general mix"), ("validation", "test")
-    leaks = [(a, b, sum(found[a, b])) for a in learnt for b in measured if (a, b) in found and sum(found[a, b])]
+def told(found: Mapping[tuple[str, str], tuple[int, int]], alike: Counts | None = None, card: DataCard | None = None) -> str:
+    """Return in one or two sentences whether anything that is learnt from or shown is measured on as well.
+
+    Args:
+        found: As :func:`matrix` returns it.
+        alike: As :func:`by_meaning` returns it.
+        card: The data card, for what 02 compared between the splits: groups and paraphrases.
+    """
+    alike = alike or {}
+    learnt = ("train", "few-shot examples", "handbook", "general mix")
+    leaks = [(a, b, sum(found[a, b]) + alike.get((a, b), 0)) for a in learnt for b in MEASURED if (a, b) in found]
+    leaks = [leak for leak in leaks if leak[2]]
+    kin = {kind: count for kind, count in card.leakage_after.items() if kind in ("group", "paraphrase")} if card else {}
+    crossing = [f"{count:,} by {kind}" for kind, count in kin.items() if count]
+    said = f" Between the splits, {' and '.join(f'{kind}s' for kind in kin)} cross nowhere." if kin and not crossing else ""
+    said = f" Between the splits, rows still cross: {', '.join(crossing)}." if crossing else said
     if not leaks:
-        return "Nothing that is learnt from, shown or looked up is a copy of a validation or test question."
+        return f"Nothing that is learnt from, shown or looked up is a copy of a validation or test question.{said}"
     parts = ", ".join(f"{count:,} of {a} in {b}" for a, b, count in leaks)
-    return f"Copies of questions that are measured on: {parts}. Take them out, or the figures measure memory."
+    return f"Copies of questions that are measured on: {parts}. Take them out, or the figures measure memory.{said}"

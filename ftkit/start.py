@@ -25,7 +25,16 @@ from ftkit.ui.form import Form
 NEW = "a new project from my file"
 FIRST = {
     "task": ["instruction", "kind", "labels", "fields", "key_fields", "problem", "answers_per_month", "difference_points"],
-    "data": ["data", "input_column", "output_column", "group_column", "test_data", "personal_data"],
+    "data": [
+        "data",
+        "input_column",
+        "output_column",
+        "group_column",
+        "test_data",
+        "split_column",
+        "time_column",
+        "personal_data",
+    ],
     "prompting": ["base_model", "own_prompt", "validation_items"],
     "retrieval": ["handbook", "citation_field", "top_k"],
     "training": ["method", "num_train_epochs", "learning_rate", "max_length"],

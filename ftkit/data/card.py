@@ -11,9 +11,9 @@ from typing import Any
 from ftkit import demo
 from ftkit.checks import parse_record, tokens
 from ftkit.checks.schema import DIALECT, schema_of
-from ftkit.data import review, synthetic
+from ftkit.data import held, review, synthetic
 from ftkit.data.agreement import agreement
-from ftkit.data.clean import SAMPLES, Cleaned, clean, place, sample, take
+from ftkit.data.clean import SAMPLES, Cleaned, clean, outranks, place, sample, take
 from ftkit.data.coverage import coverage, domain_terms
 from ftkit.data.house import answer_key
 from ftkit.data.meaning import vectors
@@ -132,7 +132,7 @@ def load(p: DataParameters, folder: Path) -> tuple[Table, Table | None]:
     if p.data == "demo":
         path = demo.write_examples(folder / "demo.csv", p.demo_examples, p.seed, scenario=p.demo_scenario)
         group = group or "customer"
-    train = read(path, p.input_column, p.output_column, group, p.encoding, extra=p.annotator_columns)
+    train = read(path, p.input_column, p.output_column, group, p.encoding, extra=[*p.annotator_columns, *held.columns(p)])
     if not p.test_data:
         return train, None
     test = read(Path(p.test_data), p.input_column, p.output_column, group, p.encoding, 1)
@@ -159,18 +159,20 @@ def curate(
     Raises:
         BadInput: Too few examples are left, or a split would be empty.
     """
-    rows = [{**row, "split": ""} for row in train.rows] + [{**row, "split": "test"} for row in (test.rows if test else [])]
-    test_share = 0.0 if test else p.test_share
+    rows = [{**row, "split": ""} for row in train.rows]
+    held.mark(rows, p)
+    rows += [{**row, "split": "test", "where": "test file, "} for row in (test.rows if test else [])]
+    shares = held.shares(rows, p)
     redactor = Redactor(common_words(row[name] for row in rows for name in ("input", "output")), p.names_model)
     rows, dropped, changed = review.apply(rows, review.read(p.decisions()), redactor.redact)
     rows, personal = _personal(rows, redactor, p, personal_progress)
-    leaks_before = leaks(random_split(rows, p.seed, p.validation_share, test_share), p.near_duplicate_threshold)
+    leaks_before = leaks(random_split(rows, p.seed, *shares), p.near_duplicate_threshold)
     cleaned = clean(rows, card, p.near_duplicate_threshold, progress, p.repair)
     _reviewed(cleaned, dropped, changed)
     personal.tell(cleaned)
     _check_left(cleaned, p)
     meaning = _by_meaning(cleaned, card, p, meaning_progress)
-    split(cleaned.rows, card, p.seed, p.validation_share, test_share)
+    split(cleaned.rows, card, p.seed, *shares)
     _label_defects(cleaned, card)
     _leave_out(cleaned, card, p)
     _add_synthetic(cleaned, card, p)
@@ -179,9 +181,7 @@ def curate(
     if meaning and meaning.paraphrases:
         careless = {
             id(row): copy["split"]
-            for row, copy in zip(
-                cleaned.rows, random_split(cleaned.rows, p.seed, p.validation_share, test_share, True), strict=True
-            )
+            for row, copy in zip(cleaned.rows, random_split(cleaned.rows, p.seed, *shares, True), strict=True)
         }
         leaks_before["paraphrase"] = crossing(meaning.pairs, lambda row: careless.get(id(row), ""))
         leaks_after["paraphrase"] = crossing(meaning.pairs, lambda row: row["split"])
@@ -286,7 +286,7 @@ def _by_meaning(cleaned: Cleaned, card: TaskCard, p: DataParameters, progress: P
     if found.semantic:
         answers, clusters = [answer_key(card, row["output"]) for row in rows], [row["cluster"] for row in rows]
         made.paraphrases = find_paraphrases(found.matrix, answers, clusters, p.seed)
-        _paraphrases_of_test(cleaned, [(rows[i], rows[j]) for i, j, _ in made.paraphrases.pairs])
+        _paraphrases_of_held(cleaned, [(rows[i], rows[j]) for i, j, _ in made.paraphrases.pairs])
         kept = {id(row) for row in cleaned.rows}
         free = [(i, j, c) for i, j, c in made.paraphrases.pairs if id(rows[i]) in kept and id(rows[j]) in kept]
         made.pairs = [(rows[i], rows[j], cosine) for i, j, cosine in free]
@@ -298,13 +298,14 @@ def _by_meaning(cleaned: Cleaned, card: TaskCard, p: DataParameters, progress: P
     return made
 
 
-def _paraphrases_of_test(cleaned: Cleaned, pairs: Sequence[tuple[Row, Row]]) -> None:
-    """Take training rows out that say the same as a row of a given test."""
+def _paraphrases_of_held(cleaned: Cleaned, pairs: Sequence[tuple[Row, Row]]) -> None:
+    """Take rows out that say the same as a row of a given test or validation."""
     both = [(a, b) for pair in pairs for a, b in (pair, pair[::-1])]
-    tested = {id(a): b for a, b in both if a["split"] != "test" and b["split"] == "test"}
-    bad = [(row, f"says the same as {place(tested[id(row)])}") for row in cleaned.rows if id(row) in tested]
-    if bad:
-        take(cleaned, "paraphrases of test examples", "removed from training: the test would measure memory", bad)
+    for name in held.HELD:
+        told = {id(a): b for a, b in both if a["split"] in outranks(name) and b["split"] == name}
+        bad = [(row, f"says the same as {place(told[id(row)])}") for row in cleaned.rows if id(row) in told]
+        if bad:
+            take(cleaned, f"paraphrases of {name} examples", f"removed: the {name} would measure memory", bad)
 
 
 def crossing(pairs: Sequence[tuple[Row, Row, float]], split_of: Callable[[Row], str]) -> int:
@@ -391,7 +392,7 @@ def data_card(done: Curated, p: DataParameters, folder: Path, card: TaskCard) ->
         labels=labels, classes=found,
         input_words_p50=_percentile(inputs, 0.5), input_words_p95=_percentile(inputs, 0.95),
         output_words_p50=_percentile(outputs, 0.5), output_words_p95=_percentile(outputs, 0.95),
-        leakage_before=done.leaks_before, leakage_after=done.leaks_after,
+        split_by=held.told(done.rows, p), leakage_before=done.leaks_before, leakage_after=done.leaks_after,
         volume_verdict=volume_verdict(splits["train"], len(labels), _percentile(outputs, 0.5)),
         detectable_points=detectable_points(splits["test"]), label_checks=_label_checks(done),
         meaning_source=done.meaning.source if done.meaning else "", agreement=done.agreement, personal=done.personal, coverage=coverage(done.rows, card), domain_terms=domain_terms(done.rows),
@@ -443,6 +444,7 @@ def learned(card: DataCard) -> tuple[str, list[str]]:
         card.volume_verdict,
         f"The test set can tell differences of {card.detectable_points:.1f} points or more.",
         f"A split at random would have leaked {before:,} times into held-out rows; this one does {after:,} times.",
+        f"Split: {card.split_by}",
     ]
     worst = sorted((d for d in card.defects if d.removed and d.kind != LEFT_OUT), key=lambda d: -d.removed)
     if worst:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ftkit.checks import compact, failures, format_of, normalise, parse, tokens
 from ftkit.checks.text import HIDDEN
+from ftkit.data.held import HELD
 from ftkit.data.house import answer_key, house_form, same_content, spellings
 from ftkit.data.near import clusters_of, shingler
 from ftkit.data.personal import mask
@@ -49,8 +50,8 @@ def clean(
 ) -> Cleaned:
     """Clean rows: answers in house form, broken answers, exact copies, contradictions, copies of test rows, near copies.
 
-    Rows with ``split`` "test" (a test file of its own) keep their near copies and contradictions: a given test stays as it
-    was given, as far as it can be answered at all.
+    Rows with ``split`` "test" or "validation" (given beforehand) keep their near copies and contradictions: a given test stays
+    as it was given, as far as it can be answered at all.
 
     Args:
         rows: As read; order matters only in that the first of several copies is kept.
@@ -72,15 +73,16 @@ def clean(
     if card.kind != "text":
         _contradictions(done)
     _clusters(done, threshold, progress)
-    if any(_is_test(row) for row in rows):
-        _copies_of_test(done)
-        _groups_of_test(done)
+    for name in HELD:
+        if any(row.get("split") == name for row in rows):
+            _copies_of_held(done, name)
+            _groups_of_held(done, name)
     _near(done, card, threshold)
     return done
 
 
-def _is_test(row: Row) -> bool:
-    return row.get("split") == "test"
+def _held(row: Row) -> bool:
+    return row.get("split") in HELD
 
 
 def take(done: Cleaned, kind: str, action: str, bad: list[tuple[Row, str]]) -> None:
@@ -102,7 +104,7 @@ def sample(row: Row, reason: str) -> str:
 
 def place(row: Row) -> str:
     """Return where a row stands, e.g. 'row 12' or 'test file, row 12'."""
-    return f"{'test file, ' if _is_test(row) else ''}row {row['source_row']}"
+    return f"{row.get('where', '')}row {row['source_row']}"
 
 
 def _shown(row: Row) -> Row:
@@ -196,10 +198,10 @@ def _broken(done: Cleaned, card: TaskCard) -> None:
 
 
 def _exact(done: Cleaned, card: TaskCard) -> None:
-    first: dict[tuple[bool, str, str], Row] = {}
+    first: dict[tuple[str, str, str], Row] = {}
     bad = []
     for row in done.rows:
-        kept = first.setdefault((_is_test(row), normalise(row["input"]), answer_key(card, row["output"])), row)
+        kept = first.setdefault((row["split"], normalise(row["input"]), answer_key(card, row["output"])), row)
         kept["votes"] = kept.get("votes", 0) + 1
         if kept is not row:
             bad.append((row, f"the same as {place(kept)}"))
@@ -213,7 +215,7 @@ def _contradictions(done: Cleaned) -> None:
     """
     same: dict[str, list[Row]] = defaultdict(list)
     for row in done.rows:
-        if not _is_test(row):
+        if not _held(row):
             same[normalise(row["input"])].append(row)
     bad = []
     for rows in same.values():
@@ -229,21 +231,26 @@ def _clusters(done: Cleaned, threshold: float, progress: Callable[[int, int], No
         row["cluster"] = cluster
 
 
-def _copies_of_test(done: Cleaned) -> None:
-    tested = {row["cluster"]: row for row in done.rows if _is_test(row)}
+def outranks(name: str) -> tuple[str, ...]:
+    """Return the splits that give up what ``name`` holds as well: the test keeps before validation, both before training."""
+    return ("", *HELD[HELD.index(name) + 1 :])
+
+
+def _copies_of_held(done: Cleaned, name: str) -> None:
+    held = {row["cluster"]: row for row in done.rows if row["split"] == name}
     bad = [
-        (row, f"the same or nearly the same as {place(tested[row['cluster']])}")
+        (row, f"the same or nearly the same as {place(held[row['cluster']])}")
         for row in done.rows
-        if not _is_test(row) and row["cluster"] in tested
+        if row["split"] in outranks(name) and row["cluster"] in held
     ]
-    take(done, "copies of test examples", "removed from training: the test would measure memory", bad)
+    take(done, f"copies of {name} examples", f"removed: the {name} would measure memory", bad)
 
 
-def _groups_of_test(done: Cleaned) -> None:
-    tested = {row["group"] for row in done.rows if _is_test(row) and row["group"]}
-    bad = [(row, "its group is in the test file") for row in done.rows if not _is_test(row) and row["group"] in tested]
+def _groups_of_held(done: Cleaned, name: str) -> None:
+    held = {row["group"] for row in done.rows if row["split"] == name and row["group"]}
+    bad = [(row, f"its group is in the {name}") for row in done.rows if row["split"] in outranks(name) and row["group"] in held]
     if bad:
-        take(done, "groups of the test file", "removed from training: rows of one group stay on one side", bad)
+        take(done, f"groups of the {name}", "removed: rows of one group stay on one side", bad)
 
 
 def _near(done: Cleaned, card: TaskCard, threshold: float) -> None:
@@ -252,7 +259,7 @@ def _near(done: Cleaned, card: TaskCard, threshold: float) -> None:
     lead: dict[int, Row] = {}
     bad = []
     for row in done.rows:
-        if _is_test(row):
+        if _held(row):
             continue
         kept = first.setdefault((row["cluster"], answer_key(card, row["output"])), row)
         if kept is not row:

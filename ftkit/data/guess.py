@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.data.columns import Column
+from ftkit.data.held import NAMES
 from ftkit.data.propose import sections
 from ftkit.data.read import open_source
 from ftkit.data.sources import Raw
@@ -26,6 +27,8 @@ GROUP_NAMES = (
     "customer customer_id customerid user user_id userid client client_id patient patient_id document_id doc_id account "
     "account_id thread thread_id conversation_id session session_id"
 ).split()
+SPLIT_NAMES = "split subset fold partition set".split()
+TIME_NAMES = "date time timestamp datetime created created_at received received_at sent_at opened_at".split()
 SAMPLED = 5000
 
 
@@ -40,6 +43,7 @@ class Guess:
         labels: The labels found, for kind label.
         fields: The fields found, in order, for kind fields.
         group_column: Column whose rows stay together, or empty.
+        split_column: Column that names the split of each row, or empty.
         sentences: What was guessed and why, for a person to check; doubts start with "Not sure".
         sections: Parameter values by section that differ from the defaults.
     """
@@ -50,6 +54,7 @@ class Guess:
     labels: list[str] = field(default_factory=list)
     fields: list[str] = field(default_factory=list)
     group_column: str = ""
+    split_column: str = ""
     sentences: list[str] = field(default_factory=list)
     sections: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -76,6 +81,7 @@ def propose(path: Path, name: str = "", *, test_data: str = "", handbook: str = 
     group = next((c for n in GROUP_NAMES for c in columns if c.name.lower() == n and c not in (given, output)), None)
     group = group if group and group.distinct < len(group.values) else None
     guess = Guess(given.name, output.name, output.kind, fields=output.record_fields, group_column=group.name if group else "")
+    guess.split_column = _split_column([c for c in columns if c not in (given, output, group)])
     if guess.kind == "label":
         guess.labels = sorted(set(output.values))
     guess.sentences += [*_explained(guess, raw, given, output), *_doubts(guess, columns, nested, raw), *_beside(path, test_data)]
@@ -104,6 +110,12 @@ def _pick(columns: list[Column], names: Sequence[str], score: Callable[[Column],
     """Return the column with the best known name, else the one that looks most like it."""
     named = [c for n in names for c in columns if c.name.lower().replace(" ", "_") == n and not c.is_id]
     return named[0] if named else max(columns, key=score)
+
+
+def _split_column(columns: Sequence[Column]) -> str:
+    """Return the column whose every value names a split, or an empty text."""
+    named = [c for c in columns if c.name.lower() in SPLIT_NAMES and {v.lower() for v in c.values} <= set(NAMES)]
+    return next((c.name for c in named if c.distinct > 1), "")
 
 
 def _output_score(column: Column) -> float:
@@ -135,12 +147,17 @@ def _explained(guess: Guess, raw: Raw, given: Column, output: Column) -> list[st
     said[1:1] = raw.notes
     if guess.group_column:
         said.append(f"Rows with the same '{guess.group_column}' stay together in one split.")
+    if guess.split_column:
+        said.append(f"Column '{guess.split_column}' says what is training, validation and test; it is kept to.")
+    dated = [n for n in raw.columns if n.lower() in TIME_NAMES and n not in (given.name, output.name)]
+    if dated and not guess.split_column:
+        said.append(f"Not sure: '{dated[0]}' looks like a date; data.time_column: {dated[0]} would test on the newest rows.")
     return said
 
 
 def _doubts(guess: Guess, columns: list[Column], nested: list[str], raw: Raw) -> list[str]:
     """Return what else the file could mean, so that a person can correct the guess."""
-    chosen = (guess.input_column, guess.output_column, guess.group_column)
+    chosen = (guess.input_column, guess.output_column, guess.group_column, guess.split_column)
     rest = [c for c in columns if c.name not in chosen and not c.is_id]
     outputs = [f"'{c.name}' ({c.kind})" for c in rest if c.kind != "text" or c.words > 2]
     inputs = [f"'{c.name}'" for c in rest if c.kind == "text" and c.words >= 4]

@@ -25,6 +25,7 @@ class Guessed(Protocol):
     kind: str
     labels: list[str]
     group_column: str
+    split_column: str
 
 
 def sections(
@@ -46,7 +47,7 @@ def sections(
         "task": {"name": name, **task, "examples_at_hand": rows, "facts_change": facts},
         "data": {
             "data": str(path), "test_data": test_data, "input_column": guess.input_column, "output_column": guess.output_column,
-            "group_column": guess.group_column, "encoding": encoding, **sized,
+            "group_column": guess.group_column, "split_column": guess.split_column, "encoding": encoding, **sized,
         },
         "prompting": {"max_new_tokens": tokens},
         "retrieval": {"handbook": handbook, "citation_field": cites},

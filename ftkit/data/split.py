@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftkit.checks import normalise, parse
+from ftkit.data.held import by_time
 from ftkit.data.near import Union, clusters_of
 from ftkit.records import TaskCard
 
@@ -23,16 +24,19 @@ def split(rows: list[Row], card: TaskCard, seed: int, validation_share: float, t
     the shares.
 
     Args:
-        rows: Rows with input, output, group and cluster; rows that already have a split (a given test file) keep it.
+        rows: Rows with input, output, group and cluster; rows that already have a split (given beforehand) keep it. Rows
+            with ``time`` are split by it: the newest are the test.
         card: Decides the stratum: the label, or the first field with known values.
         seed: Seed of the order.
-        validation_share: Share of rows for validation, 0..0.5.
-        test_share: Share of rows for the test; 0 where the test is a file of its own.
+        validation_share: Share of rows for validation, 0..0.5; 0 where it is given.
+        test_share: Share of rows for the test; 0 where it is given.
     """
     for row in rows:
         row["id"] = row_id(row)
     _tell_apart(rows)
     free = [row for row in rows if not row.get("split")]
+    if free and "time" in free[0]:
+        return by_time(units(free), validation_share, test_share)
     shares = {"train": 1 - test_share - validation_share, "validation": validation_share, "test": test_share}
     wanted = Counter(stratum(card, row["output"]) for row in free)
     taken: dict[str, Counter[str]] = {name: Counter() for name in shares}
@@ -142,16 +146,17 @@ def random_split(rows: list[Row], seed: int, validation_share: float, test_share
     """Return copies of the rows, split row by row at random: what a careless split would have done.
 
     Args:
-        rows: The rows; those with a split (a given test file) keep it.
+        rows: The rows; those with a split (given beforehand) keep it.
         seed: Seed of the draw.
         validation_share: Share of rows for validation.
-        test_share: Share of rows for the test; 0 where the test is a file of its own.
-        anew: Draw again for rows that are split by now, but for the test file's.
+        test_share: Share of rows for the test; 0 where it is given.
+        anew: Draw again for rows that are split by now, but for splits that were given (share 0).
     """
     copies = []
     for index, row in enumerate(rows):
         at = int(_draw(seed, str(index))[:8], 16) / 16**8
         name = "test" if at < test_share else "validation" if at < test_share + validation_share else "train"
-        given = row.get("split") if not anew or (not test_share and row.get("split") == "test") else ""
+        keeps = not anew or not {"test": test_share, "validation": validation_share}.get(row.get("split", ""), 1.0)
+        given = row.get("split") if keeps else ""
         copies.append({**row, "split": given or name})
     return copies

@@ -93,6 +93,12 @@ class DataParameters(Parameters):
     input_column: str = Field(default="message", min_length=1, description="column with what the model is given")
     output_column: str = Field(default="answer", min_length=1, description="column with the right answer")
     group_column: str = Field(default="", description="column whose rows stay together in one split, e.g. customer; empty: none")
+    split_column: str = Field(
+        default="", description="column that says train, validation or test; what it does not name is drawn; empty: none"
+    )
+    time_column: str = Field(
+        default="", description="column with a date: the newest rows become the test; empty: drawn at random"
+    )
     encoding: str = Field(default="", description="encoding of the file; empty: UTF-8")
     validation_share: float = Field(
         default=0.1, gt=0, lt=0.5, description="share of examples for choosing prompts and checkpoints"

@@ -81,6 +81,7 @@ class DataCard(Record):
     input_words_p95: float
     output_words_p50: float
     output_words_p95: float
+    split_by: str = Field(default="", description="how the rows were split, in a sentence")
     leakage_before: dict[str, int] = Field(description="pairs crossing the splits that a random split would have leaked")
     leakage_after: dict[str, int] = Field(description="pairs crossing the frozen splits")
     volume_verdict: str = Field(description="the guide's volume criterion applied to this data")

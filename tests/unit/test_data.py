@@ -227,7 +227,7 @@ def test_groups_of_the_test_file_leave_training(tmp_path):
     rows = [(*row, f"g{i % 50}") for i, row in enumerate(distinct(200))]
     held = [(*row, f"g{i}") for i, row in enumerate(distinct(5, seed=9))]
     done, card = curated(tmp_path, rows, test_rows=held, columns=("text", "label", "who"), group_column="who")
-    assert defect(card, "groups of the test file").removed == 20 and card.leakage_after["group"] == 0 and accounted(done, card)
+    assert defect(card, "groups of the test").removed == 20 and card.leakage_after["group"] == 0 and accounted(done, card)
 
 
 def test_the_same_file_twice_is_told(tmp_path):

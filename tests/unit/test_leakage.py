@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pandas as pd
+import pytest
 
 from ftkit import leakage, runs, training
 from ftkit.params import TrainingParameters
@@ -25,6 +26,30 @@ def test_copies_are_counted_where_they_stand():
     table = leakage.rows(found, parts)
     assert [row[""] for row in table] == ["train (2)", "validation (1)", "test (2)", "general mix (2)"]
     assert table[0]["copies in test"] == "0 exact, 1 near" and table[0]["copies in train"] == "–"
+
+
+def test_a_general_instruction_that_says_the_same_in_other_words_is_counted():
+    parts = {
+        "train": [], "few-shot examples": [], "handbook": [], "validation": ["How do I return a kettle?"], "test": ["Where is Rome?"],
+        "general mix": ["What is the way to return a kettle?", "Count to ten."],
+    }  # fmt: skip
+    alike = leakage.by_meaning(parts, 0.8)
+    assert alike == {("general mix", "validation"): 1, ("general mix", "test"): 0}
+    assert leakage.by_meaning(parts, None) == {}
+    found = leakage.matrix(parts)
+    assert leakage.rows(found, parts, alike)[-1]["copies in validation"] == "1 in other words"
+    assert "1 of general mix in validation" in leakage.told(found, alike)
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ({"exact": 0, "near": 0, "group": 0, "paraphrase": 0}, "groups and paraphrases cross nowhere"),
+        ({"exact": 0, "near": 0, "group": 2}, "rows still cross: 2 by group"),
+    ],
+)
+def test_what_02_compared_between_the_splits_is_told(after, said):
+    assert said in leakage.told({}, {}, SimpleNamespace(leakage_after=after))
 
 
 def test_nothing_in_common_is_said():
