@@ -1,4 +1,4 @@
-"""The command line: ``ftkit new | run | lab | report | serve | monitor | runs | compare | clean | doctor | explain``."""
+"""The command line: ``ftkit new | run | lab | report | serve | monitor | runs | compare | clean | doctor | explain | completion``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import io
 import json
 import os
 import sys
+import webbrowser
 from pathlib import Path
 
 from ftkit import __version__
@@ -93,6 +94,11 @@ def parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="write a run's report anew and print its path")
     report.add_argument("run", type=_here, help="run folder, or parameter file")
+    report.add_argument("--open", action="store_true", help="open it in the browser")
+    report.add_argument("--pdf", action="store_true", help="print it to report.pdf as well (by Chromium, Chrome or Edge)")
+    report.add_argument(
+        "--export", action="store_true", help="write exports/ as well: summary.md, strategies.csv, answers.csv, report.json"
+    )
     report.set_defaults(call=_report)
 
     serve = commands.add_parser("serve", help="serve an exported strategy as an OpenAI-compatible server")
@@ -136,6 +142,10 @@ def parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="say what this machine can do, and what is missing for what")
     doctor.set_defaults(call=_doctor)
+
+    completion = commands.add_parser("completion", help="print a completion script for your shell")
+    completion.add_argument("shell", choices=["bash", "zsh"])
+    completion.set_defaults(call=_completion)
 
     explain = commands.add_parser("explain", help="what a parameter does")
     explain.add_argument("name", nargs="?", default="", help="STAGE or STAGE.NAME; nothing for all stages")
@@ -185,7 +195,9 @@ def _run(given: argparse.Namespace) -> int:
         found = pipeline.sweep(file, given.sweep, selection=selection, overrides=given.overrides, say=_say)
         print("\n".join(pipeline.rows(found)))
         return 0
-    done = pipeline.run(file, selection=selection, overrides=given.overrides, say=_say, dry=given.dry_run)
+    done = pipeline.run(
+        file, selection=selection, overrides=given.overrides, say=_say, dry=given.dry_run, live=sys.stdout.isatty()
+    )
     if done.report:
         print(f"{len(done.executed)} stages run, {len(done.skipped)} unchanged, {done.seconds:.0f} s")
         print(f"Report: {done.report.resolve()}")
@@ -248,10 +260,16 @@ def _compare(given: argparse.Namespace) -> None:
 
 
 def _report(given: argparse.Namespace) -> None:
-    from ftkit.ui.report import write
+    from ftkit.ui.report import exports, write
 
     path = _project(given.run)
-    print(write(_run_folder(path), str(path)).resolve())
+    run = _run_folder(path)
+    written = [write(run, str(path))]
+    written += exports.write(run) if given.export else []
+    written += [exports.pdf(written[0])] if given.pdf else []
+    print("\n".join(str(file.resolve()) for file in written))
+    if given.open:
+        webbrowser.open(written[0].resolve().as_uri())
 
 
 def _serve(given: argparse.Namespace) -> None:
@@ -315,6 +333,12 @@ def _doctor(_: argparse.Namespace) -> int:
     for finding in findings:
         print(f"{finding.mark} {finding.name:22s} {finding.text}")
     return 0 if all(f.fine for f in findings if f.needed) else 1
+
+
+def _completion(given: argparse.Namespace) -> None:
+    import shtab
+
+    print(shtab.complete(parser(), given.shell))
 
 
 def _explain(given: argparse.Namespace) -> None:

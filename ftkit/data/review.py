@@ -205,11 +205,11 @@ def export(path: Path, doubts: Sequence[Doubt]) -> Path:
         writer = csv.writer(handle)
         writer.writerow(COLUMNS)
         for d in doubts:
-            writer.writerow([d.key, d.row, *(_safe(t) for t in (d.why, d.input, d.answer, d.proposed)), "", "", "", ""])
+            writer.writerow([d.key, d.row, *(safe_cell(t) for t in (d.why, d.input, d.answer, d.proposed)), "", "", "", ""])
     return path
 
 
-def _safe(text: str) -> str:
+def safe_cell(text: str) -> str:
     """Return a cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 

@@ -16,7 +16,7 @@ from ftkit.params import Parameters
 from ftkit.pipeline.figures import key_figure
 from ftkit.pipeline.kernel import execute_notebook
 from ftkit.pipeline.preflight import order_faults, preflight
-from ftkit.pipeline.watch import following
+from ftkit.pipeline.screen import Lines, Screen, Table
 
 
 @dataclass
@@ -100,6 +100,7 @@ def will_run(built: dict[str, Parameters], selection: Selection) -> dict[str, st
 
 def run(
     file: Path, *, selection: Selection | None = None, overrides: Sequence[str] = (), say: Callable[[str], None] = print, dry: bool = False,
+    live: bool = False,
 ) -> Outcome:  # fmt: skip
     """Run the walk of a parameter file.
 
@@ -109,6 +110,7 @@ def run(
         overrides: ``section.name=value`` in YAML, on top of the file.
         say: Prints a line.
         dry: Only say what would run.
+        live: Draw a table that fills, for a terminal; else lines are said.
 
     Raises:
         FtkitError: Bad input, another run of the same project, or a failed stage.
@@ -125,8 +127,9 @@ def run(
             _say_plan(folder, stages, expected, outcome, say)
         else:
             _keep_parameters(folder, built)
-            for step in plan(built, selection):
-                _step(step, built[step.stage], outcome, say)
+            with Table(stages, file.name) if live else Lines(say) as screen:
+                for step in plan(built, selection):
+                    _step(step, built[step.stage], outcome, screen)
             outcome.report = _report(folder, file)
     outcome.seconds = time.monotonic() - began
     return outcome
@@ -146,16 +149,16 @@ def _say_plan(folder: Path, stages: list[str], reasons: dict[str, str], outcome:
         say(f"  {runs.stage_name(stage):15s} {told}")
 
 
-def _step(step: Step, p: Parameters, outcome: Outcome, say: Callable[[str], None]) -> None:
-    name, folder = runs.stage_name(step.stage), Path(p.run)
+def _step(step: Step, p: Parameters, outcome: Outcome, screen: Screen) -> None:
+    folder = Path(p.run)
     if not step.reason:
         outcome.skipped.append(step.stage)
-        say(f"  {name:15s} unchanged · {key_figure(folder, step.stage)}")
+        screen.unchanged(step.stage, key_figure(folder, step.stage))
         return
-    say(f"▶ {name:15s} {step.reason}")
-    seconds = execute(step.stage, p, say)
+    screen.started(step.stage, step.reason)
+    seconds = execute(step.stage, p, screen)
     outcome.executed.append(step.stage)
-    say(f"✔ {name:15s} {seconds:.0f} s · {key_figure(folder, step.stage)}")
+    screen.finished(step.stage, seconds, key_figure(folder, step.stage))
 
 
 def _keep_parameters(folder: Path, built: dict[str, Parameters]) -> None:
@@ -171,7 +174,7 @@ def _report(folder: Path, file: Path) -> Path:
     return write(folder, str(file))
 
 
-def execute(stage: str, p: Parameters, say: Callable[[str], None] = print) -> float:
+def execute(stage: str, p: Parameters, screen: Screen) -> float:
     """Execute one notebook with its parameters into the run's ``notebooks`` folder; return its seconds.
 
     Raises:
@@ -180,7 +183,7 @@ def execute(stage: str, p: Parameters, say: Callable[[str], None] = print) -> fl
     folder, began = Path(p.run), time.monotonic()
     target = folder / "notebooks" / f"{runs.stage_name(stage)}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
-    with following(folder, runs.stage_name(stage), say):
+    with screen.watching(folder):
         execute_notebook(stage, p, target)
     if not (folder / stage / "manifest.json").exists():
         raise RunFailed("ended without finishing its stage", where=str(target), todo="open it and see its last cells")

@@ -1,10 +1,8 @@
-"""What the terminal shows while a notebook runs: one line that is written over, or plain lines now and then."""
+"""The progress that a running notebook writes to a file, read from outside: the last line, or lines now and then."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,18 +14,17 @@ LOOK_EVERY_S = 0.25
 
 
 @contextmanager
-def following(run: Path, label: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Show the run's progress file until the block ends.
+def following(run: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Tell the run's progress file in lines, not too many, until the block ends.
 
     Args:
         run: The run folder, whose ``.progress.json`` the notebooks write.
-        label: The notebook's name, shown with the seconds until there is progress.
-        say: Prints a plain line where there is no terminal.
+        say: Prints a line.
     """
     file = run / ".progress.json"
     file.unlink(missing_ok=True)
-    stop, live = threading.Event(), sys.stdout.isatty()
-    thread = threading.Thread(target=_live if live else _plain, args=(stop, file, label, say), daemon=True)
+    stop = threading.Event()
+    thread = threading.Thread(target=_plain, args=(stop, file, say), daemon=True)
     thread.start()
     try:
         yield
@@ -36,18 +33,7 @@ def following(run: Path, label: str, say: Callable[[str], None]) -> Iterator[Non
         thread.join()
 
 
-def _live(stop: threading.Event, file: Path, label: str, say: Callable[[str], None]) -> None:
-    began = time.monotonic()
-    while not stop.wait(LOOK_EVERY_S):
-        width = shutil.get_terminal_size().columns - 1
-        text = f"  {label}  {time.monotonic() - began:.0f} s  {progress_line(file)}"
-        sys.stdout.write(f"\r\x1b[2K{text[:width]}")
-        sys.stdout.flush()
-    sys.stdout.write("\r\x1b[2K")
-    sys.stdout.flush()
-
-
-def _plain(stop: threading.Event, file: Path, label: str, say: Callable[[str], None]) -> None:
+def _plain(stop: threading.Event, file: Path, say: Callable[[str], None]) -> None:
     shown, last = "", time.monotonic() - PLAIN_EVERY_S / 2
     while not stop.wait(LOOK_EVERY_S):
         line = progress_line(file)

@@ -3,7 +3,10 @@
 import pytest
 from made_run import HOSTILE, make_run
 
+from ftkit import runs
+from ftkit.records import Decision
 from ftkit.ui import report
+from ftkit.ui.report import exports
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +107,16 @@ def test_axe_finds_no_violation(chromium, file, dark):
     found = Axe().run(page).response["violations"]
     context.close()
     assert [(v["id"], v["help"], v["nodes"][0]["html"][:200]) for v in found] == []
+
+
+def test_the_pdf_has_the_verdict_on_its_first_page_and_every_picture(chromium, tmp_path):
+    from pypdf import PdfReader
+
+    run = make_run(tmp_path / "desk", n=40)
+    file = exports.pdf(report.write(run))
+    pages = [page.extract_text() for page in PdfReader(file).pages]
+    decision = runs.read_record(run / "decision" / "decision.json", Decision)
+    assert "".join(decision.sentence.split())[:60] in "".join(pages[0].replace("\ufb01", "fi").split())
+    whole = " ".join("".join(pages).replace("\ufb01", "fi").split())
+    assert "accuracy against hybrid, points" in whole, "axes of drawn pictures"
+    assert 5 < len(pages) < 60 and "file://" not in "".join(pages)

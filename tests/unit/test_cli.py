@@ -146,3 +146,21 @@ def test_doctor_tells_what_is_there_and_what_is_missing_for_what(capsys):
 def test_the_parameter_file_that_new_writes_is_plain_yaml(project_folder, capsys):
     told(capsys, "new", "desk", "--data", "desk.csv")
     assert set(yaml.safe_load(Path("params/desk.yaml").read_text())) == set(params.MODELS)
+
+
+def test_the_shell_can_complete_commands_and_options(capsys):
+    for shell in ("bash", "zsh"):
+        code, out, _ = told(capsys, "completion", shell)
+        assert code == 0 and "--sweep" in out and "monitor" in out
+    code, out, _ = told(capsys, "completion", "bash")
+    asked = "COMP_WORDS=(ftkit re); COMP_CWORD=1; _shtab_ftkit; echo ${COMPREPLY[@]}"
+    done = subprocess.run(["bash", "-c", f"{out}\n{asked}"], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["report"]
+
+
+def test_report_prints_where_the_other_forms_are(project_folder, capsys):
+    make_run(project_folder / "outputs" / "desk", n=60)
+    code, out, _ = told(capsys, "report", "outputs/desk", "--export")
+    names = [Path(line).name for line in out.splitlines()]
+    assert code == 0 and names == ["report.html", "summary.md", "strategies.csv", "answers.csv", "report.json"]
+    assert all(Path(line).exists() for line in out.splitlines())

@@ -1,5 +1,6 @@
 """The walk: everything checked first, only what changed is run, errors told as they are, no kernel left behind."""
 
+import io
 import json
 import os
 import signal
@@ -194,11 +195,59 @@ def test_progress_is_shown_as_lines_where_there_is_no_terminal(tmp_path, monkeyp
 
     monkeypatch.setattr(watch, "PLAIN_EVERY_S", 0.0)
     said = []
-    with watch.following(tmp_path, "05_training", said.append):
+    with watch.following(tmp_path, said.append):
         (tmp_path / ".progress.json").write_text(json.dumps({"line": "steps: 3/9, 4 s left"}))
         until(lambda: bool(said), 5)
     assert said == ["    steps: 3/9, 4 s left"]
     assert os.listdir(tmp_path) == [".progress.json"]
+
+
+def test_a_terminal_shows_a_table_that_fills_and_a_failure_in_it(tmp_path):
+    from rich.console import Console
+
+    from ftkit.pipeline.screen import Table
+
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=100, legacy_windows=False)
+    with pytest.raises(RuntimeError), Table(["task", "data", "prompting"], "demo.yaml", console) as screen:
+        screen.unchanged("task", "expected: hybrid")
+        screen.started("data", "not run yet")
+        with screen.watching(tmp_path):
+            assert "not run yet" in text(screen)
+            (tmp_path / ".progress.json").write_text(json.dumps({"line": "rows: 3/9 [bold]"}))
+            assert "▶ running" in text(screen) and "rows: 3/9 [bold]" in text(screen), "data are no markup"
+        screen.finished("data", 75.4, "900 of 1,000 rows used")
+        assert "1:15" in text(screen) and "· waiting" in text(screen)
+        screen.started("prompting", "after data")
+        raise RuntimeError
+    last = text(screen)
+    assert "= unchanged" in last and "✔ done" in last and "✘ failed" in last and "03_prompting" in last
+    assert "✘ failed" in out.getvalue(), "the table stays on the screen"
+
+
+def text(screen):
+    from rich.console import Console
+
+    out = io.StringIO()
+    Console(file=out, width=100).print(screen.draw())
+    return out.getvalue()
+
+
+def test_a_walk_in_a_terminal_draws_the_table(tmp_path):
+    import pty
+
+    shown = bytearray()
+
+    def read(fd):
+        data = os.read(fd, 1024)
+        shown.extend(data)
+        return data
+
+    demo, run = Path(__file__).parents[2] / "params" / "demo.yaml", tmp_path / "run"
+    status = pty.spawn([sys.executable, "-m", "ftkit.cli", "run", str(demo), "--only", "task", "--set", f"run={run}"], read)
+    assert os.waitstatus_to_exitcode(status) == 0
+    told = shown.decode(errors="replace")
+    assert "✔ done" in told and "01_task" in told and "stages run" in told
 
 
 def second_notebook(folder: Path) -> None:

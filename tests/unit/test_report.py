@@ -1,5 +1,6 @@
 """The report: decision first, nothing from the network, nothing from the data taken for markup, gaps told."""
 
+import csv
 import json
 import re
 import shutil
@@ -9,10 +10,11 @@ import pytest
 from made_run import HOSTILE, make_run
 
 from ftkit import runs
-from ftkit.errors import BadInput
+from ftkit.errors import BadInput, RunFailed
 from ftkit.records import Decision, DeploymentCard, Evaluation, Manifest
 from ftkit.ui import report
 from ftkit.ui.figures.decision import _label_places, accuracy_against_cost
+from ftkit.ui.report import exports
 from ftkit.ui.report.blocks import data_text
 from ftkit.ui.report.charts import values
 
@@ -177,3 +179,44 @@ def test_an_export_that_differs_and_a_production_that_drifted_stand_on_the_first
     first = words[: words.index("The strategies compared", words.index("Before you rely on it"))]
     assert "does not answer as it was tested (through the server): the end token is missing" in first
     assert "Production: label first" in first
+
+
+def test_the_report_in_other_forms_holds_the_same_figures_and_nothing_personal_or_executable(run):
+    found = report.load(run)
+    files = {file.name: file for file in exports.write(run)}
+    assert list(files) == ["summary.md", "strategies.csv", "answers.csv", "report.json"]
+    decision = runs.read_record(run / "decision" / "decision.json", Decision)
+    summary = files["summary.md"].read_text()
+    assert decision.sentence.split(":")[0] in summary and "| strategy | right answers |" in summary
+    rows = list(csv.DictReader(files["strategies.csv"].open(encoding="utf-8-sig")))
+    measured = {r.spec.name: r for r in found.evaluation.results}
+    assert {row["strategy"] for row in rows} == set(measured)
+    assert all(float(row["right_percent"]) == round(100 * measured[row["strategy"]].accuracy.value, 2) for row in rows)
+    assert sum(row["chosen"] == "True" for row in rows) == (decision.strategy is not None)
+    answers = list(csv.DictReader(files["answers.csv"].open(encoding="utf-8-sig")))
+    assert len(answers) == found.evaluation.test_items == len({row["item_id"] for row in answers})
+    assert not [v for row in answers for v in row.values() if v[:1] in ("=", "+", "-", "@")], "no cell is a formula"
+    whole = "".join(file.read_text() for file in files.values() if file.name != "report.json")
+    assert not [mail for mail in re.findall(r"[\w.]+@[\w.]+\.\w+", whole)], "mail addresses are masked"
+    values = json.loads(files["report.json"].read_text())
+    assert values["decision"]["verdict"] == decision.verdict and values["evaluation"]["test_items"] == len(answers)
+
+
+def test_what_is_not_done_is_missing_in_the_exports_and_said(copy):
+    shutil.rmtree(copy / "evaluation")
+    shutil.rmtree(copy / "decision")
+    files = {file.name: file for file in exports.write(copy)}
+    assert list(files) == ["summary.md", "report.json"]
+    assert "no decision yet" in files["summary.md"].read_text()
+    assert "07_evaluation" in json.loads(files["report.json"].read_text())["missing"]["evaluation"]
+
+
+def test_a_pdf_needs_a_browser_and_a_browser_that_prints(run, tmp_path, monkeypatch):
+    page = shutil.copy(run / "report.html", tmp_path / "report.html") if (run / "report.html").exists() else report.write(run)
+    monkeypatch.setattr(exports, "BROWSERS", ("no-such-browser",))
+    with pytest.raises(BadInput, match="no Chromium"):
+        exports.pdf(page)
+    monkeypatch.setattr(exports, "BROWSERS", ("true",))
+    with pytest.raises(RunFailed, match="printed nothing"):
+        exports.pdf(page)
+    assert not page.with_suffix(".pdf").exists()
