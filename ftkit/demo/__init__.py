@@ -46,10 +46,10 @@ def write_handbook(folder: Path, seed: int = 7, *, edition: int = 1, scenario: s
         folder: Folder to write to.
         seed: Seed of every choice, the same as for the examples.
         edition: 1 or 2; a fifth of the facts differ.
-        scenario: Any known scenario; all share the handbook.
+        scenario: Any known scenario; all share the facts, ``rag`` has them as data sheets, which any model can read.
 
     Raises:
         BadInput: The edition or scenario is impossible.
     """
     check(SMALLEST, edition, scenario)
-    return write_articles(folder, edition, seed)
+    return write_articles(folder, edition, seed, bare=scenario == "rag")

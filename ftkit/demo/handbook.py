@@ -51,9 +51,10 @@ class Article:
         """Return the value in an edition (1 or 2)."""
         return self.values[edition - 1]
 
-    def markdown(self, edition: int) -> str:
-        """Return the article as Markdown: headline, then its sentences."""
-        return f"# {self.title}\n\n{' '.join(self.sentences).replace('{v}', self.value(edition))}\n"
+    def markdown(self, edition: int, bare: bool = False) -> str:
+        """Return the article as Markdown: headline, then its sentences; bare: only the one that holds the fact, as a data sheet."""
+        said = [s for s in self.sentences if not bare or "{v}" in s]
+        return f"# {self.title}\n\n{' '.join(said).replace('{v}', self.value(edition))}\n"
 
 
 def possible_values(topic: Topic) -> list[str]:
@@ -108,9 +109,9 @@ def _sentences(rng: random.Random, entity: Entity, topic: str) -> tuple[str, ...
     return (notes[0], fact, *notes[1:]) if rng.random() < 0.3 else (fact, *notes)
 
 
-def write_articles(folder: Path, edition: int, seed: int) -> Path:
-    """Write one file per article, named by its id."""
+def write_articles(folder: Path, edition: int, seed: int, bare: bool = False) -> Path:
+    """Write one file per article, named by its id; bare: as data sheets."""
     folder.mkdir(parents=True, exist_ok=True)
     for article in articles(seed):
-        write_text(folder / f"{article.id}.md", article.markdown(edition))
+        write_text(folder / f"{article.id}.md", article.markdown(edition, bare))
     return folder

@@ -80,7 +80,7 @@ SCENARIOS: dict[str, Scenario] = {
     "prompting": Scenario(
         1000, "prompting", "the order number stands in the message, so a good prompt is enough", _order_numbers
     ),
-    "rag": Scenario(1000, "RAG", "the answer is a figure from the handbook and nothing else", _plain_facts),
+    "rag": Scenario(1000, "RAG", "the answer is the figure of a data sheet and nothing else", _plain_facts),
     "too_little": Scenario(70, "can't tell yet", "a dozen test messages cannot tell the strategies apart", _desk),
 }
 
