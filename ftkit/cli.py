@@ -1,4 +1,4 @@
-"""The command line: ``ftkit new | run | lab | report | serve | monitor | runs | compare | clean | doctor | explain | completion``."""
+"""The command line: ``ftkit new | run | lab | report | serve | promote | rollback | releases | monitor | runs | compare | clean | doctor | explain | completion``."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     report.set_defaults(call=_report)
 
     serve = commands.add_parser("serve", help="serve an exported strategy as an OpenAI-compatible server")
-    serve.add_argument("path", type=_here, help="run folder, parameter file, or the export's folder")
+    serve.add_argument("path", type=_here, help="run folder, parameter file, export's folder, or a release folder to follow")
     serve.add_argument("--host", default="127.0.0.1", help="beyond loopback FTKIT_TOKEN must be set in the environment")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--threads", type=int, default=0, help="CPU threads; 0: what is free")
@@ -117,6 +117,24 @@ def parser() -> argparse.ArgumentParser:
         "--log-unmasked", action="store_true", help="do not mask e-mail addresses, IBANs and long numbers in the log"
     )
     serve.set_defaults(call=_serve)
+
+    promote = commands.add_parser("promote", help="make a run's export the version that serves, if it is not worse")
+    promote.add_argument("run", type=_here, help="run folder, or parameter file; 09 must be done")
+    promote.add_argument("--store", type=_here, default="", help="release folder; releases/NAME if not given")
+    promote.add_argument("--note", default="", help="why, kept with the release")
+    promote.add_argument("--force", action="store_true", help="in spite of failed parity, or of worse answers")
+    promote.set_defaults(call=_promote)
+
+    rollback = commands.add_parser("rollback", help="let an earlier version serve again")
+    rollback.add_argument("store", type=_here, help="release folder, e.g. releases/assistant")
+    rollback.add_argument("--version", type=int, default=0, help="which one; the one before if not given")
+    rollback.add_argument("--note", default="", help="why, kept with the release")
+    rollback.set_defaults(call=_rollback)
+
+    released = commands.add_parser("releases", help="list the versions of a release folder, and which one serves")
+    released.add_argument("store", type=_here, help="release folder, e.g. releases/assistant")
+    released.add_argument("--json", action="store_true", help="for machines")
+    released.set_defaults(call=_releases)
 
     monitor = commands.add_parser(
         "monitor", help="look at the production log (10_monitoring); for cron: exit code 3 where something must be done"
@@ -275,6 +293,7 @@ def _report(given: argparse.Namespace) -> None:
 def _serve(given: argparse.Namespace) -> None:
     import uvicorn
 
+    from ftkit.deployment import releases
     from ftkit.serving import Served, run
     from ftkit.serving.app import Limits, create_app
 
@@ -282,11 +301,43 @@ def _serve(given: argparse.Namespace) -> None:
     run.check_host(given.host, token)
     if log is not None and not log.parent.is_dir():
         raise BadInput("there is no such folder", where=str(log.parent), todo="make it, or choose another --log")
-    served = Served(run.folder_of(_project(given.path)), given.threads)
-    app = create_app(served, token=token, limits=Limits(waiting=given.waiting), log=log, mask_log=not given.log_unmasked)
+    path = _project(given.path)
+    store = path if releases.is_store(path) else None
+    served = Served(run.folder_of(path), given.threads, releases.read(path).current if store else 0)
+    limits = Limits(waiting=given.waiting)
+    app = create_app(served, token=token, limits=limits, log=log, mask_log=not given.log_unmasked, store=store)
     print(f"Serving {served.bundle.spec.name} of {served.bundle.project} as '{served.bundle.name}' (Ctrl-C ends it)")
     print(f"http://{given.host}:{given.port}/v1", flush=True)
     uvicorn.Server(run.config(app, given.host, given.port)).run()
+
+
+def _promote(given: argparse.Namespace) -> None:
+    from ftkit import pipeline
+    from ftkit.deployment import releases
+
+    run = _run_folder(_project(given.run))
+    store = pipeline.store_of(run, str(_project(given.store)) if given.store else "")
+    made, said = pipeline.promote(run, store, given.note, given.force)
+    print("\n".join([*said, f"Version {made.version} serves from now on.", *releases.lines(releases.read(store))]))
+    print(f"Serve it: ftkit serve {store}")
+
+
+def _rollback(given: argparse.Namespace) -> None:
+    from ftkit.deployment import releases
+
+    store = _project(given.store)
+    releases.roll_back(store, given.version, given.note)
+    print("\n".join(releases.lines(releases.read(store))))
+
+
+def _releases(given: argparse.Namespace) -> None:
+    from ftkit.deployment import releases
+
+    known = releases.read(_project(given.store))
+    if given.json:
+        _print_json(known.model_dump(mode="json"))
+    else:
+        print("\n".join(releases.lines(known)))
 
 
 def _monitor(given: argparse.Namespace) -> int:

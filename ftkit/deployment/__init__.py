@@ -1,5 +1,6 @@
 """09_deployment: what ships, files for serving platforms, and whether it still answers as what was tested."""
 
+from ftkit.deployment import releases
 from ftkit.deployment.export import copied, merged, rows_of, size_mib, verify, write
 from ftkit.deployment.parity import COLUMNS, compare
 from ftkit.deployment.platforms import Limits, checked, files, plain_template
@@ -7,5 +8,5 @@ from ftkit.deployment.tell import learned, own_or_provider, parity_rows
 
 __all__ = [
     "COLUMNS", "Limits", "checked", "compare", "copied", "files", "learned", "merged", "own_or_provider", "parity_rows", "plain_template",
-    "rows_of", "size_mib", "verify", "write",
+    "releases", "rows_of", "size_mib", "verify", "write",
 ]  # fmt: skip

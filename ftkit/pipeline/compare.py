@@ -85,9 +85,8 @@ def _strategies(first: Path, second: Path, found: Compared) -> None:
         results.append({r.spec.name: r.accuracy for r in evaluation.results})
         examples = runs.read_table(run / "data" / "examples.parquet").set_index("id")
         scores = runs.read_table(run / "evaluation" / "scores.parquet")
-        output = examples["output"].reindex(scores["item_id"]).to_numpy()
-        tables.append(scores.assign(output=output))
-    ids = [set(zip(t["item_id"], t["output"], strict=True)) for t in tables]
+        tables.append(scores.assign(truth=examples["output"].reindex(scores["item_id"]).to_numpy()))
+    ids = [set(zip(t["item_id"], t["truth"], strict=True)) for t in tables]
     same = ids[0] & ids[1]
     found.shared, found.asked = len(same), (len(ids[0]), len(ids[1]))
     for name in dict.fromkeys([*results[0], *results[1]]):
@@ -97,12 +96,28 @@ def _strategies(first: Path, second: Path, found: Compared) -> None:
             "second": results[1].get(name),
             "difference": None,
         }
-        if row["first"] and row["second"] and same:
-            parts = [t[t["strategy"] == name].set_index("item_id") for t in tables]
-            order = sorted(item for item, _ in same)
-            values = [part.loc[order, "correct"].astype(float).tolist() for part in parts]
-            row["difference"] = paired_difference(values[1], values[0], parts[0].loc[order, "group"].astype(str).tolist())
+        if row["first"] and row["second"]:
+            row["difference"], _ = on_shared(*(t[t["strategy"] == name] for t in tables))
         found.strategies.append(row)
+
+
+def on_shared(first: Any, second: Any) -> tuple[Estimate | None, int]:
+    """Return the paired difference in accuracy (second minus first) on the items that both asked, and how many these are.
+
+    Args:
+        first: Table of one strategy: item_id, truth (anything that stands for the right answer), group, correct.
+        second: The other one.
+
+    Returns:
+        None and 0 where they share no item with the same right answer.
+    """
+    keys = [set(zip(t["item_id"], t["truth"], strict=True)) for t in (first, second)]
+    order = sorted(item for item, _ in keys[0] & keys[1])
+    if not order:
+        return None, 0
+    parts = [t.set_index("item_id").loc[order] for t in (first, second)]
+    before, after = (part["correct"].astype(float).tolist() for part in parts)
+    return paired_difference(after, before, parts[0]["group"].astype(str).tolist()), len(order)
 
 
 def lines(found: Compared, names: tuple[str, str]) -> list[str]:

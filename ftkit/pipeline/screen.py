@@ -59,7 +59,7 @@ class Table:
         from rich.live import Live
 
         self.title, self.began = title, time.monotonic()
-        self.rows = {stage: ("waiting", None, "") for stage in stages}
+        self.rows: dict[str, tuple[str, float | None, str]] = {stage: ("waiting", None, "") for stage in stages}
         self.running, self.since, self.progress = "", 0.0, Path()
         self.live = Live(get_renderable=self.draw, console=console or Console(), refresh_per_second=4)
 

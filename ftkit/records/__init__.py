@@ -7,7 +7,7 @@ memory in GiB (``_gib``), money in US dollars (``_usd``).
 from ftkit.records.base import Estimate, Origin, Record
 from ftkit.records.data import EXAMPLE_COLUMNS, Agreement, Coverage, DataCard, Defect, LabelCheck
 from ftkit.records.decision import Claim, Decision, Foresight, Gate, Price, StrategyCost, Swing
-from ftkit.records.deployment import Bundle, DeploymentCard, LoadPoint, Parity, ServingFile
+from ftkit.records.deployment import Bundle, DeploymentCard, LoadPoint, Move, Parity, Release, Releases, ServingFile
 from ftkit.records.evaluation import (
     SCORE_COLUMNS,
     Comparison,
@@ -65,6 +65,7 @@ __all__ = [
     "LoadPoint",
     "Manifest",
     "MonitoringCard",
+    "Move",
     "Origin",
     "Parity",
     "Passage",
@@ -76,6 +77,8 @@ __all__ = [
     "PromptTrial",
     "Reason",
     "Record",
+    "Release",
+    "Releases",
     "ResponseFormat",
     "RetrievalCard",
     "ServingFile",

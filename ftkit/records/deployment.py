@@ -69,6 +69,34 @@ class LoadPoint(Record):
     p95_s: float = Field(description="95% of the answers come within so many seconds")
 
 
+class Release(Record):
+    """One version that a server can answer from; it never changes."""
+
+    version: int
+    run: str = Field(description="run folder that it comes from")
+    strategy: str
+    sha256: str = Field(description="hash of its strategy.json, which holds the hash of every other file")
+    created: str = Field(description="when it was exported, UTC")
+
+
+class Move(Record):
+    """One change of what serves."""
+
+    when: str = Field(description="UTC")
+    version: int = Field(description="what serves from then on")
+    what: Literal["promoted", "rolled back"]
+    note: str = ""
+
+
+class Releases(Record):
+    """What a release folder holds, and which version serves (``releases.json``)."""
+
+    name: str = Field(description="name by which clients ask for it")
+    current: int
+    releases: list[Release] = Field(default_factory=list)
+    moves: list[Move] = Field(default_factory=list, description="in order")
+
+
 class DeploymentCard(Record):
     """What ships, and the proof that it still answers the same."""
 

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import math
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from ftkit.data.personal import mask
+from ftkit.deployment import releases
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.chat import Reply
 from ftkit.records import ResponseFormat
@@ -27,6 +29,7 @@ from ftkit.serving.requests import ChatRequest, Refused, question, read, wanted_
 from ftkit.serving.served import Asked, Served
 
 RAW = "-raw"
+FOLLOW_S = 2.0
 
 
 @dataclass
@@ -60,6 +63,34 @@ class Server:
     def __init__(self, served: Served, token: str, limits: Limits, log: Path | None, mask_log: bool) -> None:
         self.served, self.token, self.limits, self.log, self.mask_log = served, token, limits, log, mask_log
         self.metrics, self.batcher, self.ready = Metrics(served.bundle.name), Batcher(served, limits.waiting), False
+        self.metrics.release.set(served.version)
+
+    async def follow(self, store: Path) -> None:
+        """Answer from the release that is current, from now on: a new one is opened beside the old one, which serves until then.
+
+        A release that cannot be opened is told on the error stream and counted; the old one serves on.
+
+        Args:
+            store: The release folder.
+        """
+        refused = 0
+        while True:
+            await asyncio.sleep(FOLLOW_S)
+            try:
+                version = releases.read(store).current
+                if version in (self.served.version, refused):
+                    continue
+                refused = version
+                path, threads = releases.folder(store, version), self.served.threads
+                fresh = await asyncio.to_thread(Served, path, threads, version)
+                await self.batcher.take(fresh)
+            except (FtkitError, OSError) as error:
+                self.metrics.release_failed.inc()
+                print(f"ftkit: version {self.served.version} serves on: {error}", file=sys.stderr, flush=True)
+                continue
+            self.served, refused = fresh, 0
+            self.metrics.release.set(version)
+            print(f"Serving version {version}: {fresh.bundle.spec.name} of run {fresh.bundle.run}", flush=True)
 
     def allow(self, request: Request) -> None:
         """Raise Refused where the token is missing or wrong."""
@@ -155,7 +186,7 @@ class Server:
 
         def work() -> tuple[Asked, Reply]:
             try:
-                given = self.served.prepare([text])[0] if text is not None else Asked(messages, [])
+                given = self.served.prepare([text])[0] if text is not None else Asked(messages, [], version=self.served.version)
                 given.response_format = form or given.response_format
                 model: Any = self.served.model
                 if not hasattr(model, "stream"):
@@ -193,6 +224,8 @@ class Server:
 
     def _logprobs(self, given: Asked, reply: Reply) -> dict[str, Any]:
         model: Any = self.served.model
+        if given.version != self.served.version:
+            raise Refused("another version serves since this was answered: ask again", status=503, code="unavailable")
         if not hasattr(model, "logprobs"):
             raise Refused("the model behind this server tells no logprobs", "logprobs")
         pairs = model.logprobs(given.messages, reply.text)
@@ -203,7 +236,7 @@ class Server:
 
     def _more(self, given: Asked, reply: Reply) -> dict[str, Any]:
         return {
-            "passages": [p.id for p in given.passages], "prompt_sha256": self.served.prompt_sha256(given.messages), "cut_tokens": reply.cut_tokens,
+            "version": given.version, "passages": [p.id for p in given.passages], "prompt_sha256": self.served.prompt_sha256(given.messages), "cut_tokens": reply.cut_tokens,
         }  # fmt: skip
 
     def _write(self, text: str, given: Asked, reply: Reply, seconds: float) -> None:
@@ -213,7 +246,7 @@ class Server:
         row = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "input": clean(text), "output": clean(reply.text), "latency_s": round(seconds, 4),
             "prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens, "passages": [p.id for p in given.passages],
-            "scores": [p.score for p in given.passages],
+            "scores": [p.score for p in given.passages], "version": given.version,
         }  # fmt: skip
         with self.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -231,7 +264,13 @@ def _event(head: dict[str, Any], delta: dict[str, Any], finish: str | None = Non
 
 
 def create_app(
-    served: Served, *, token: str = "", limits: Limits | None = None, log: Path | None = None, mask_log: bool = True
+    served: Served,
+    *,
+    token: str = "",
+    limits: Limits | None = None,
+    log: Path | None = None,
+    mask_log: bool = True,
+    store: Path | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -241,15 +280,19 @@ def create_app(
         limits: What is taken.
         log: File of answers (JSON lines); None: nothing is kept.
         mask_log: Whether personal data is masked in it.
+        store: Release folder whose current version is served, also when that changes; None: the export stays.
     """
     server = Server(served, token, limits or Limits(), log, mask_log)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         server.batcher.start()
+        following = asyncio.ensure_future(server.follow(store)) if store else None
         server.ready = True
         yield
         server.ready = False
+        if following:
+            following.cancel()
         await server.batcher.stop()
 
     app = FastAPI(title=f"ftkit: {served.bundle.name}", lifespan=life, docs_url=None, redoc_url=None)

@@ -78,6 +78,14 @@ class Batcher:
         """Run something on the model's thread, between two batches."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, work)
 
+    async def take(self, served: Served) -> None:
+        """Answer from another strategy from now on; the batch that runs ends with the old one."""
+
+        def change() -> None:
+            self.served = served
+
+        await self.alone(change)
+
     async def _work(self) -> None:
         while True:
             jobs = [await self.queue.get()]
@@ -109,7 +117,9 @@ class Batcher:
 
     def _answer(self, jobs: list[Job]) -> list[tuple[Asked, Reply]]:
         prepared = iter(self.served.prepare([job.text for job in jobs if job.text is not None]))
-        asked = [next(prepared) if job.text is not None else Asked(job.messages or [], []) for job in jobs]
+        asked = [
+            next(prepared) if job.text is not None else Asked(job.messages or [], [], version=self.served.version) for job in jobs
+        ]
         for one, job in zip(asked, jobs, strict=True):
             one.response_format = job.response_format or one.response_format
         return list(zip(asked, self.served.replies(asked), strict=True))

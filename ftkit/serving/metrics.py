@@ -20,6 +20,8 @@ class Metrics:
         self._completion = Counter("ftkit_completion_tokens", "Tokens written", **made).labels(name)
         self._refused = Counter("ftkit_refused", "Requests without an answer", ["model", "status"], registry=self.registry)
         self._waiting = Gauge("ftkit_waiting", "Questions that wait", **made).labels(name)
+        self.release = Gauge("ftkit_release", "Version that serves; 0: no release", **made).labels(name)
+        self.release_failed = Counter("ftkit_release_failed", "Releases that could not be opened", **made).labels(name)
         self.name, self.count, self.total = name, 0, 0.0
 
     def answered(self, seconds: float, prompt_tokens: int, completion_tokens: int) -> None:

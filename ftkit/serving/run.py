@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import params
+from ftkit.deployment import releases
 from ftkit.deployment.export import RECORD
 from ftkit.errors import BadInput, FtkitError, NotReady
 from ftkit.serving.served import Served
@@ -19,13 +20,15 @@ TOKEN = "FTKIT_TOKEN"
 
 
 def folder_of(path: Path) -> Path:
-    """Return the export of a path: an export's folder, a run's folder, or a parameter file.
+    """Return the export of a path: an export's folder, a run's folder, a parameter file, or a release folder (its current one).
 
     Raises:
         NotReady: There is no export.
     """
     if path.suffix in (".yaml", ".yml"):
         path = Path(params.load(path)["task"].run)
+    if releases.is_store(path):
+        return releases.current(path)
     for folder in (path, path / "deployment" / "export"):
         if (folder / RECORD).exists() or (folder.with_name(f".{folder.name}.old") / RECORD).exists():
             return folder

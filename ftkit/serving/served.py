@@ -27,11 +27,13 @@ class Asked:
         messages: What the model is given.
         passages: The passages among them, best first.
         response_format: What the answer is held within; None: it is free.
+        version: The release that answers.
     """
 
     messages: Messages
     passages: list[Passage]
     response_format: ResponseFormat | None = None
+    version: int = 0
 
 
 class Served:
@@ -40,13 +42,15 @@ class Served:
     Args:
         folder: The export.
         threads: CPU threads; 0: what is free.
+        version: Number of the release; 0: it is none.
 
     Raises:
         BadInput: A file was altered, or the base's weights are not those that were tested.
     """
 
-    def __init__(self, folder: Path, threads: int = 0) -> None:
+    def __init__(self, folder: Path, threads: int = 0, version: int = 0) -> None:
         self.folder, self.bundle = folder, verify(folder)
+        self.threads, self.version = threads, version
         self.model: ChatModel = self._model(threads)
         self.finder: strategies.Finder | None = self._finder()
         examples = folder / "examples.parquet"
@@ -86,7 +90,7 @@ class Served:
             shots = self.finder.search(shown) if shown else None
         messages = strategies.conversations(self.bundle.prompt, texts, self._shots(), found, shots)
         form = self.bundle.prompt.response_format
-        return [Asked(m, found[i] if found else [], form) for i, m in enumerate(messages)]
+        return [Asked(m, found[i] if found else [], form, self.version) for i, m in enumerate(messages)]
 
     def _shots(self) -> Any:
         if self.examples is not None:

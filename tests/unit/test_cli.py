@@ -153,7 +153,7 @@ def test_the_shell_can_complete_commands_and_options(capsys):
         code, out, _ = told(capsys, "completion", shell)
         assert code == 0 and "--sweep" in out and "monitor" in out
     code, out, _ = told(capsys, "completion", "bash")
-    asked = "COMP_WORDS=(ftkit re); COMP_CWORD=1; _shtab_ftkit; echo ${COMPREPLY[@]}"
+    asked = "COMP_WORDS=(ftkit rep); COMP_CWORD=1; _shtab_ftkit; echo ${COMPREPLY[@]}"
     done = subprocess.run(["bash", "-c", f"{out}\n{asked}"], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["report"]
 

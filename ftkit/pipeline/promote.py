@@ -1,0 +1,94 @@
+"""From a run to what serves: an export becomes the current release where it answers as tested and is not worse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ftkit import runs
+from ftkit.deployment import releases
+from ftkit.errors import BadInput
+from ftkit.pipeline.compare import on_shared
+from ftkit.records import Bundle, DeploymentCard, Estimate, Release
+
+STORE = Path("releases")
+
+
+def store_of(run: Path, given: str = "") -> Path:
+    """Return the release folder: the one given, else ``releases/NAME`` by the name that clients ask for."""
+    return Path(given) if given else STORE / _bundle(_export(run)).name
+
+
+def promote(run: Path, store: Path, note: str = "", force: bool = False) -> tuple[Release, list[str]]:
+    """Make a run's export the current release.
+
+    Args:
+        run: The run folder; 09 must be done.
+        store: The release folder.
+        note: Why, for people.
+        force: Promote in spite of a parity that failed, or of worse answers.
+
+    Returns:
+        The release, and what was found on the way, for people.
+
+    Raises:
+        NotReady: 09 has not been run.
+        BadInput: It does not answer as tested, or is worse beyond chance than what serves now.
+    """
+    export = _export(run)
+    card = runs.read_record(run / "deployment" / "deployment.json", DeploymentCard)
+    said, against = [], []
+    failed = [parity for parity in card.parity if not parity.passed]
+    if failed:
+        against.append(f"{failed[0].path} does not answer as tested: {failed[0].cause}")
+    elif card.parity:
+        said.append(f"Answers as tested: {', '.join(f'{p.path} on {p.items} questions' for p in card.parity)}.")
+    else:
+        said.append("Whether it answers as tested was not measured: 09 compared nothing.")
+    if releases.is_store(store):
+        _against_current(run, export, store, said, against)
+    if against and not force:
+        raise BadInput("; ".join(against), where=str(run), todo="mend it, or promote it in spite of that with --force")
+    made = releases.promote(store, export, str(run), note, measured(run, _bundle(export).spec.name))
+    return made, [*said, *(f"In spite of this: {reason}." for reason in against)]
+
+
+def _against_current(run: Path, export: Path, store: Path, said: list[str], against: list[str]) -> None:
+    """Compare with what serves, on the test questions that both runs asked."""
+    known = releases.read(store)
+    before, now = releases.scores(store, known.current), measured(run, _bundle(export).spec.name)
+    if now is None or not before.exists():
+        said.append(f"Not compared with version {known.current}: one of the two was not measured by 07.")
+        return
+    change, shared = on_shared(runs.read_table(before), now)
+    if change is None:
+        said.append(f"Not compared with version {known.current}: the two tests share no question.")
+    elif change.high < 0:
+        against.append(f"on {shared} shared test questions it is worse than version {known.current}: {points(change)}")
+    else:
+        better = "better" if change.low > 0 else "not told apart"
+        said.append(f"Against version {known.current} on {shared} shared test questions: {points(change)}; {better}.")
+
+
+def measured(run: Path, strategy: str) -> Any:
+    """Return which test items a strategy of a run answered right (item_id, truth, group, correct); None without 07."""
+    path = run / "evaluation" / "scores.parquet"
+    if not path.exists():
+        return None
+    right = runs.read_table(run / "data" / "examples.parquet").set_index("id")["output"]
+    table = runs.read_table(path)
+    table = table.loc[table["strategy"] == strategy, ["item_id", "group", "correct"]].reset_index(drop=True)
+    return table.assign(truth=[runs.sha256_bytes(right[item].encode()) for item in table["item_id"]])
+
+
+def points(change: Estimate) -> str:
+    """Return a difference of shares in points with its interval."""
+    return f"{100 * change.value:+.1f} points ({100 * change.low:+.1f} to {100 * change.high:+.1f})"
+
+
+def _export(run: Path) -> Path:
+    return run / "deployment" / "export"
+
+
+def _bundle(export: Path) -> Bundle:
+    return runs.read_record(export / "strategy.json", Bundle)

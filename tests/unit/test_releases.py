@@ -1,0 +1,181 @@
+"""Releases: numbered, never changed, followed by the server without a lost answer, and refused where they are worse."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pandas as pd
+import pytest
+from test_serving import bundle
+
+from ftkit import deployment, pipeline, runs
+from ftkit.cli import main
+from ftkit.deployment import releases
+from ftkit.errors import BadInput, NotReady
+from ftkit.records import DeploymentCard, Estimate, Parity, Prompt
+from ftkit.serving import Served, app, running
+from ftkit.serving.run import folder_of
+
+
+def export(folder, base, system, name="desk"):
+    prompt = Prompt(name="short", system=system)
+    deployment.write(folder, bundle(base, name=name, prompt=prompt), texts={"README.md": "x"})
+    return folder
+
+
+@pytest.fixture
+def base(tiny_checkpoint):
+    return tiny_checkpoint("llama")
+
+
+@pytest.fixture
+def store(tmp_path, base):
+    """A release folder with two versions, the second current."""
+    for number in (1, 2):
+        releases.promote(tmp_path / "store", export(tmp_path / f"e{number}", base, f"Prompt {number}."), f"outputs/r{number}")
+    return tmp_path / "store"
+
+
+def test_versions_are_numbered_copies_and_the_last_is_current(store, tmp_path):
+    known = releases.read(store)
+    assert [r.version for r in known.releases] == [1, 2] and known.current == 2
+    shutil.rmtree(tmp_path / "e2")
+    assert deployment.verify(releases.current(store)).prompt.system == "Prompt 2."
+    assert folder_of(store) == releases.folder(store, 2)
+
+
+def test_rolling_back_goes_to_the_one_before_or_to_the_one_named(store, base, tmp_path):
+    assert releases.roll_back(store, note="too  many\ncomplaints").version == 1
+    last = releases.read(store).moves[-1]
+    assert (last.version, last.what, last.note) == (1, "rolled back", "too many complaints")
+    assert releases.roll_back(store).version == 2, "back from the rollback"
+    releases.promote(store, export(tmp_path / "e3", base, "Prompt 3."), "r3")
+    assert releases.roll_back(store, 1).version == 1
+    with pytest.raises(BadInput, match="no version 9"):
+        releases.roll_back(store, 9)
+    with pytest.raises(BadInput, match="is current already"):
+        releases.roll_back(store, 1)
+
+
+def test_an_altered_version_is_not_rolled_back_to_and_another_name_is_refused(store, base, tmp_path):
+    (releases.folder(store, 1) / "README.md").write_text("y")
+    with pytest.raises(BadInput, match="was altered"):
+        releases.roll_back(store)
+    assert releases.read(store).current == 2
+    with pytest.raises(BadInput, match="answers to 'other'"):
+        releases.promote(store, export(tmp_path / "e3", base, "x", name="other"), "r3")
+    with pytest.raises(NotReady, match="holds no release"):
+        releases.read(tmp_path / "nothing")
+
+
+def test_a_promotion_that_is_killed_leaves_the_version_before_and_the_next_one_works(store, base, tmp_path):
+    fresh = export(tmp_path / "e3", base, "Prompt 3.")
+    code = (
+        "import os, shutil\nfrom pathlib import Path\nfrom ftkit import runs\nfrom ftkit.deployment import releases\n"
+        "runs.write_record = lambda *a: os.kill(os.getpid(), 9)\n"
+        f"releases.promote(Path({str(store)!r}), Path({str(fresh)!r}), 'r3')"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert releases.read(store).current == 2 and releases.folder(store, 3).exists()
+    assert deployment.verify(folder_of(store)).prompt.system == "Prompt 2."
+    assert releases.promote(store, fresh, "r3").version == 3
+    assert deployment.verify(folder_of(store)).prompt.system == "Prompt 3."
+
+
+def said(url, text="where is it"):
+    body = {"model": "desk", "messages": [{"role": "user", "content": text}]}
+    found = httpx.post(f"{url}/chat/completions", json=body, timeout=60)
+    return found.status_code, found.json().get("ftkit", {})
+
+
+def until(check, seconds=30):
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_the_server_follows_without_losing_an_answer_and_back_again(store, base, tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "FOLLOW_S", 0.1)
+    served = Served(folder_of(store), threads=1, version=2)
+    log = tmp_path / "log.jsonl"
+    with running(served, store=store, log=log) as url, ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(said, url, f"question {k}") for k in range(40)]
+        releases.roll_back(store)
+        answers = [job.result() for job in asked]
+        assert {status for status, _ in answers} == {200}
+        until(lambda: said(url)[1]["version"] == 1)
+        prompts = {more["version"]: more["prompt_sha256"] for _, more in [*(said(url) for _ in range(2))]}
+        releases.promote(store, export(tmp_path / "e3", base, "Prompt 3."), "r3")
+        until(lambda: said(url)[1]["version"] == 3)
+        assert said(url)[1]["prompt_sha256"] != prompts[1], "another prompt answers"
+        assert "ftkit_release{" in (told := httpx.get(url.replace("/v1", "/metrics")).text) and "3.0" in told
+    assert {json.loads(line)["version"] for line in log.read_text().splitlines()} >= {1, 3}
+
+
+def test_a_release_that_cannot_be_opened_is_told_and_the_old_one_serves_on(store, monkeypatch, capfd):
+    monkeypatch.setattr(app, "FOLLOW_S", 0.1)
+    served = Served(folder_of(store), threads=1, version=2)
+    with running(served, store=store) as url:
+        metrics = url.replace("/v1", "/metrics")
+        (releases.folder(store, 1) / "README.md").write_text("y")
+        runs.write_record(store / "releases.json", releases.read(store).model_copy(update={"current": 1}))
+        until(lambda: 'release_failed_total{model="desk"} 0.0' not in httpx.get(metrics).text)
+        assert said(url)[0] == 200 and said(url)[1]["version"] == 2
+        (store / "releases.json").write_text("{")
+        time.sleep(0.5)
+        assert said(url)[0] == 200
+    assert "version 2 serves on" in capfd.readouterr().err
+
+
+def run_folder(folder, base, right, *, passed=True, items=200):
+    """A run as far as promoting it reads it: export, deployment card, test answers."""
+    export(folder / "deployment" / "export", base, f"Prompt of {folder.name}.")
+    share = Estimate(value=1, low=0.9, high=1, n=items, method="Wilson")
+    parity = Parity(path="files", items=items, identical=share, cause="none" if passed else "wrong chat template", explanation="", passed=passed)  # fmt: skip
+    card = DeploymentCard(strategy="prompting", family="prompting", verdict="", export="deployment/export", form="base", size_mib=1, parity=[parity], serving=[])  # fmt: skip
+    runs.write_record(folder / "deployment" / "deployment.json", card)
+    ids = [f"i{k}" for k in range(items)]
+    runs.write_table(folder / "data" / "examples.parquet", pd.DataFrame({"id": ids, "output": "yes"}))
+    rows = [{"item_id": i, "strategy": "prompting", "group": i, "correct": k < right} for k, i in enumerate(ids)]
+    other = [{**row, "strategy": "RAG", "correct": True} for row in rows]
+    runs.write_table(folder / "evaluation" / "scores.parquet", pd.DataFrame([*rows, *other]))
+    return folder
+
+
+def test_what_is_worse_beyond_chance_is_not_promoted_unless_forced(tmp_path, base):
+    store = tmp_path / "store"
+    first, worse, better = (run_folder(tmp_path / n, base, right) for n, right in (("a", 150), ("b", 120), ("c", 180)))
+    assert pipeline.promote(first, store)[0].version == 1
+    shutil.rmtree(first)  # what is compared with is kept with the release
+    with pytest.raises(BadInput, match=r"on 200 shared test questions it is worse than version 1: -15.0 points"):
+        pipeline.promote(worse, store)
+    assert releases.read(store).current == 1
+    made, told = pipeline.promote(better, store)
+    assert made.version == 2 and "+15.0 points" in " ".join(told) and "better" in " ".join(told)
+    made, told = pipeline.promote(worse, store, force=True)
+    assert made.version == 3 and "In spite of this" in told[-1]
+
+
+def test_what_does_not_answer_as_tested_is_not_promoted(tmp_path, base):
+    run = run_folder(tmp_path / "a", base, 150, passed=False)
+    with pytest.raises(BadInput, match="files does not answer as tested: wrong chat template"):
+        pipeline.promote(run, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_commands_promote_list_and_roll_back(tmp_path, base, capsys):
+    for name in ("a", "b"):
+        run_folder(tmp_path / name, base, 150)
+        assert main(["promote", str(tmp_path / name), "--store", str(tmp_path / "store"), "--note", f"round {name}"]) == 0
+    out = capsys.readouterr().out
+    assert "Version 2 serves from now on." in out and "not told apart" in out and "(round b)" in out
+    assert main(["rollback", str(tmp_path / "store")]) == 0
+    assert "desk: version 1 is current" in capsys.readouterr().out
+    assert main(["releases", str(tmp_path / "store"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["current"] == 1
+    assert main(["promote", str(tmp_path / "none"), "--store", str(tmp_path / "store")]) == 2
