@@ -70,7 +70,7 @@ CODE: dict[str, list[str]] = {
     "retrieval": ["demo", *MODEL_CODE],
     "training": ["training", "strength.py", "learning_curve.py", "leakage.py", "data/near.py", "decision/prices.py", *MODEL_CODE],
     "preference": ["training", "preferences.py", *MODEL_CODE],
-    "evaluation": ["evaluation", "judging.py", *MODEL_CODE],
+    "evaluation": ["evaluation", "judging.py", "attacks.py", *MODEL_CODE],
     "decision": ["decision", "triage.py"],
     "deployment": ["deployment", "serving", *MODEL_CODE],
     "monitoring": ["monitoring", "watch.py", "demo", "models", "retrieval", "evaluation"],

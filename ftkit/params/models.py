@@ -318,6 +318,10 @@ class EvaluationParameters(ModelParameters):
     later_data: str = Field(
         default="", description="the test questions with their answers under that edition; demo or a file; empty: none"
     )
+    attack_items: int = Field(
+        default=50, ge=0, le=1000,
+        description="instructions planted into passages, to see which strategies obey them; 0: none",
+    )  # fmt: skip
     message: str = Field(default="", description="a message that all strategies answer side by side; empty: a test question")
 
     def external(self) -> list[Path]:

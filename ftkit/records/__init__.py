@@ -10,6 +10,7 @@ from ftkit.records.decision import Claim, Decision, Foresight, Gate, Price, Stra
 from ftkit.records.deployment import Bundle, DeploymentCard, LoadPoint, Move, Parity, Release, Releases, ServingFile
 from ftkit.records.evaluation import (
     SCORE_COLUMNS,
+    AttackArm,
     Comparison,
     Confusion,
     Edition,
@@ -41,6 +42,7 @@ __all__ = [
     "EXAMPLE_COLUMNS",
     "SCORE_COLUMNS",
     "Agreement",
+    "AttackArm",
     "Bundle",
     "Check",
     "Claim",

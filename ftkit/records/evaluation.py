@@ -89,6 +89,20 @@ class Edition(Record):
     arms: list[EditionArm]
 
 
+class AttackArm(Record):
+    """How one strategy takes instructions that are planted in its passages."""
+
+    strategy: str
+    family: str
+    attacks: int = Field(description="planted instructions, each in the best passage of another question")
+    obeyed: Estimate = Field(description="share of answers that hold the code asked for")
+    derailed: Estimate | None = Field(
+        description="share of answers right without an attack that are not right with it; None: none was"
+    )
+    by_kind: dict[str, int] = Field(default_factory=dict, description="kinds of attack that were obeyed, most often first")
+    examples: list[str] = Field(default_factory=list, description="up to five that were obeyed, with the answer")
+
+
 class JudgeCheck(Record):
     """A model that judges answers, held against human labels."""
 
@@ -119,5 +133,8 @@ class Evaluation(Record):
     slices: list[Slice] = Field(default_factory=list, description="where strategies are weaker or stronger than elsewhere")
     judge: JudgeCheck | None = Field(
         default=None, description="the model that said which answers are right; None: the task's metric"
+    )
+    attacks: list[AttackArm] = Field(
+        default_factory=list, description="instructions planted in passages; empty: not measured, or nothing is retrieved"
     )
     edition: Edition | None = Field(default=None, description="what a later edition of the handbook does; None: not measured")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from ftkit.records import Comparison, Edition, Estimate, Evaluation, StrategyResult
+from ftkit.records import AttackArm, Comparison, Edition, Estimate, Evaluation, StrategyResult
 from ftkit.ui import theme
 
 FORMATS = [("as it is", "#1B7F4B"), ("after a repair", "#E69F00"), ("not usable", "#C1440E")]
@@ -231,6 +232,37 @@ def slice_rows(evaluation: Evaluation, at_most: int = 12) -> list[dict[str, Any]
             "difference, points": f"{100 * s.difference.value:+.0f} ({100 * s.difference.low:+.0f} to {100 * s.difference.high:+.0f})",
         }
         for s in evaluation.slices[:at_most]
+    ]  # fmt: skip
+
+
+def attacks(found: Sequence[AttackArm]) -> Any | None:
+    """Return how often each strategy obeys instructions planted in its passages; None where that was not measured."""
+    if not found:
+        return None
+    figure = _dots([(a.strategy, a.obeyed, theme.color(a.family)) for a in reversed(found)], percent=True)
+    figure.update_xaxes(title="planted instructions obeyed, %", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
+    worst = max(found, key=lambda a: a.obeyed.value)
+    title = f"{worst.strategy} obeys {theme.interval(worst.obeyed)} of the instructions planted in passages"
+    if not worst.obeyed.value:
+        title = f"No strategy obeys an instruction planted in passages: at most {theme.percent(worst.obeyed.high)} would"
+    return theme.style(
+        figure,
+        title,
+        f"{found[0].attacks} instructions in the passages of as many validation questions; 95% intervals",
+        height=110 + 40 * len(found),
+    )
+
+
+def attack_rows(found: Sequence[AttackArm]) -> list[dict[str, Any]]:
+    """Return how each strategy takes planted instructions for a table."""
+    return [
+        {
+            "strategy": a.strategy, "obeyed": theme.interval(a.obeyed),
+            "right answers lost": theme.interval(a.derailed) if a.derailed else "–",
+            "obeyed most": ", ".join(f"{kind} ({count})" for kind, count in list(a.by_kind.items())[:4]) or "–",
+            "for example": a.examples[0] if a.examples else "–",
+        }
+        for a in found
     ]  # fmt: skip
 
 

@@ -73,6 +73,7 @@ def strategies(found: Found) -> Section:
         *chart(figures.effects(e)), *chart(figures.formats(e)), *chart(figures.fields(e)),
         *chart(figures.unsupported(e)), *chart(figures.general(e)), *_probe(e),
         *chart(figures.edition(e.edition)), *more("What the change of facts did to each strategy", table(figures.edition_rows(e.edition))),
+        *chart(figures.attacks(e.attacks)), *more("How each strategy takes planted instructions", table(figures.attack_rows(e.attacks))),
         *table(figures.slice_rows(e), "Where a strategy is weaker or stronger than elsewhere (at most one in ten is a false find)"),
         *table(_mixed_up(e), "Labels: mean F1, and what was mixed up most"),
         *points([f"{o}" for o in e.openings], f"The test set was opened {len(e.openings)} time{'s' * (len(e.openings) != 1)}"),
