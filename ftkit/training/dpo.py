@@ -65,11 +65,11 @@ def train(
     if not pairs or not held:
         raise BadInput(f"{len(pairs)} pairs to learn from and {len(held)} to measure", where="preference", todo="give more pairs")
 
-    def learn() -> list[PreferencePoint]:
+    def learn(resume: str | None) -> list[PreferencePoint]:
         from trl.trainer.dpo_config import DPOConfig
         from trl.trainer.dpo_trainer import DPOTrainer
 
         rows, measured = ([vars(pair) for pair in part] for part in (pairs, held))
-        return learn_rows(DPOTrainer, DPOConfig, local, rows, measured, p, folder, progress)
+        return learn_rows(DPOTrainer, DPOConfig, local, rows, measured, p, folder, progress, resume)
 
-    return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size")
+    return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size", [list(pairs), list(held)])

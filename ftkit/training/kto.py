@@ -79,15 +79,15 @@ def train(
             "kto compares answers within a batch", where="preference.per_device_train_batch_size", todo="use at least 2"
         )
 
-    def learn() -> list[PreferencePoint]:
+    def learn(resume: str | None) -> list[PreferencePoint]:
         from trl.trainer.kto_config import KTOConfig
         from trl.trainer.kto_trainer import KTOTrainer
 
         rows, measured = (_with_others(part, p.per_device_train_batch_size) for part in (graded, held))
         weights = {"desirable_weight": max(1.0, bad / good), "undesirable_weight": max(1.0, good / bad)}
-        return learn_rows(KTOTrainer, KTOConfig, local, rows, measured, p, folder, progress, **weights)
+        return learn_rows(KTOTrainer, KTOConfig, local, rows, measured, p, folder, progress, resume, **weights)
 
-    return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size")
+    return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size", [list(graded), list(held)])
 
 
 def _with_others(graded: Sequence[Graded], size: int) -> list[dict[str, Any]]:

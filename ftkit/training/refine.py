@@ -1,7 +1,12 @@
-"""What DPO, KTO and RL have in common: the tuned adapter is the start and the reference, and is written only if all went well."""
+"""What DPO, KTO and RL have in common: the tuned adapter is the start and the reference, and is written only if all went well.
+
+Stopped at any point, the same call goes on from the last checkpoint; other data, settings or weights start anew.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import shutil
 import time
@@ -13,9 +18,13 @@ from ftkit.errors import BadInput, FtkitError
 from ftkit.models.local import LocalModel, quiet
 from ftkit.params import PreferenceParameters
 from ftkit.records import PreferencePoint
-from ftkit.training.keep import save_weights
+from ftkit.runs import write_text
+from ftkit.training.keep import last_checkpoint, note_seconds, save_weights, seconds_before
 
 Progress = Callable[[int, int, str], None]
+KEY, FIRST = "refined_from.txt", "before_refining.json"
+PLACES = {"run", "threads", "batch_size"}
+"""Parameters that change nothing of what is learnt."""
 
 
 def check_adapter(local: LocalModel) -> None:
@@ -34,17 +43,19 @@ def check_adapter(local: LocalModel) -> None:
 
 
 def refine(
-    local: LocalModel, learn: Callable[[], list[PreferencePoint]], p: PreferenceParameters, folder: Path, base_folder: Path, smaller: str
+    local: LocalModel, learn: Callable[[str | None], list[PreferencePoint]], p: PreferenceParameters, folder: Path, base_folder: Path,
+    smaller: str, data: Any,
 ) -> tuple[list[PreferencePoint], float]:  # fmt: skip
     """Train the adapter of a loaded model further and write it to ``folder / "adapter"``.
 
     Args:
         local: The tuned model with its adapter; changed in place.
-        learn: Trains it and returns the log.
+        learn: Trains it, from a checkpoint where one is given, and returns the log.
         p: The stage's parameters.
         folder: The stage's folder.
         base_folder: Folder of the base's weights.
         smaller: Parameters to lower where memory runs out.
+        data: All that is learnt from, as plain values.
 
     Returns:
         The log, and the seconds that it took.
@@ -52,12 +63,13 @@ def refine(
     Raises:
         FtkitError: The loss is not a number any more, memory ran out, or the disk is full.
     """
-    began = time.monotonic()
+    _open(local, p, folder, data)
+    began, before = time.monotonic(), seconds_before(folder)
     for name, weight in local.model.named_parameters():
         weight.requires_grad_(".lora_" in name)
     with quiet():
         try:
-            log = learn()
+            log = learn(last_checkpoint(folder))
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "memory" in str(error).lower():
                 raise FtkitError("out of memory", where="preference", todo=f"lower {smaller}") from error
@@ -68,7 +80,20 @@ def refine(
         save_weights(local.model, local.tokenizer, folder, p.base_model, base_folder, selected_adapters=["default"])
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     local.model.eval()
-    return log, time.monotonic() - began
+    return log, before + time.monotonic() - began
+
+
+def _open(local: LocalModel, p: PreferenceParameters, folder: Path, data: Any) -> None:
+    """Remove the checkpoints of another training: of other data, settings or weights."""
+    digest = hashlib.sha256(json.dumps([p.model_dump(mode="json", exclude=PLACES), data], sort_keys=True, default=vars).encode())
+    for name, weight in sorted(local.model.state_dict().items()):
+        if ".lora_" in name:
+            digest.update(weight.detach().float().cpu().numpy().tobytes())
+    mark, key = folder / KEY, digest.hexdigest()
+    if not mark.exists() or mark.read_text() != key:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        (folder / FIRST).unlink(missing_ok=True)
+        write_text(mark, key)
 
 
 def options(p: PreferenceParameters, folder: Path) -> dict[str, Any]:
@@ -79,16 +104,27 @@ def options(p: PreferenceParameters, folder: Path) -> dict[str, Any]:
     return {
         "output_dir": str(folder / "checkpoints"), "num_train_epochs": p.num_train_epochs, "learning_rate": p.learning_rate, "beta": p.beta,
         "seed": p.seed, "data_seed": p.seed, "per_device_train_batch_size": size, "lr_scheduler_type": "cosine", "warmup_steps": 0.1, "logging_steps": 1,
-        "save_strategy": "no", "report_to": [], "disable_tqdm": True, "use_cpu": not on_gpu, "bf16": on_gpu, "gradient_checkpointing": False,
+        "save_strategy": "steps", "save_total_limit": 1, "report_to": [], "disable_tqdm": True, "use_cpu": not on_gpu, "bf16": on_gpu, "gradient_checkpointing": False,
         "remove_unused_columns": False, "dataloader_pin_memory": on_gpu, "logging_nan_inf_filter": False,
     }  # fmt: skip
 
 
-def watch(progress: Progress | None, figure: str) -> Any:
-    """Return the callback that tells a figure of the trainer's log, e.g. ``loss``, at each step."""
+def watch(progress: Progress | None, figure: str, before: float = 0.0) -> Any:
+    """Return the callback that tells a figure of the trainer's log, e.g. ``loss``, at each step, and notes the time with each checkpoint.
+
+    Args:
+        progress: Called with step, steps and the figure.
+        figure: Its name in the log.
+        before: Seconds that were trained before, where this goes on from a checkpoint.
+    """
     from transformers import TrainerCallback
 
+    began = time.monotonic()
+
     class Watch(TrainerCallback):
+        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            note_seconds(args, state, before + time.monotonic() - began)
+
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
             if progress and logs and figure in logs:
                 progress(state.global_step, state.max_steps, f"{figure} {float(logs[figure]):.3g}")
@@ -98,7 +134,7 @@ def watch(progress: Progress | None, figure: str) -> Any:
 
 def learn_rows(
     trainer: Any, config: Any, local: LocalModel, rows: Sequence[dict[str, Any]], held: Sequence[dict[str, Any]], p: PreferenceParameters,
-    folder: Path, progress: Progress | None, **more: Any,
+    folder: Path, progress: Progress | None, resume: str | None, **more: Any,
 ) -> list[PreferencePoint]:  # fmt: skip
     """Train with one of TRL's trainers on rows that are encoded already, and return the log; four times an epoch the held ones are measured.
 
@@ -111,10 +147,11 @@ def learn_rows(
         p: Rates and sizes.
         folder: The stage's folder.
         progress: Called with step, steps and a note.
+        resume: Folder of the checkpoint to go on from, or None.
         more: Further settings of the configuration.
     """
     from datasets import Dataset
-    from transformers import PrinterCallback
+    from transformers import PrinterCallback, set_seed
 
     class Encoded(trainer):
         def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
@@ -127,16 +164,22 @@ def learn_rows(
         per_device_eval_batch_size=size,
         eval_strategy="steps",
         eval_steps=max(1, steps // 4),
+        save_steps=max(1, steps // 4),
         max_length=None,
         **more,
     )
     made = Encoded(
         model=local.model, args=settings, train_dataset=Dataset.from_list(list(rows)), eval_dataset=Dataset.from_list(list(held)),
-        processing_class=local.tokenizer, callbacks=[watch(progress, "loss")],
+        processing_class=local.tokenizer, callbacks=[watch(progress, "loss", seconds_before(folder))],
     )  # fmt: skip
     made.remove_callback(PrinterCallback)
-    first = made.evaluate()
-    made.train()
+    mark = folder / FIRST
+    if not (resume and mark.exists()):
+        write_text(mark, json.dumps(made.evaluate()))
+        made.state.log_history.clear()
+    first = json.loads(mark.read_text())
+    set_seed(p.seed)  # the same draws whether or not the start was measured just before
+    made.train(resume_from_checkpoint=resume)
     return _points([{"step": 0, **first}, *made.state.log_history])
 
 

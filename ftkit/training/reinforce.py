@@ -6,6 +6,9 @@ instructions" (2022), for a reward model learnt from pairs and the penalty that 
 
 from __future__ import annotations
 
+import json
+import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from ftkit.params import PreferenceParameters
 from ftkit.records import Estimate, PreferencePoint
 from ftkit.statistics import wilson
 from ftkit.training.dpo import Preferred
+from ftkit.training.keep import seconds_before
 from ftkit.training.refine import Progress, check_adapter, options, refine, watch
 
 Reward = Callable[[Sequence[str], Sequence[str]], list[float]]
@@ -55,15 +59,18 @@ def train(
             todo=f"use at least {p.per_device_train_batch_size}, or lower preference.per_device_train_batch_size",
         )  # fmt: skip
 
-    def learn() -> list[PreferencePoint]:
-        trainer = _trainer(local, prompts, reward, p, folder, progress)
-        trainer.train()
+    def learn(resume: str | None) -> list[PreferencePoint]:
+        trainer = _trainer(local, prompts, reward, p, folder, progress, resume)
+        trainer.train(resume_from_checkpoint=resume)
         return _points(trainer.state.log_history)
 
-    return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size or preference.samples")
+    return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size or preference.samples", prompts)
 
 
-def _trainer(local: LocalModel, prompts: dict[str, Messages], reward: Reward, p: PreferenceParameters, folder: Path, progress: Progress | None) -> Any:  # fmt: skip
+def _trainer(
+    local: LocalModel, prompts: dict[str, Messages], reward: Reward, p: PreferenceParameters, folder: Path, progress: Progress | None,
+    resume: str | None,
+) -> Any:  # fmt: skip
     from datasets import Dataset
     from transformers import PrinterCallback
     from trl.trainer.grpo_config import GRPOConfig
@@ -71,21 +78,32 @@ def _trainer(local: LocalModel, prompts: dict[str, Messages], reward: Reward, p:
 
     encoded = {name: local.prompt_ids(messages)[0] for name, messages in prompts.items()}
 
+    passed = int(json.loads((Path(resume) / "trainer_state.json").read_text())["epoch"]) if resume else 0
+
     class Encoded(GRPOTrainer):
         def _tokenize_prompts(self, prompts: list[Any]) -> Any:
             return [encoded[name] for name in prompts], None, {}  # the very tokens that the model is asked with
 
+        def _get_train_sampler(self, dataset: Any = None) -> Any:
+            sampler = super()._get_train_sampler(dataset)
+            for _ in range(passed):  # the order is drawn anew for each pass: draw those that a checkpoint has behind it
+                deque(sampler, maxlen=0)
+            return sampler
+
     def rewarded(prompts: Any, completions: Any, **_: Any) -> list[float | None]:
         return [*reward(prompts, [text.strip() for text in completions])]
 
-    settings: dict[str, Any] = options(p, folder) | {"per_device_train_batch_size": p.per_device_train_batch_size * p.samples}
+    steps = math.ceil(len(prompts) / p.per_device_train_batch_size)
+    settings: dict[str, Any] = options(p, folder) | {
+        "per_device_train_batch_size": p.per_device_train_batch_size * p.samples, "save_steps": max(1, steps // 4),
+    }  # fmt: skip
     config = GRPOConfig(
         **settings, num_generations=p.samples, temperature=p.temperature, max_completion_length=p.max_new_tokens,
         generation_kwargs={"eos_token_id": local.ends},
     )  # fmt: skip
     trainer = Encoded(
         model=local.model, args=config, train_dataset=Dataset.from_list([{"prompt": name} for name in encoded]), reward_funcs=rewarded,
-        processing_class=local.tokenizer, callbacks=[watch(progress, "reward")],
+        processing_class=local.tokenizer, callbacks=[watch(progress, "reward", seconds_before(folder))],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     return trainer

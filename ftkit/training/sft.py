@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gc
 import hashlib
@@ -22,7 +21,7 @@ from ftkit.records import TrainingCard, TrainPoint
 from ftkit.runs import peak_memory_gib, write_record, write_text
 from ftkit.training.adopt import adopt
 from ftkit.training.encode import Encoded, loss_sample
-from ftkit.training.keep import save_weights
+from ftkit.training.keep import last_checkpoint, save_weights, seconds_before
 from ftkit.training.methods import variant, wrap_lora
 from ftkit.training.plan import parameters_of
 from ftkit.training.trainer import make_trainer, points
@@ -120,7 +119,7 @@ def train(
 
     set_seed(plan.seed)
     total = parameters_of(model.config)
-    began, before = time.monotonic(), _seconds_before(plan.folder)
+    began, before = time.monotonic(), seconds_before(plan.folder)
     with quiet():
         if plan.method != "full":
             model = wrap_lora(model, plan.lora_r, plan.lora_alpha, use_rslora=plan.use_rslora, use_dora=plan.use_dora)
@@ -192,7 +191,7 @@ def _run(trainer: Any, plan: TrainingPlan) -> None:
 
     set_seed(plan.seed)  # the same draws whether or not the untrained model was measured just before
     try:
-        trainer.train(resume_from_checkpoint=_last_checkpoint(plan.folder))
+        trainer.train(resume_from_checkpoint=last_checkpoint(plan.folder))
     except (MemoryError, RuntimeError) as error:
         said = str(error).lower()
         if isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said:
@@ -216,22 +215,6 @@ def _first_loss(trainer: Any, folder: Path) -> float:
     trainer.state.log_history.clear()
     write_text(path, json.dumps({"eval_loss": value}))
     return value
-
-
-def _seconds_before(folder: Path) -> float:
-    """Return the seconds that a stopped run of the same plan had trained, from its last checkpoint."""
-    last = _last_checkpoint(folder)
-    note = Path(last) / "seconds.json" if last else None
-    return float(json.loads(note.read_text())["seconds"]) if note and note.exists() else 0.0
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    """Return the newest whole checkpoint: the trainer writes trainer_state.json last, so it must be there and readable."""
-    for path in sorted((folder / "checkpoints").glob("checkpoint-*"), key=lambda p: -int(p.name.split("-")[1])):
-        with contextlib.suppress(OSError, ValueError):
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-            return str(path)
-    return None
 
 
 def _peak_gib() -> float:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftkit.errors import FtkitError
 from ftkit.records import TrainPoint
 from ftkit.training.batch import answer_loss, collate
 from ftkit.training.encode import Encoded
+from ftkit.training.keep import note_seconds
 
 if TYPE_CHECKING:
     from ftkit.training.sft import TrainingPlan
@@ -95,9 +94,7 @@ def _watch(progress: Progress | None, before: float) -> Any:
                     progress(point, state.max_steps)
 
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            if folder.is_dir():
-                (folder / "seconds.json").write_text(json.dumps({"seconds": self.before + time.monotonic() - self.began}))
+            note_seconds(args, state, self.before + time.monotonic() - self.began)
 
     return Watch()
 

@@ -1,7 +1,9 @@
 """Pairs are read or refused by row, preference tuning moves the model towards the better answers, and hacking is noticed."""
 
 import json
+import os
 import random
+import signal
 
 import pandas as pd
 import pytest
@@ -352,3 +354,80 @@ def test_kto_needs_good_and_bad_answers_and_a_batch_to_compare_in(tuned, tmp_pat
     mixed = [kto.encode(local, ask(f"q{i}"), "yes", i % 2 == 0) for i in range(10)]
     with pytest.raises(BadInput, match="within a batch"):
         kto.train(local, mixed, mixed, PreferenceParameters(method="kto", per_device_train_batch_size=1), tmp_path, base)
+
+
+def stopped_at(step):
+    def killed(now, of, note):
+        if now >= step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return killed
+
+
+def cut_and_gone_on(train, folder, step):
+    """Train in one go, and killed at a step and gone on with; return both logs and the weights' bytes."""
+    whole, _ = train(folder / "whole", None)
+    child = os.fork()
+    if child == 0:
+        try:
+            train(folder / "cut", stopped_at(step))
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert not (folder / "cut" / "adapter").exists() and list((folder / "cut" / "checkpoints").iterdir())
+    steps = []
+    again, seconds = train(folder / "cut", lambda now, of, note: steps.append(now))
+    weights = [(folder / name / "adapter" / "adapter_model.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert steps[0] > 1 and seconds > 0 and not (folder / "cut" / "checkpoints").exists()
+    return whole, again, weights
+
+
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_after_kill_9_preference_tuning_goes_on_to_the_same_weights(tuned, tmp_path, method):
+    base, start = tuned
+    p = PreferenceParameters(method=method, learning_rate=5e-3, num_train_epochs=3, per_device_train_batch_size=4)
+
+    def train(folder, progress):
+        local = LocalModel(str(base), adapter=start, max_new_tokens=8)
+        if method == "dpo":
+            rows = [dpo.encode(local, ask(f"q{i}"), "yes", "no") for i in range(24)]
+            return dpo.train(local, rows[:20], rows[20:], p, folder, base, progress)
+        rows = [kto.encode(local, ask(f"q{i}"), "yes" if i % 2 else "no", bool(i % 2)) for i in range(44)]
+        return kto.train(local, rows[:36], rows[36:], p, folder, base, progress)
+
+    whole, again, weights = cut_and_gone_on(train, tmp_path, 8)
+    assert weights[0] == weights[1] and again == whole
+
+
+def test_after_kill_9_rl_goes_on_from_its_last_checkpoint(sure, tmp_path):
+    base, start = sure
+
+    def train(folder, progress):
+        local = LocalModel(str(base), adapter=start, max_new_tokens=4)
+        prompts = {f"e{i}": ask(f"q{i}") for i in range(16)}
+        return reinforce.train(local, prompts, share_of("e"), rl(num_train_epochs=3), folder, base, progress)
+
+    whole, again, weights = cut_and_gone_on(train, tmp_path, 8)
+    assert [x.step for x in again] == [x.step for x in whole] and weights[0] == weights[1]
+
+
+def test_other_pairs_or_settings_start_anew(tuned, tmp_path):
+    base, start = tuned
+
+    def train(folder, progress, answer="yes", **options):
+        p = PreferenceParameters(method="dpo", num_train_epochs=2, per_device_train_batch_size=4, **options)
+        local = LocalModel(str(base), adapter=start, max_new_tokens=8)
+        rows = [dpo.encode(local, ask(f"q{i}"), answer, "no") for i in range(24)]
+        return dpo.train(local, rows[:20], rows[20:], p, folder, base, progress)
+
+    for options in ({"learning_rate": 1e-3}, {"answer": "ja"}):
+        child = os.fork()
+        if child == 0:
+            try:
+                train(tmp_path / "a", stopped_at(6))
+            finally:
+                os._exit(1)
+        os.waitpid(child, 0)
+        steps: list[int] = []
+        train(tmp_path / "a", lambda now, of, note, seen=steps: seen.append(now), **options)
+        assert steps[0] == 1

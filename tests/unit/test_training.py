@@ -192,14 +192,14 @@ def test_a_finished_run_is_not_trained_again_and_another_plan_is(parts, tmp_path
 
 
 def test_a_half_written_checkpoint_is_passed_over(parts, tmp_path):
-    from ftkit.training.sft import _last_checkpoint
+    from ftkit.training.keep import last_checkpoint
 
     for step, state in ((6, "{}"), (12, '{"epo'), (18, None)):
         folder = tmp_path / "checkpoints" / f"checkpoint-{step}"
         folder.mkdir(parents=True)
         if state:
             (folder / "trainer_state.json").write_text(state)
-    assert str(_last_checkpoint(tmp_path)).endswith("checkpoint-6")
+    assert str(last_checkpoint(tmp_path)).endswith("checkpoint-6")
 
 
 def test_a_loss_that_is_no_number_is_told_with_step_and_examples(parts, tmp_path):
