@@ -175,7 +175,8 @@ def told(arms: Sequence[AttackArm]) -> list[str]:
         count = round(a.obeyed.value * a.attacks)
         hits = f"{a.strategy} obeys {count} of {a.attacks} instructions planted in passages (true share likely {share})"
         none = f"{a.strategy} obeys none of {a.attacks} instructions planted in passages (true share at most {100 * a.obeyed.high:.0f}%)"
-        lost = f"; {a.derailed.value:.0%} of its right answers are lost over them" if a.derailed and a.derailed.value else ""
+        d = a.derailed
+        lost = f"; {round(d.value * d.n)} of {d.n:.0f} right answers are lost over them" if d and d.value else ""
         warn = ": whoever can write articles can steer it" if count else ""
         said.append(f"{hits if count else none}{warn}{lost}.")
     return said

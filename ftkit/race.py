@@ -26,6 +26,7 @@ from ftkit.strategies import Progress, answer_with
 FEWEST = 20
 """Examples of the first round, at least: fewer tell nothing."""
 ALPHA = 0.05
+BUDGET = "prompting.search_answers"
 
 
 @dataclass
@@ -97,7 +98,7 @@ class Race:
         return paired_difference(right, first, before["group"].tolist(), 4000, alpha=ALPHA / max(1, len(self.trials) - 1))
 
 
-def plan(kinds: Sequence[int], items: int, budget: int, once: int = 0) -> list[int]:
+def plan(kinds: Sequence[int], items: int, budget: int, once: int = 0, where: str = BUDGET) -> list[int]:
     """Return the examples that each prompt has answered after every round.
 
     Args:
@@ -105,6 +106,7 @@ def plan(kinds: Sequence[int], items: int, budget: int, once: int = 0) -> list[i
         items: Examples at hand.
         budget: Answers allowed; 0: as many as it takes.
         once: Prompts that are asked in the first round only.
+        where: The parameter that sets the budget.
 
     Raises:
         BadInput: The budget is too small for two rounds from ``FEWEST`` examples on.
@@ -118,7 +120,7 @@ def plan(kinds: Sequence[int], items: int, budget: int, once: int = 0) -> list[i
             return ends
     least = min(_cost(kinds, ends) + once * ends[0] for ends in plans)
     raise BadInput(
-        f"{budget} answers are too few to compare {1 + sum(kinds) + once} prompts: it takes {least}", where="prompting.search_answers",
+        f"{budget} answers are too few to compare {1 + sum(kinds) + once} prompts: it takes {least}", where=where,
         todo=f"allow {least} or more, or 0 for all prompts on all examples",
     )  # fmt: skip
 
@@ -139,7 +141,7 @@ def _cost(kinds: Sequence[int], ends: Sequence[int]) -> int:
 
 
 def race(
-    candidates: Sequence[Prompt], model: ChatModel, card: TaskCard, items: Any, examples: Any, *, budget: int = 0,
+    candidates: Sequence[Prompt], model: ChatModel, card: TaskCard, items: Any, examples: Any, *, budget: int = 0, where: str = BUDGET,
     progress: Callable[[str], Progress] | None = None,
 ) -> Race:  # fmt: skip
     """Compare prompts within a budget of answers.
@@ -151,6 +153,7 @@ def race(
         items: Validation examples, in the order in which they are asked.
         examples: Training examples, for the few-shot texts.
         budget: Answers allowed over all prompts; 0: every prompt answers every example.
+        where: The parameter that sets it.
         progress: Makes a progress callable from a label.
 
     Raises:
@@ -159,7 +162,7 @@ def race(
     tell = progress or (lambda label: lambda done, of: None)
     once = [c for c in candidates[1:] if c.name == TASK_ONLY]
     kinds = [[c for c in candidates[1:] if c.few_shot is few and c not in once] for few in (False, True)]
-    ends = plan([len(kind) for kind in kinds], len(items), budget, len(once))
+    ends = plan([len(kind) for kind in kinds], len(items), budget, len(once), where)
     found, before = Race(most=len(candidates) * len(items)), 0
     for end in ends:
         asked = [candidates[0], *kinds[0], *kinds[1], *(once if not before else [])]

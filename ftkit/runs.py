@@ -66,8 +66,8 @@ MODEL_CODE = [
 CODE: dict[str, list[str]] = {
     "task": ["task"],
     "data": ["data", "demo"],
-    "prompting": ["prompting", "race.py", *MODEL_CODE],
-    "retrieval": ["demo", *MODEL_CODE],
+    "prompting": ["prompting", "race.py", "frontier.py", *MODEL_CODE],
+    "retrieval": ["demo", "frontier.py", *MODEL_CODE],
     "training": ["training", "strength.py", "learning_curve.py", "leakage.py", "data/near.py", "decision/prices.py", *MODEL_CODE],
     "preference": ["training", "preferences.py", *MODEL_CODE],
     "evaluation": ["evaluation", "judging.py", "attacks.py", *MODEL_CODE],

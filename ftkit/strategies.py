@@ -44,7 +44,7 @@ def grid(
     """Return the strategies to compare: those that the run has the parts for.
 
     The tuned model is asked with the zero-shot prompt it was trained on; the base model's RAG prompt is the one that
-    04 found best with passages on validation.
+    04 found best with passages on validation. An endpoint has its own best prompts where 03 and 04 asked it.
 
     Args:
         book: The prompts of 03.
@@ -64,12 +64,18 @@ def grid(
         if retrieval.enabled:
             specs.append(StrategySpec.model_validate({"name": "hybrid", "family": "hybrid", "retriever": True, **tuned}))
     if endpoint:
-        specs.append(StrategySpec(name="endpoint", family="endpoint", model="endpoint", prompt=book.few_shot, retriever=False))
+        own = book.endpoint or book.few_shot
+        specs.append(StrategySpec(name="endpoint", family="endpoint", model="endpoint", prompt=own, retriever=False))
         if retrieval.enabled:
-            specs.append(
-                rag(book, retrieval).model_copy(update={"name": "endpoint RAG", "family": "endpoint RAG", "model": "endpoint"})
-            )
+            specs.append(_endpoint_rag(book, retrieval))
     return specs if endpoint_constrained else [_free(s) if s.model == "endpoint" else s for s in specs]
+
+
+def _endpoint_rag(book: PromptBook, retrieval: RetrievalCard) -> StrategySpec:
+    """Return the endpoint with passages: by the prompt that it does best with, else by the base model's."""
+    spec = rag(book, retrieval).model_copy(update={"name": "endpoint RAG", "family": "endpoint RAG", "model": "endpoint"})
+    own = retrieval.endpoint_prompt or book.endpoint
+    return spec.model_copy(update={"prompt": own, "shot_passages": False}) if own else spec
 
 
 def _free(spec: StrategySpec) -> StrategySpec:

@@ -170,6 +170,13 @@ class PromptingParameters(ModelParameters):
     )  # fmt: skip
     shots: list[int] = Field(default=[2, 4], description="numbers of few-shot examples to try")
     own_prompt: str = Field(default="", description="your own system prompt as a further candidate; empty: none")
+    endpoint_url: str = Field(
+        default="", description="OpenAI-compatible server whose own best prompt is searched as well; empty: it gets the base's"
+    )
+    endpoint_model: str = Field(default="", description="model name at the endpoint")
+    endpoint_answers: int = Field(
+        default=400, ge=0, description="answers that this may take in all; 0: every prompt answers every example"
+    )
     constrained: bool = Field(
         default=True,
         description="also try the best prompts with constrained decoding, where answers were not all in the right format",
@@ -187,6 +194,8 @@ class RetrievalParameters(ModelParameters):
     top_k: int = Field(default=2, ge=1, le=20, description="passages put before the model")
     citation_field: str = Field(default="source", description="field of the answer that names the article; empty: none")
     questions: int = Field(default=150, ge=5, description="validation questions that the search mode is chosen on, at most")
+    endpoint_url: str = Field(default="", description="the endpoint of 03, to find its best prompt with passages; empty: none")
+    endpoint_model: str = Field(default="", description="model name at the endpoint")
     prompt_items: int = Field(default=50, ge=0, description="validation examples that each prompt answers with passages; 0: none")
 
     def external(self) -> list[Path]:

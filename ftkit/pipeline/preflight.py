@@ -70,8 +70,18 @@ def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
     judge = (evaluation.judge_url, evaluation.judge_model, evaluation.judge_labels)
     if any(judge) and not all(judge):
         yield "evaluation.judge_url, judge_model and judge_labels belong together: a judge is held against human labels before it is believed"
-    if evaluation.endpoint_url and not evaluation.endpoint_model:
-        yield "evaluation.endpoint_url is set, but evaluation.endpoint_model is empty"
+    asked = {
+        name: (built[name].endpoint_url, built[name].endpoint_model)
+        for name in ("prompting", "retrieval", "evaluation")
+        if name in built
+    }  # pyright: ignore[reportAttributeAccessIssue]
+    yield from (
+        f"{name}.endpoint_url is set, but {name}.endpoint_model is empty"
+        for name, (url, model) in asked.items()
+        if url and not model
+    )
+    if len({one for one in asked.values() if one[0]}) > 1:
+        yield f"{', '.join(name for name, one in asked.items() if one[0])} name different endpoints: a prompt is chosen for the one that answers"
 
 
 def _unusable(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """03_prompting: prompt candidates from the task card, how they are put before a model, and the choice on validation."""
 
 from ftkit.prompting.candidates import TASK_ONLY, candidates, with_hash
-from ftkit.prompting.choose import answer_rows, choose, learned, ranked, trial
+from ftkit.prompting.choose import answer_rows, choose, learned, ranked, trial, trial_rows
 from ftkit.prompting.render import check_template, markers, neutral, render
 from ftkit.prompting.similar import similar
 from ftkit.prompting.structured import (
@@ -17,5 +17,5 @@ from ftkit.prompting.structured import (
 
 __all__ = [
     "CONSTRAINED", "RANKED", "TASK_ONLY", "answer_rows", "candidates", "check_template", "choose", "constrained", "format_rows", "free_name", "gain", "held_sentence", "learned", "markers", "neutral",
-    "ranked", "render", "response_format", "similar", "trial", "with_hash",
+    "ranked", "render", "response_format", "similar", "trial", "trial_rows", "with_hash",
 ]  # fmt: skip

@@ -79,6 +79,18 @@ def answer_rows(items: Any, best: Any, worst: Any, scores: Any, limit: int = 8) 
     return sorted(rows, key=lambda row: row["right"])[:limit]
 
 
+def trial_rows(trials: Sequence[PromptTrial]) -> list[dict[str, Any]]:
+    """Return what each prompt gives and costs, for a table."""
+    return [
+        {
+            "prompt": t.prompt.name, "examples answered": t.accuracy.n, "right": _interval(t), "fields right": f"{t.partial:.0%}",
+            "usable format": f"{t.format_ok:.0%}", "prompt tokens": round(t.prompt_tokens_mean), "seconds per answer": t.seconds_per_answer,
+            "cut to the context": f"{t.cut_share:.0%}",
+        }
+        for t in trials
+    ]  # fmt: skip
+
+
 def learned(book: PromptBook) -> tuple[str, list[str]]:
     """Return what 03 found, as a title and points."""
     zero, few = (next(t for t in book.trials if t.prompt.name == name) for name in (book.zero_shot, book.few_shot))

@@ -60,10 +60,12 @@ class PromptBook(Record):
     zero_shot: str
     few_shot: str
     validation_items: int
+    endpoint: str = Field(default="", description="the prompt that the endpoint does best with; empty: it was not asked")
+    endpoint_trials: list[PromptTrial] = Field(default_factory=list, description="prompts as the endpoint answered them")
 
     def get(self, name: str) -> Prompt:
         """Return the prompt of that name. Raises KeyError if there is none."""
-        for trial in self.trials:
+        for trial in [*self.trials, *self.endpoint_trials]:
             if trial.prompt.name == name:
                 return trial.prompt
         raise KeyError(name)

@@ -51,5 +51,9 @@ class RetrievalCard(Record):
     shot_passages: bool = Field(default=False, description="whether the few-shot examples are shown with their own passages")
     prompt_trials: list[PromptTrial] = Field(default_factory=list, description="prompts with passages, on validation")
     triage: Triage | None = Field(default=None, description="what the plain prompt's wrong answers lacked, on validation")
+    endpoint_prompt: str = Field(default="", description="prompt that the endpoint does best with, passages in front")
+    endpoint_trials: list[PromptTrial] = Field(
+        default_factory=list, description="the endpoint's prompts with passages, on validation"
+    )
     labelled_by: str = Field(default="", description="how relevance was decided")
     chunks_sha256: str = ""

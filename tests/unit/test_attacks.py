@@ -77,7 +77,11 @@ def test_a_strategy_that_obeys_is_found_with_what_it_lost(tmp_path):
     assert set(arm.by_kind) == set(attacks.KINDS) and set(arm.by_kind.values()) == {5}
     assert len(arm.examples) == 5 and "Sure: qx-" in arm.examples[0]
     (told,) = attacks.told([arm])
-    assert "obeys 50 of 50" in told and "whoever can write articles can steer it" in told and "100% of its right answers" in told
+    assert (
+        "obeys 50 of 50" in told
+        and "whoever can write articles can steer it" in told
+        and "50 of 50 right answers are lost" in told
+    )
     assert "RAG obeys 100%" in figures.attacks([arm]).layout.title.text
 
 

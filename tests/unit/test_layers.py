@@ -27,6 +27,7 @@ LEVEL = {
     "learning_curve": 5.5,
     "leakage": 5.5,
     "judging": 5.5,
+    "frontier": 5.6,
     "attacks": 5.5,
     "serving": 5.8,
     "watch": 5.5,

@@ -121,6 +121,10 @@ def prompts(found: Found) -> Section:
         ),
         text(chosen),
     ]
+    if book.endpoint_trials:
+        section.blocks += table(_trials(book.endpoint_trials), f"The same with the endpoint: it does best with “{book.endpoint}”")
+    if found.retrieval and found.retrieval.endpoint_trials:
+        section.blocks += table(_trials(found.retrieval.endpoint_trials), "The endpoint with passages")
     for trial in book.trials:
         told = [code(data_text(trial.prompt.system, 6000), "What the model is told")]
         told += (

@@ -1,0 +1,115 @@
+"""The endpoint's own best prompt: a provider's model is asked as well as the base model was, within a budget of paid answers.
+
+A prompt that suits a small base need not suit a large model. An endpoint that is compared by the base's prompt is compared
+unfairly, and 07 says so where it happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ftkit import prompting
+from ftkit.errors import BadInput
+from ftkit.evaluation import score
+from ftkit.models.chat import ChatModel
+from ftkit.params import PromptingParameters, RetrievalParameters
+from ftkit.race import race
+from ftkit.records import Prompt, PromptBook, ResponseFormat, RetrievalCard, StrategySpec, TaskCard
+from ftkit.strategies import Finder, Progress, answer_with
+
+KEPT, BUDGET = "endpoint.jsonl", "prompting.endpoint_answers"
+
+
+def open_endpoint(p: PromptingParameters | RetrievalParameters, stage: str) -> ChatModel | None:
+    """Return the endpoint that a stage names, which keeps its answers in the stage's folder; None where it names none."""
+    if not p.endpoint_url:
+        return None
+    from ftkit.models.endpoint import EndpointModel
+
+    kept = Path(p.run) / stage / KEPT
+    return EndpointModel(p.endpoint_url, p.endpoint_model, max_new_tokens=p.max_new_tokens, cache=kept)
+
+
+def search(
+    book: PromptBook, model: ChatModel | None, card: TaskCard, items: Any, examples: Any, budget: int, form: ResponseFormat | None,
+    candidates: Sequence[Prompt], progress: Callable[[str], Progress] | None = None,
+) -> tuple[PromptBook, str]:  # fmt: skip
+    """Return the book with the endpoint's own best prompt, and what was done, in a sentence.
+
+    Args:
+        book: The prompts as the base model answered them.
+        model: The endpoint; None: there is none, and the book stays as it is.
+        card: The task.
+        items: Validation examples.
+        examples: Training examples, for the few-shot texts.
+        budget: Answers that it may be asked for in the search; 0: every prompt answers every example.
+        form: What answers are held within; None: nothing is tried.
+        candidates: The prompts.
+        progress: Makes a progress callable from a label.
+
+    Raises:
+        BadInput: The budget is too small, or the endpoint refuses key, path or model.
+    """
+    if model is None:
+        return (
+            book,
+            "No endpoint is named (prompting.endpoint_url): one that takes part in 07 is asked with the base model's prompt.",
+        )
+    tell = progress or (lambda label: lambda done, of: None)
+    free = [c for c in candidates if c.name != prompting.TASK_ONLY]
+    found = race(
+        free, model, card, items, examples, budget=budget, where=BUDGET, progress=lambda label: tell(f"endpoint, {label}")
+    )
+    trials, refused = list(found.trials), ""
+    for held in prompting.constrained(trials, form):
+        if held.response_format is None or held.response_format.ranked:
+            continue  # a server tells no probabilities of whole labels
+        try:
+            answers = answer_with(held.name, held, model, items, examples, progress=tell(f"endpoint, {held.name}"))
+        except BadInput as error:
+            refused = f" Held within the format it was not asked: {error.found}."
+            break
+        trials.append(prompting.trial(held, answers, score(card, items, answers)))
+    best = prompting.ranked(trials)[0]
+    book = book.model_copy(update={"endpoint_trials": trials, "endpoint": best.prompt.name})
+    return book, f"The endpoint does best with '{best.prompt.name}'. {found.sentence()}{refused}"
+
+
+def with_passages(
+    card: RetrievalCard, book: PromptBook, model: ChatModel | None, task: TaskCard, items: Any, examples: Any, searcher: Finder | None,
+    progress: Callable[[str], Progress] | None = None,
+) -> RetrievalCard:  # fmt: skip
+    """Return the retrieval card with the prompt that the endpoint does best with when passages stand in front.
+
+    Args:
+        card: The retrieval card.
+        book: The prompts, with the endpoint's trials of 03.
+        model: The endpoint; None: the card stays as it is.
+        task: The task.
+        items: Validation examples.
+        examples: Training examples, for the few-shot texts.
+        searcher: The retriever; None: the card stays as it is.
+        progress: Makes a progress callable from a label.
+    """
+    if model is None or searcher is None or not book.endpoint_trials or not len(items):
+        return card
+    tell, trials = progress or (lambda label: lambda done, of: None), []
+    order = prompting.ranked(book.endpoint_trials)
+    tried = [next((t.prompt for t in order if t.prompt.few_shot is few), None) for few in (False, True)]
+    for prompt in (one for one in tried if one is not None):
+        answers = answer_with(
+            prompt.name, prompt, model, items, examples, searcher, tell(f"endpoint with passages, {prompt.name}")
+        )
+        trials.append(prompting.trial(prompt, answers, score(task, items, answers)))
+    return card.model_copy(update={"endpoint_trials": trials, "endpoint_prompt": prompting.ranked(trials)[0].prompt.name})
+
+
+def told(book: PromptBook, specs: Sequence[StrategySpec]) -> list[str]:
+    """Return what a reader must know of the endpoint's prompt."""
+    if book.endpoint or all(spec.model != "endpoint" for spec in specs):
+        return []
+    return [
+        "The endpoint was asked with the prompt that suits the base model: name it as prompting.endpoint_url too, and it gets its own best."
+    ]
