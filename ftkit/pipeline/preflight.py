@@ -13,6 +13,7 @@ from ftkit.params import (
     EvaluationParameters,
     ModelParameters,
     Parameters,
+    PromptingParameters,
     RetrievalParameters,
     TrainingParameters,
 )
@@ -71,10 +72,10 @@ def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
     if any(judge) and not all(judge):
         yield "evaluation.judge_url, judge_model and judge_labels belong together: a judge is held against human labels before it is believed"
     asked = {
-        name: (built[name].endpoint_url, built[name].endpoint_model)
-        for name in ("prompting", "retrieval", "evaluation")
-        if name in built
-    }  # pyright: ignore[reportAttributeAccessIssue]
+        name: (p.endpoint_url, p.endpoint_model)
+        for name, p in built.items()
+        if isinstance(p, PromptingParameters | RetrievalParameters | EvaluationParameters)
+    }
     yield from (
         f"{name}.endpoint_url is set, but {name}.endpoint_model is empty"
         for name, (url, model) in asked.items()
