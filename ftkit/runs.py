@@ -301,6 +301,38 @@ def stale_reason(run: Path, stage: str, parameters: dict[str, Any], external: li
     return f"outputs are missing: {', '.join(missing)}" if missing else ""
 
 
+def older(run: Path, stage: str) -> list[str]:
+    """Return the stages that a finished stage read and that have been written anew, or are gone, since.
+
+    Raises:
+        BadInput: A manifest is not readable.
+    """
+    inputs, changed = read_record(run / stage / "manifest.json", Manifest).inputs, []
+    for other in READS[stage]:
+        path = run / other / "manifest.json"
+        outputs = read_record(path, Manifest).outputs if path.exists() else None
+        known = {name.partition("/")[2]: digest for name, digest in inputs.items() if name.startswith(f"{other}/")}
+        if outputs is None or any(outputs.get(name) != digest for name, digest in known.items()):
+            changed.append(other)
+    return changed
+
+
+def states(run: Path) -> dict[str, str]:
+    """Return of every stage whether it is ``done``, ``stale`` (rests on what has changed since) or ``missing``."""
+    found: dict[str, str] = {}
+    for stage in STAGES:
+        if not (run / stage / "manifest.json").exists():
+            found[stage] = "missing"
+            continue
+        try:
+            rests = older(run, stage)
+        except (BadInput, NotReady):
+            rests = [stage]
+        stale = rests or [other for other in READS[stage] if found[other] != "done"]
+        found[stage] = "stale" if stale else "done"
+    return found
+
+
 @contextlib.contextmanager
 def locked(run: Path) -> Iterator[None]:
     """Hold the run folder for one process; the lock dies with the process.

@@ -10,10 +10,11 @@ from typing import Any
 from ftkit import params, runs
 from ftkit.errors import FtkitError
 from ftkit.records import DataCard, TaskCard
+from ftkit.ui import theme
 
 
 def begin(stage: str, namespace: dict[str, Any]) -> tuple[Any, runs.Stage]:
-    """Build the stage's parameters from a notebook's names and open its stage of the run.
+    """Build the stage's parameters from a notebook's names, show where the walk stands, and open its stage of the run.
 
     Args:
         stage: Name of the stage, e.g. ``data``.
@@ -29,6 +30,7 @@ def begin(stage: str, namespace: dict[str, Any]) -> tuple[Any, runs.Stage]:
     to_project_root()
     values = {name: namespace[name] for name in params.MODELS[stage].model_fields if name in namespace}
     built = params.build(stage, values)
+    theme.strip(stage, runs.states(Path(built.run)), {s: f"{runs.stage_name(s)}.ipynb" for s in runs.STAGES})
     return built, runs.Stage(Path(built.run), stage, built.model_dump(mode="json", exclude={"run"}), built.external())
 
 

@@ -155,6 +155,46 @@ def note(text: str, color: str = MUTED) -> None:
     _display(f"<div style='{BOX_CSS.format(color=color)}'>{html.escape(text)}</div>", text)
 
 
+STATES = {
+    "done": ("✔", GOOD, "done"), "stale": ("!", BAD, "rests on what has changed since: run it again"), "missing": ("·", MUTED, "not run yet"),
+}  # fmt: skip
+"""Sign, colour and words of a stage's state."""
+
+
+def strip_html(stage: str, states: Mapping[str, str], notebooks: Mapping[str, str]) -> str:
+    """Return where the walk stands: one link per notebook, with its state as a sign and in words.
+
+    Args:
+        stage: The stage of this notebook.
+        states: done, stale or missing, by stage in order.
+        notebooks: File name by stage.
+    """
+    parts = []
+    for name, state in states.items():
+        sign, color, words = STATES[state]
+        link, label = html.escape(notebooks[name], quote=True), html.escape(notebooks[name].removesuffix(".ipynb"))
+        look = f"display:inline-block;padding:.15em .55em;margin:.1em .25em .1em 0;border-radius:3px;border:1px solid {color};text-decoration:none;color:inherit"
+        here = name == stage
+        look += ";font-weight:bold;background:rgba(127,127,127,.16)" if here else ""
+        told = f"{label}: {'this notebook' if here else words}"
+        mark = "▶" if here else sign
+        parts.append(
+            f"<a href='{link}' title='{told}' aria-label='{told}'{' aria-current=page' if here else ''} style='{look}'>"
+            f"<span style='color:{color}' aria-hidden='true'>{mark}</span> {label}</a>"
+        )
+    return f"<nav aria-label='notebooks of this project' style='font-family:{FONT};font-size:13px;line-height:1.9'>{''.join(parts)}</nav>"
+
+
+def strip(stage: str, states: Mapping[str, str], notebooks: Mapping[str, str]) -> None:
+    """Show where the walk stands, in a notebook; nothing outside of one. What must be run first is named and linked."""
+    import sys
+
+    if "IPython" not in sys.modules or sys.modules["IPython"].get_ipython() is None:
+        return
+    text = ", ".join(f"{notebooks[name].removesuffix('.ipynb')} {state}" for name, state in states.items())
+    _display(strip_html(stage, states, notebooks), text)
+
+
 def percent(share: float, digits: int = 0) -> str:
     """Return a share as text, e.g. 0.734 -> '73%'."""
     return f"{100 * share:.{digits}f}%"

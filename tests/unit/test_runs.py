@@ -1,13 +1,16 @@
 """The run folder: nothing half-written, nothing redone, nothing stale taken for done."""
 
+import shutil
 import subprocess
 import sys
 import time
 
 import pytest
+from made_run import make_run
 
 from ftkit import runs
 from ftkit.errors import Busy, NotReady
+from ftkit.records import Manifest
 
 
 def finish(run, stage, parameters, text):
@@ -61,3 +64,28 @@ def test_two_processes_on_one_run_are_refused_and_the_lock_dies_with_its_holder(
     time.sleep(0.1)
     with runs.locked(tmp_path):
         pass
+
+
+def test_of_every_stage_it_is_told_whether_it_is_done_stale_or_missing(tmp_path):
+    run = make_run(tmp_path / "desk", n=40, until="evaluation")
+    found = runs.states(run)
+    assert set(found.values()) == {"done", "missing"} and found["evaluation"] == "done" and found["decision"] == "missing"
+    manifest = runs.read_record(run / "retrieval" / "manifest.json", Manifest)
+    changed = manifest.model_copy(update={"outputs": dict.fromkeys(manifest.outputs, "0" * 64)})
+    runs.write_record(run / "retrieval" / "manifest.json", changed)
+    found = runs.states(run)
+    assert found["retrieval"] == "done" and found["evaluation"] == "stale" and found["data"] == "done"
+    assert runs.older(run, "evaluation") == ["retrieval"]
+    (run / "data" / "manifest.json").write_text("{")
+    assert runs.states(run)["data"] == "stale"
+    shutil.rmtree(run / "task")
+    assert runs.states(run)["data"] == "stale" and runs.states(tmp_path / "none") == dict.fromkeys(runs.STAGES, "missing")
+
+
+def test_the_strip_links_every_notebook_and_says_its_state_in_words():
+    from ftkit.ui import theme
+
+    states = {"task": "done", "data": "stale", "prompting": "missing"}
+    page = theme.strip_html("prompting", states, {s: f"{runs.stage_name(s)}.ipynb" for s in states})
+    assert page.count("<a href=") == 3 and "href='02_data.ipynb'" in page and "aria-current=page" in page
+    assert "02_data: rests on what has changed since: run it again" in page and "03_prompting: this notebook" in page

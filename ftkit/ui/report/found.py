@@ -126,16 +126,16 @@ def _record(found: Found, stage: str, name: str, kind: type[R]) -> R | None:
 
 def _older(found: Found, stage: str) -> list[str]:
     """Tell a stage whose inputs have been written anew since it ran."""
-    changed = {
-        other
-        for name, digest in found.manifests[stage].inputs.items()
-        if (other := name.split("/")[0]) in runs.READS[stage]
-        and other in found.manifests
-        and found.manifests[other].outputs.get(name.partition("/")[2]) != digest
-    }
-    gone = [other for other in runs.READS[stage] if other not in found.manifests]
-    said = [f"{runs.stage_name(stage)} rests on an older result of {runs.stage_name(o)}: run it again." for o in sorted(changed)]
-    return said + [f"{runs.stage_name(stage)} rests on {runs.stage_name(o)}, which is not done any more." for o in gone]
+    said = []
+    for other in runs.older(found.run, stage):
+        gone = other not in found.manifests
+        name = (
+            f"{runs.stage_name(other)}, which is not done any more."
+            if gone
+            else f"an older result of {runs.stage_name(other)}: run it again."
+        )
+        said.append(f"{runs.stage_name(stage)} rests on {name}")
+    return said
 
 
 def skill_card() -> dict[str, Any] | None:
