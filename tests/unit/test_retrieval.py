@@ -2,15 +2,18 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ftkit import retrieval
 from ftkit.errors import BadInput, NotReady
 from ftkit.params import RetrievalParameters
-from ftkit.records import TaskCard
+from ftkit.records import Passage, TaskCard
 from ftkit.retrieval.formats import Part
-from ftkit.retrieval.index import fuse
+from ftkit.retrieval.index import Index, fuse
 
 ARTICLES = {
     "H-001": "# Returns of lamps\nA lamp can be sent back within 34 days. Keep the box.",
@@ -202,3 +205,20 @@ def test_without_a_handbook_retrieval_is_off_with_a_reason():
 def test_the_built_in_handbook_is_written_and_read(tmp_path):
     articles = retrieval.open_handbook(RetrievalParameters(), tmp_path / "handbook")
     assert 60 <= len(articles) <= 100
+
+
+@given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, -1.0]), min_size=1, max_size=60), st.integers(1, 60))
+def test_the_best_scores_are_those_of_a_full_sort_ties_by_place(scores, depth):
+    from ftkit.retrieval.index import _best
+
+    whole = sorted(enumerate(scores), key=lambda pair: (-pair[1], pair[0]))[:depth]
+    assert _best(np.array(scores, dtype="float32"), min(depth, len(scores))) == whole[: min(depth, len(scores))]
+
+
+def test_vectors_come_back_as_they_were_written_whatever_the_order_in_the_table(tmp_path):
+    from ftkit.retrieval.index import _write
+
+    vectors = np.random.default_rng(1).standard_normal((50, 8), dtype="float32")
+    passages = [Passage(id=f"a{k}", source=f"a{k}", text=f"text {k}") for k in range(50)]
+    _write(tmp_path / "index", passages, vectors, "minilm")
+    assert np.array_equal(Index(tmp_path / "index").vectors, vectors)
