@@ -13,7 +13,7 @@ from ftkit.models.local import LocalModel
 from ftkit.models.weights import resolve
 from ftkit.params import PreferenceParameters
 from ftkit.prompting import neutral, render
-from ftkit.records import Manifest, PreferenceCard, PromptBook, TaskCard, TrainingCard
+from ftkit.records import RL, Manifest, PreferenceCard, PromptBook, TaskCard, TrainingCard
 from ftkit.training import dpo, kto, pairs, prefer, reinforce
 
 Progress = Callable[[str], Any]
@@ -51,7 +51,7 @@ class Round:
 
     def pairs(self) -> tuple[list[pairs.Pair], list[pairs.Pair]]:
         """Return the pairs to learn from, and those that are only measured; none where the task's checks are the reward."""
-        if self.p.method == "grpo" and self.p.reward == "task":
+        if self.p.method in RL and self.p.reward == "task":
             return [], []
         if self.p.pairs:
             read = pairs.read_graded if self.p.method == "kto" else pairs.read_pairs

@@ -82,6 +82,8 @@ class Race:
         if best == first:
             return f"{took} No prompt did better than the first one, '{first}'."
         e = self.gain()
+        if e.value <= 0:
+            return f"{took} '{best}' gets as many right as the first prompt, '{first}', and is better in its fields, its format or its length."
         return (
             f"{took} '{best}' gets {100 * e.value:+.1f} points more right than the first prompt, '{first}' ({100 * e.low:+.1f} to {100 * e.high:+.1f}; "
             f"the interval is wide enough for having chosen the best of {len(self.trials)})."

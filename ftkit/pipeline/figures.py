@@ -8,6 +8,7 @@ from pathlib import Path
 from ftkit import runs
 from ftkit.errors import FtkitError
 from ftkit.records import (
+    RL,
     DataCard,
     Decision,
     DeploymentCard,
@@ -65,7 +66,7 @@ def _preference(folder: Path) -> str:
     c = runs.read_record(folder / "preference.json", PreferenceCard)
     if c.method == "none":
         return "off: the model of 05 is compared"
-    return f"{f'RL, rewarded by the {c.reward}' if c.method == 'grpo' else f'{c.pairs} pairs'}: {c.reason}"
+    return f"{f'RL, rewarded by the {c.reward}' if c.method in RL else f'{c.pairs} pairs'}: {c.reason}"
 
 
 def _evaluation(folder: Path) -> str:

@@ -28,6 +28,7 @@ from ftkit.records.retrieval import Passage, RetrievalCard, Triage
 from ftkit.records.strategy import ANSWER_COLUMNS, StrategySpec
 from ftkit.records.task import Check, Reason, Suitability, TaskCard, TaskKind
 from ftkit.records.training import (
+    RL,
     CurvePoint,
     LearningCurve,
     PreferenceCard,
@@ -40,6 +41,7 @@ from ftkit.records.training import (
 __all__ = [
     "ANSWER_COLUMNS",
     "EXAMPLE_COLUMNS",
+    "RL",
     "SCORE_COLUMNS",
     "Agreement",
     "AttackArm",

@@ -92,10 +92,14 @@ class PreferencePoint(Record):
     held_accuracy: float | None = Field(default=None, description="share of validation pairs with the better answer ahead")
 
 
+RL = ("grpo", "rloo")
+"""Preference methods that draw answers and reward them."""
+
+
 class PreferenceCard(Record):
     """Are the answers preferred after preference tuning?"""
 
-    method: Literal["none", "dpo", "kto", "grpo"]
+    method: Literal["none", "dpo", "kto", "grpo", "rloo"]
     reward: str = Field(default="", description="what RL rewarded: task or model")
     reward_accuracy: Estimate | None = Field(default=None, description="held-out pairs that the reward model tells apart")
     reason: str = Field(default="", description="why it was not done, or is used or not")

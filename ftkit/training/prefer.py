@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import fmean, variance
 from typing import Any
 
-from ftkit.records import PreferenceCard, PreferencePoint
+from ftkit.records import RL, PreferenceCard, PreferencePoint
 from ftkit.statistics import mean_interval, paired_difference, wilson
 
 LONGER = 1.3  # answers this many times as long
@@ -56,7 +56,7 @@ def conclude(
 def hacking(card: PreferenceCard) -> str:
     """Return what speaks for reward hacking: the reward rises while the answers do not get better; empty if nothing does."""
     margins = [x.held_margin for x in card.log if x.held_margin is not None] or quarters(card.log)
-    rising = rose(card.log) if card.method == "grpo" else len(margins) > 1 and margins[-1] > margins[0]
+    rising = rose(card.log) if card.method in RL else len(margins) > 1 and margins[-1] > margins[0]
     before, after = card.accuracy_before, card.accuracy_after
     fell = before is not None and after is not None and after.value < before.value - NOISE
     if rising and fell and before and after:

@@ -1,6 +1,6 @@
-"""Reinforcement learning on top of the tuned adapter: GRPO with TRL, rewarded by the task's checks or by a reward model.
+"""Reinforcement learning on top of the tuned adapter: GRPO or RLOO with TRL, rewarded by the task's checks or by a reward model.
 
-Sources: Z. Shao et al., "DeepSeekMath" (2024), for GRPO; L. Ouyang et al., "Training language models to follow
+Sources: Z. Shao et al., "DeepSeekMath" (2024), for GRPO; A. Ahmadian et al., "Back to basics" (2024), for RLOO; L. Ouyang et al., "Training language models to follow
 instructions" (2022), for a reward model learnt from pairs and the penalty that holds the model near its start.
 """
 
@@ -73,14 +73,19 @@ def _trainer(
 ) -> Any:  # fmt: skip
     from datasets import Dataset
     from transformers import PrinterCallback
-    from trl.trainer.grpo_config import GRPOConfig
-    from trl.trainer.grpo_trainer import GRPOTrainer
+
+    if p.method == "rloo":
+        from trl.trainer.rloo_config import RLOOConfig as Config
+        from trl.trainer.rloo_trainer import RLOOTrainer as Trainer
+    else:
+        from trl.trainer.grpo_config import GRPOConfig as Config
+        from trl.trainer.grpo_trainer import GRPOTrainer as Trainer
 
     encoded = {name: local.prompt_ids(messages)[0] for name, messages in prompts.items()}
 
     passed = int(json.loads((Path(resume) / "trainer_state.json").read_text())["epoch"]) if resume else 0
 
-    class Encoded(GRPOTrainer):
+    class Encoded(Trainer):
         def _tokenize_prompts(self, prompts: list[Any]) -> Any:
             return [encoded[name] for name in prompts], None, {}  # the very tokens that the model is asked with
 
@@ -97,7 +102,7 @@ def _trainer(
     settings: dict[str, Any] = options(p, folder) | {
         "per_device_train_batch_size": p.per_device_train_batch_size * p.samples, "save_steps": max(1, steps // 4),
     }  # fmt: skip
-    config = GRPOConfig(
+    config = Config(
         **settings, num_generations=p.samples, temperature=p.temperature, max_completion_length=p.max_new_tokens,
         generation_kwargs={"eos_token_id": local.ends},
     )  # fmt: skip

@@ -243,6 +243,18 @@ def test_rl_makes_rewarded_answers_likelier_and_kl_holds_it_near_its_start(sure,
     assert seen[-1][0] == seen[-1][1] == 24 and not (tmp_path / "free" / "checkpoints").exists()
 
 
+def test_rloo_makes_rewarded_answers_likelier_too(sure, tmp_path):
+    base, start = sure
+    local, before = LocalModel(str(base), adapter=start, max_new_tokens=4), earned(base, start)
+    prompts = {f"e{i}": ask(f"q{i}") for i in range(16)}
+    log, _ = reinforce.train(
+        local, prompts, share_of("e"), rl(method="rloo", beta=1e-4, learning_rate=1e-2), tmp_path / "rloo", base
+    )
+    rewards = prefer.quarters(log)
+    assert len(log) == 24 and rewards[-1] > 1.2 * rewards[0]
+    assert earned(base, tmp_path / "rloo" / "adapter") > before + 0.03
+
+
 def test_the_reward_is_asked_with_the_ids_of_what_was_asked(tuned, tmp_path):
     base, start = tuned
     local, asked = LocalModel(str(base), adapter=start, max_new_tokens=4), []
@@ -399,13 +411,14 @@ def test_after_kill_9_preference_tuning_goes_on_to_the_same_weights(tuned, tmp_p
     assert weights[0] == weights[1] and again == whole
 
 
-def test_after_kill_9_rl_goes_on_from_its_last_checkpoint(sure, tmp_path):
+@pytest.mark.parametrize("method", ["grpo", "rloo"])
+def test_after_kill_9_rl_goes_on_from_its_last_checkpoint(sure, tmp_path, method):
     base, start = sure
 
     def train(folder, progress):
         local = LocalModel(str(base), adapter=start, max_new_tokens=4)
         prompts = {f"e{i}": ask(f"q{i}") for i in range(16)}
-        return reinforce.train(local, prompts, share_of("e"), rl(num_train_epochs=3), folder, base, progress)
+        return reinforce.train(local, prompts, share_of("e"), rl(method=method, num_train_epochs=3), folder, base, progress)
 
     whole, again, weights = cut_and_gone_on(train, tmp_path, 8)
     assert [x.step for x in again] == [x.step for x in whole] and weights[0] == weights[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftkit.records import PreferenceCard
+from ftkit.records import RL, PreferenceCard
 from ftkit.training import prefer
 from ftkit.ui import theme
 from ftkit.ui.figures import training
@@ -14,7 +14,7 @@ def margins(card: PreferenceCard) -> Any:
     """Return the reward margin over the steps, on training pairs and on pairs from validation; None where nothing was trained."""
     import plotly.graph_objects as go
 
-    if card.method == "grpo":
+    if card.method in RL:
         return rewards(card)
     held = [(x.step, x.held_margin) for x in card.log if x.held_margin is not None]
     if not held:
