@@ -206,6 +206,9 @@ def learned(curve: LearningCurve | None, p: TrainingParameters, examples: int, s
             "Whether more examples would help was not measured: training.curve_shares [0.25, 0.5] trains on parts of them as well, "
             f"about {minutes(wanted, examples, seconds):.0f} minutes here."
         )
+    if len({point.examples for point in curve.points}) == 1:
+        shares = [point.accuracy.value for point in curve.points]
+        return f"{len(shares)} trainings on all examples, each with its own seed, get {min(shares):.0%} to {max(shares):.0%} of the validation examples right."
     gain, spent = curve.gain, labelling_usd(examples)
     said = (
         f"Twice the examples would bring about {100 * gain.value:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"

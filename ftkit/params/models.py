@@ -245,7 +245,7 @@ class TrainingParameters(ModelParameters):
     sample_items: int = Field(default=40, ge=3, description="validation examples answered before and after tuning")
     curve_shares: list[float] = Field(
         default=[],
-        description="shares of the examples to train on as well, for the learning curve, e.g. [0.25, 0.5]; empty: none",
+        description="shares of the examples to train on as well, for the learning curve, e.g. [0.25, 0.5]; [1.0]: for other seeds alone; empty: none",
     )
     curve_seeds: int = Field(default=3, ge=1, le=10, description="trainings per share, each with its own draw of examples")
     general_items: int = Field(

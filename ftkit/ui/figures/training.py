@@ -291,8 +291,9 @@ class Live:
 
 
 def learning(curve: LearningCurve | None) -> Any:
-    """Return the share right by number of examples, the fitted curve and what twice as many would bring; None without a curve."""
-    if curve is None:
+    """Return the share right by number of examples, the fitted curve and what twice as many would bring; None without a curve,
+    or where only seeds differ."""
+    if curve is None or len({p.examples for p in curve.points}) == 1:
         return None
     import plotly.graph_objects as go
 
