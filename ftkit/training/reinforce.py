@@ -75,17 +75,22 @@ def _trainer(
     from transformers import PrinterCallback
 
     if p.method == "rloo":
-        from trl.trainer.rloo_config import RLOOConfig as Config
-        from trl.trainer.rloo_trainer import RLOOTrainer as Trainer
+        from trl.trainer.rloo_config import RLOOConfig
+        from trl.trainer.rloo_trainer import RLOOTrainer
+
+        made, configured = RLOOTrainer, RLOOConfig
     else:
-        from trl.trainer.grpo_config import GRPOConfig as Config
-        from trl.trainer.grpo_trainer import GRPOTrainer as Trainer
+        from trl.trainer.grpo_config import GRPOConfig
+        from trl.trainer.grpo_trainer import GRPOTrainer
+
+        made, configured = GRPOTrainer, GRPOConfig
+    of_trl: Any = made
 
     encoded = {name: local.prompt_ids(messages)[0] for name, messages in prompts.items()}
 
     passed = int(json.loads((Path(resume) / "trainer_state.json").read_text())["epoch"]) if resume else 0
 
-    class Encoded(Trainer):
+    class Encoded(of_trl):
         def _tokenize_prompts(self, prompts: list[Any]) -> Any:
             return [encoded[name] for name in prompts], None, {}  # the very tokens that the model is asked with
 
@@ -102,7 +107,7 @@ def _trainer(
     settings: dict[str, Any] = options(p, folder) | {
         "per_device_train_batch_size": p.per_device_train_batch_size * p.samples, "save_steps": max(1, steps // 4),
     }  # fmt: skip
-    config = Config(
+    config = configured(
         **settings, num_generations=p.samples, temperature=p.temperature, max_completion_length=p.max_new_tokens,
         generation_kwargs={"eos_token_id": local.ends},
     )  # fmt: skip
