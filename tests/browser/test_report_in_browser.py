@@ -120,3 +120,19 @@ def test_the_pdf_has_the_verdict_on_its_first_page_and_every_picture(chromium, t
     whole = " ".join("".join(pages).replace("\ufb01", "fi").split())
     assert "accuracy against hybrid, points" in whole, "axes of drawn pictures"
     assert 5 < len(pages) < 60 and "file://" not in "".join(pages)
+
+
+def test_questions_are_filtered_by_who_is_wrong_and_how_at_once(opened):
+    page = opened(1280)
+    rows = "[...document.querySelectorAll('.ib tr.q')].filter(r => getComputedStyle(r).display != 'none').length"
+    everything = page.evaluate(rows)
+    page.locator("#ib-differ").check()
+    differ = page.evaluate(rows)
+    page.locator("#is-w0").check()
+    both = page.evaluate(rows)
+    assert everything > differ > both > 0
+    shown = page.evaluate("document.querySelectorAll('.ib tr.q.differ.w0').length")
+    assert shown == both
+    page.locator("#ib-all").check()
+    page.locator("#is-any").check()
+    assert page.evaluate(rows) == everything

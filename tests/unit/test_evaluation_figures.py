@@ -54,6 +54,11 @@ def test_the_browser_escapes_answers_and_filters_without_script(measured):
     markup = figures.browser_html(evaluation.browse(items, said, scores), [s.name for s in GRID])
     assert "<script" not in markup and "&lt;script&gt;" in markup
     assert markup.count("<tr class='q ") == 12 and "strategies differ (8)" in markup
+    table = evaluation.browse(items, said, scores)
+    for k, spec in enumerate(GRID):
+        wrong = int((table[f"{spec.name} mark"] != "right").sum())
+        assert f"<label for='is-w{k}'>{spec.name} ({wrong})</label>" in markup
+    assert "Failed by:" in markup and "no answer (0)" not in markup, "only faults that occur are offered"
 
 
 def test_the_decision_is_drawn_with_gates_costs_and_flips():

@@ -286,20 +286,47 @@ def browser_html(table: Any, strategies: list[str], limit: int = 60) -> str:
         limit: Most rows.
     """
     rows = table.head(limit).to_dict("records")
-    kinds = [("all", "all"), ("differ", "strategies differ"), ("all-wrong", "all wrong"), ("all-right", "all right")]
-    counts = {key: sum(r["kind"].replace(" ", "-") == key or key == "all" for r in rows) for key, _ in kinds}
-    buttons = "".join(
-        f"<input type='radio' name='ib' id='ib-{key}'{' checked' if key == 'all' else ''}>"
-        f"<label for='ib-{key}'>{words} ({counts[key]})</label> "
-        for key, words in kinds
+    classes = [_classes(row, strategies) for row in rows]
+    faults = [mark for mark in FAULTS if any(_class(mark) in found for found in classes)]
+    groups = [
+        ("ib", "Questions", [("all", "all"), *((_class(kind), words) for kind, words in KINDS)]),
+        ("is", "Wrong in", [("any", "any"), *((f"w{k}", name) for k, name in enumerate(strategies))]),
+        ("if", "Failed by", [("any", "any"), *((_class(mark), mark) for mark in faults)]),
+    ]
+    buttons = "".join(_group(*group, classes) for group in groups if len(group[2]) > 1)
+    rules = "".join(
+        f"#{name}-{key}:checked~div tr.q:not(.{key}){{display:none}}" for name, _, choices in groups for key, _ in choices[1:]
     )
-    rules = "".join(f"#ib-{key}:checked~div tr.q:not(.{key}){{display:none}}" for key, _ in kinds[1:])
     head = "".join(f"<th>{html.escape(h)}</th>" for h in ["question", "right answer", *strategies])
-    body = "".join(_browser_row(row, strategies) for row in rows)
+    body = "".join(_browser_row(row, strategies, " ".join(sorted(found))) for row, found in zip(rows, classes, strict=True))
     return (
         f"<style>{BROWSER_CSS}{rules}</style><div class='ib'>{buttons}<div style='overflow-x:auto' tabindex='0' role='region' aria-label='Answers of all strategies side by side'><table><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div></div>"
     )
+
+
+KINDS = [("differ", "strategies differ"), ("all wrong", "all wrong"), ("all right", "all right")]
+FAULTS = ["wrong", "wrong format", "unsupported", "no answer"]
+
+
+def _class(words: str) -> str:
+    return words.replace(" ", "-")
+
+
+def _classes(row: dict[str, Any], strategies: list[str]) -> set[str]:
+    """Return what a question can be filtered by: its kind, who is wrong on it, and how."""
+    wrong = {f"w{k}" for k, name in enumerate(strategies) if row[f"{name} mark"] != "right"}
+    return {_class(row["kind"])} | wrong | {_class(row[f"{name} mark"]) for name in strategies if row[f"{name} mark"] != "right"}
+
+
+def _group(name: str, label: str, choices: list[tuple[str, str]], classes: list[set[str]]) -> str:
+    """Return one line of radio buttons, each with how many questions it leaves by itself."""
+    buttons = "".join(
+        f"<input type='radio' name='{name}' id='{name}-{key}'{' checked' if k == 0 else ''}>"
+        f"<label for='{name}-{key}'>{html.escape(words)} ({sum(k == 0 or key in found for found in classes)})</label> "
+        for k, (key, words) in enumerate(choices)
+    )
+    return f"<b class='g'>{label}:</b>{buttons}<br>"
 
 
 def pair_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -334,18 +361,19 @@ BROWSER_CSS = (
     f".ib{{font-family:{theme.FONT};font-size:12px}}.ib input{{margin:0 .3em 0 .8em}}.ib table{{border-collapse:collapse;margin-top:.6em;font-size:12px;line-height:1.35}}"
     ".ib th,.ib td{padding:.35em .6em;border-bottom:1px solid rgba(127,127,127,.3);text-align:left!important;vertical-align:top;"
     "min-width:92px;max-width:220px;white-space:pre-wrap;overflow-wrap:anywhere}"
+    ".ib .g{display:inline-block;min-width:5.5em;font-weight:600}"
     f".ib .ok{{border-left:4px solid {theme.GOOD}}}.ib .no{{border-left:4px solid {theme.BAD}}}"
     f".ib .m{{display:block;font-weight:600;font-size:11px}}.ib .ok .m{{color:var(--good,{theme.GOOD})}}.ib .no .m{{color:var(--bad,{theme.BAD})}}"
 )
 
 
-def _browser_row(row: dict[str, Any], strategies: list[str]) -> str:
+def _browser_row(row: dict[str, Any], strategies: list[str], classes: str) -> str:
     cells = f"<td>{html.escape(_short(row['input']))}</td><td>{html.escape(_short(row['truth']))}</td>"
     for name in strategies:
         mark = row[f"{name} mark"]
         kind = "ok" if mark == "right" else "no"
         cells += f"<td class='{kind}'><span class='m'>{html.escape(mark)}</span>{html.escape(_short(row[name]))}</td>"
-    return f"<tr class='q {row['kind'].replace(' ', '-')}'>{cells}</tr>"
+    return f"<tr class='q {classes}'>{cells}</tr>"
 
 
 def _short(text: Any, at_most: int = 220) -> str:
