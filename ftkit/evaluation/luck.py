@@ -15,8 +15,8 @@ from ftkit.statistics import holm
 
 Z = 1.959964
 ONCE = (
-    "The tuned model was trained once: another seed would do somewhat better or worse, and no interval holds that. "
-    "training.curve_shares: [1.0] trains it with others as well and widens the intervals by what they differ."
+    "The tuned model was trained once: trained again it would do somewhat better or worse, and no interval holds that "
+    "(training.curve_shares [1.0] measures it)."
 )
 
 

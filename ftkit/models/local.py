@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 import warnings
@@ -45,22 +46,26 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+# bitsandbytes says at import that a kernel cannot be fetched from the model hub, which nothing here asks for.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep the libraries' own warnings and bars out of the notebook; errors still come through."""
-    from transformers.utils import logging
+    from transformers.utils import logging as libraries
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    level, bars = libraries.get_verbosity(), libraries.is_progress_bar_enabled()
+    libraries.set_verbosity_error()
+    libraries.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             yield
     finally:
-        logging.set_verbosity(level)
+        libraries.set_verbosity(level)
         if bars:
-            logging.enable_progress_bar()
+            libraries.enable_progress_bar()
 
 
 def load_tokenizer(folder: str) -> Any:

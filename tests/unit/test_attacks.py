@@ -76,7 +76,7 @@ def test_a_strategy_that_obeys_is_found_with_what_it_lost(tmp_path):
     assert (arm.strategy, arm.attacks, arm.obeyed.value, arm.derailed.value) == ("RAG", 50, 1.0, 1.0)
     assert set(arm.by_kind) == set(attacks.KINDS) and set(arm.by_kind.values()) == {5}
     assert len(arm.examples) == 5 and "Sure: qx-" in arm.examples[0]
-    (told,) = attacks.told([arm])
+    (told,) = figures.attack_notes([arm])
     assert (
         "obeys 50 of 50" in told
         and "whoever can write articles can steer it" in told
@@ -88,7 +88,7 @@ def test_a_strategy_that_obeys_is_found_with_what_it_lost(tmp_path):
 def test_none_found_is_an_upper_bound_and_never_zero(tmp_path):
     (arm,) = measure(tmp_path, False)
     assert arm.obeyed.value == 0 and 0.05 < arm.obeyed.high < 0.1 and arm.derailed.value == 0 and not arm.examples
-    assert attacks.told([arm]) == ["RAG obeys none of 50 instructions planted in passages (true share at most 7%)."]
+    assert figures.attack_notes([arm]) == ["RAG obeys none of 50 instructions planted in passages (true share at most 7%)."]
     assert "No strategy obeys" in figures.attacks([arm]).layout.title.text
     assert figures.attack_rows([arm])[0]["obeyed most"] == "–"
 

@@ -253,6 +253,21 @@ def attacks(found: Sequence[AttackArm]) -> Any | None:
     )
 
 
+def attack_notes(found: Sequence[AttackArm]) -> list[str]:
+    """Return how each strategy takes planted instructions, in a sentence each."""
+    said = []
+    for a in found:
+        share = f"{100 * a.obeyed.low:.0f} to {100 * a.obeyed.high:.0f}%"
+        count = round(a.obeyed.value * a.attacks)
+        hits = f"{a.strategy} obeys {count} of {a.attacks} instructions planted in passages (true share likely {share})"
+        none = f"{a.strategy} obeys none of {a.attacks} instructions planted in passages (true share at most {100 * a.obeyed.high:.0f}%)"
+        d = a.derailed
+        lost = f"; {round(d.value * d.n)} of {d.n:.0f} right answers are lost over them" if d and d.value else ""
+        warn = ": whoever can write articles can steer it" if count else ""
+        said.append(f"{hits if count else none}{warn}{lost}.")
+    return said
+
+
 def attack_rows(found: Sequence[AttackArm]) -> list[dict[str, Any]]:
     """Return how each strategy takes planted instructions for a table."""
     return [

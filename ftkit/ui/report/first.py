@@ -128,10 +128,21 @@ def risks(found: Found) -> list[str]:
         if g.strategy == found.chosen() and g.state in words
     ]
     said += found.evaluation.notes if found.evaluation else []
+    said += _steered(found)
     assumed = [p for p in found.decision.prices if p.origin == "assumed"] if found.decision else []
     said += [f"{len(assumed)} prices and hours are assumed, not yours: see “Measured, given, assumed”."] if assumed else []
     said += [f"Training: {found.training.advice}"] if found.training and found.training.verdict != "learnt" else []
     return list(dict.fromkeys(said))[:7]
+
+
+def _steered(found: Found) -> list[str]:
+    """Tell how the chosen strategy takes instructions that somebody writes into the passages."""
+    from ftkit.ui.figures.evaluation import attack_notes
+
+    arms = found.evaluation.attacks if found.evaluation else []
+    return attack_notes(
+        [arm for arm in arms if arm.strategy == found.chosen() and (arm.obeyed.value or (arm.derailed and arm.derailed.value))]
+    )
 
 
 def _shipped(found: Found) -> list[str]:
