@@ -84,6 +84,7 @@ class Start:
         self.actions = widgets.HBox([self.save, self.go, self.stop, self.by_hand], layout=widgets.Layout(flex_flow="row wrap"))
         self.listed = widgets.HTML(runs_html())
         self.process: subprocess.Popen[str] | None = None
+        self.asked_to_stop = False
         self.sentences: list[str] = []
         self.switching = False
         self.what.observe(self._chosen, names="value")
@@ -190,6 +191,7 @@ class Start:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1, start_new_session=True
         )
+        self.asked_to_stop = False
         self._enable()
         threading.Thread(target=self._follow, args=(self.process,), daemon=True).start()
 
@@ -202,6 +204,7 @@ class Start:
                 f"<pre role='log' style='font-size:12px;white-space:pre-wrap'>{html.escape(chr(10).join(lines))}</pre>"
             )
         code = process.wait()
+        code = 130 if code and self.asked_to_stop else code  # however it ended: the user wanted it to
         told = {0: "The walk is done.", 130: "Stopped. 'Run the walk' goes on from here."}
         self.state.value = theme.box_html(
             told.get(code, "The walk ended with an error: see the last lines."), [], theme.GOOD if code == 0 else theme.BAD
@@ -213,6 +216,7 @@ class Start:
     def stopped(self) -> None:
         """Stop the walk as Ctrl-C does: it can go on from there."""
         if self.process is not None:
+            self.asked_to_stop = True
             os.killpg(self.process.pid, signal.SIGINT)
 
     def _enable(self) -> None:

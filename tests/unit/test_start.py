@@ -108,7 +108,7 @@ def test_a_walk_runs_from_the_page_stops_and_says_so(project_folder):
     wait(lambda: "01_task" in page.log.value)
     page.stop.click()
     wait(lambda: page.process is None)
-    assert "goes on from here" in page.state.value and not page.go.disabled and page.stop.disabled
+    assert "goes on from here" in page.state.value and not page.go.disabled and page.stop.disabled, page.log.value
 
 
 def wait(done, seconds=120):
