@@ -240,6 +240,7 @@ def _lab(given: argparse.Namespace) -> None:
         "jupyter",
         "lab",
         f"--ServerApp.root_dir={root}",
+        f"--LabApp.app_settings_dir={Path(__file__).parent / 'ui' / 'lab'}",  # asks nobody for news, and for no updates
         f"--port={given.port}",
     ]
     command += ["--no-browser"] if given.no_browser else []

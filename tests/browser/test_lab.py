@@ -92,6 +92,9 @@ def test_the_first_notebook_runs_by_hand_and_writes_its_stage(chromium, lab, pro
     assert runs.read_record(manifest, Manifest).parameters["name"] == "Fellmoor by hand"
     assert page.locator(".jp-OutputArea-output .jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     page.screenshot(path=tmp_path / "lab.png")
+    assert page.locator("text=official Jupyter news").count() == 0, "nobody is asked to fetch news"
+    page.locator("nav[aria-label='notebooks of this project'] a", has_text="02_data").click()
+    page.wait_for_url("**/outputs/desk/lab/02_data.ipynb*", timeout=60_000)  # the strip leads from one notebook to the next
 
 
 def test_doubtful_rows_are_reviewed_by_keyboard_alone(chromium, lab, project, tmp_path):
