@@ -177,8 +177,25 @@ def fit(
         _percentiles(v, d, len(groups)) for v, d in ((value[now], at[now]), (value[twice], at[twice]), (value[twice] - value[now], at[twice] - at[now]))
     ]  # fmt: skip
     return LearningCurve(
-        points=points, scale=float(scale), exponent=float(exponent), fitted=estimates[0], doubled=estimates[1], gain=estimates[2]
-    )
+        points=points, scale=float(scale), exponent=float(exponent), fitted=estimates[0], doubled=estimates[1], gain=estimates[2],
+        seed_sd=seed_sd(np.stack(rows[-1])) if len(rows[-1]) > 1 else None,
+    )  # fmt: skip
+
+
+def seed_sd(correct: np.ndarray) -> float:
+    """Return how far apart trainings lie that differ in their seed alone: a standard deviation of the share right.
+
+    Single answers flip from seed to seed as well; that is in every interval over questions already. So only what is left beyond it
+    counts: the variance component of the seed in a table of seeds by items (analysis of variance), 0 where it would be negative.
+
+    Args:
+        correct: Right (1) or wrong (0), shape (seeds, items), two seeds or more.
+    """
+    seeds, items = correct.shape
+    by_seed, by_item, mean = correct.mean(axis=1), correct.mean(axis=0), correct.mean()
+    between = items * float(((by_seed - mean) ** 2).sum()) / (seeds - 1)
+    left = float(((correct - by_seed[:, None] - by_item[None] + mean) ** 2).sum()) / ((seeds - 1) * max(1, items - 1))
+    return math.sqrt(max(0.0, (between - left) / items))
 
 
 def _power_law(sizes: Sequence[int], errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,6 @@ the tuned strategies; where it did not, that is said.
 from __future__ import annotations
 
 import math
-from statistics import stdev
 
 from ftkit.records import Comparison, Estimate, Evaluation, LearningCurve
 from ftkit.statistics import holm
@@ -21,12 +20,11 @@ ONCE = (
 
 
 def spread(curve: LearningCurve | None) -> tuple[int, float] | None:
-    """Return how many seeds were trained on all examples, and the standard deviation of their shares right; None for fewer than two."""
-    if curve is None:
+    """Return how many seeds were trained on all examples, and the standard deviation from seed to seed; None for fewer than two."""
+    if curve is None or curve.seed_sd is None:
         return None
     most = max(point.examples for point in curve.points)
-    shares = [point.accuracy.value for point in curve.points if point.examples == most]
-    return (len(shares), stdev(shares)) if len(shares) > 1 else None
+    return sum(point.examples == most for point in curve.points), curve.seed_sd
 
 
 def with_seeds(result: Evaluation, curve: LearningCurve | None) -> Evaluation:
@@ -59,8 +57,8 @@ def with_seeds(result: Evaluation, curve: LearningCurve | None) -> Evaluation:
         for e in result.effects
     ]
     told = (
-        f"{seeds} trainings that differ in their seed alone lie {100 * sd:.1f} points apart (standard deviation of the share right on validation); "
-        "the intervals of tuned strategies hold that."
+        f"{seeds} trainings that differ in their seed alone lie {100 * sd:.1f} points apart (standard deviation on validation, beyond what single "
+        "answers flip); the intervals of tuned strategies hold that."
     )
     return result.model_copy(
         update={"results": results, "comparisons": pairs, "effects": effects, "notes": [*result.notes, told]}

@@ -45,6 +45,9 @@ class LearningCurve(Record):
     fitted: Estimate = Field(description="share right on the curve at all examples")
     doubled: Estimate = Field(description="share right expected with twice as many")
     gain: Estimate = Field(description="the difference of both")
+    seed_sd: float | None = Field(
+        default=None, description="standard deviation of the share right from seed to seed, all examples; None: one seed"
+    )
 
 
 class TrainingCard(Record):
