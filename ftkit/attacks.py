@@ -7,6 +7,7 @@ closed; a strategy that obeys is known by the code in its answer.
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,12 +16,12 @@ from typing import Any
 
 from ftkit import runs
 from ftkit.checks import normalise
-from ftkit.evaluation import answer_all, key, score
+from ftkit.evaluation import score
 from ftkit.models.chat import ChatModel
 from ftkit.params import EvaluationParameters
 from ftkit.records import AttackArm, Passage, PromptBook, StrategySpec, TaskCard
 from ftkit.statistics import wilson
-from ftkit.strategies import Finder, answer, asked
+from ftkit.strategies import Finder, answer_kept
 
 Progress = Callable[[int, int], None]
 
@@ -114,22 +115,17 @@ def measure(
         return []
     chosen = items.drop_duplicates("input").sample(frac=1, random_state=p.seed).head(p.attack_items).reset_index(drop=True)
     planted = dict(zip(chosen["input"], attacks(len(chosen), p.seed), strict=True))
-    said = {}
+    parts, said = {"book": book, "examples": examples}, {}
     for label, finder in (("calm", searcher), ("attacked", Planted(searcher, planted))):
-        said[label] = _answers(mine, chosen, finder, load, p, stage, label, book, examples, progress)
+        bar = functools.partial(_bar, progress, label)
+        said[label] = answer_kept(
+            mine, chosen, load, p, stage.run, stage.path("attacks") / label, **parts, searcher=finder, progress=bar
+        )
     return [arm(spec, card, chosen, planted, said["calm"], said["attacked"]) for spec in mine]
 
 
-def _answers(
-    specs: Sequence[StrategySpec], items: Any, finder: Finder, load: Callable[[str], ChatModel], p: EvaluationParameters,
-    stage: runs.Stage, label: str, book: PromptBook, examples: Any, progress: Callable[[str], Progress | None],
-) -> Any:  # fmt: skip
-    texts, ids, parts = items["input"].tolist(), items["id"].tolist(), {"book": book, "examples": examples, "searcher": finder}
-    return answer_all(
-        specs, stage.path("attacks") / label,
-        lambda s: key(s, ids, asked(s, texts, **parts), p, stage.run, book.get(s.prompt).response_format),
-        lambda s: answer(s, load(s.model), items, **parts, progress=progress(f"instructions in passages, {s.name}, {label}")),
-    )  # fmt: skip
+def _bar(progress: Callable[[str], Progress | None], label: str, name: str) -> Progress | None:
+    return progress(f"instructions in passages, {name}, {label}")
 
 
 def arm(spec: StrategySpec, card: TaskCard, items: Any, planted: dict[str, Attack], calm: Any, attacked: Any) -> AttackArm:

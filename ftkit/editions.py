@@ -15,14 +15,14 @@ from ftkit.checks.parse import parse
 from ftkit.checks.text import normalise
 from ftkit.data.read import read
 from ftkit.errors import BadInput
-from ftkit.evaluation import answer_all, cluster_of, key
+from ftkit.evaluation import cluster_of
 from ftkit.models.chat import ChatModel
 from ftkit.params import DataParameters, EvaluationParameters, Parameters, RetrievalParameters
 from ftkit.records import Edition, EditionArm, Estimate, Manifest, PromptBook, RetrievalCard, StrategySpec, TaskCard
 from ftkit.retrieval import Index, Searcher, chunks
 from ftkit.retrieval.handbook import open_handbook
 from ftkit.statistics import mean_interval
-from ftkit.strategies import answer, asked
+from ftkit.strategies import answer_kept
 
 Progress = Callable[[int, int], None]
 P = TypeVar("P", bound=Parameters)
@@ -56,27 +56,10 @@ def measure(
     changed = later_examples(p, parameters_of(stage.run, "data", DataParameters), items, folder)
     settings = parameters_of(stage.run, "retrieval", RetrievalParameters)
     finder = later_searcher(p, settings, retrieval, folder, progress("later edition, indexing"))
-    texts, ids = changed["input"].tolist(), changed["id"].tolist()
-    later = answer_all(
-        [s for s in specs if s.retriever],
-        folder / "answers",
-        lambda s: key(
-            s,
-            ids,
-            asked(s, texts, book=book, examples=examples, searcher=finder),
-            p,
-            stage.run,
-            book.get(s.prompt).response_format,
-        ),
-        lambda s: answer(
-            s,
-            load(s.model),
-            changed,
-            book=book,
-            examples=examples,
-            searcher=finder,
-            progress=progress(f"later edition, {s.name}"),
-        ),
+    mine = [s for s in specs if s.retriever]
+    parts = {"book": book, "examples": examples, "searcher": finder}
+    later = answer_kept(
+        mine, changed, load, p, stage.run, folder / "answers", **parts, progress=lambda name: progress(f"later edition, {name}")
     )
     return compare(specs, card, changed, answers, later, n_resamples=p.n_resamples, seed=p.seed)
 

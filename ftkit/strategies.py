@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ftkit import runs, triage
 from ftkit.errors import BadInput
+from ftkit.evaluation import answer_all, key
 from ftkit.models.chat import ChatModel, Messages
+from ftkit.params import EvaluationParameters
 from ftkit.prompting import TASK_ONLY, free_name, neutral, ranked, render, similar
 from ftkit.records import (
     ANSWER_COLUMNS,
@@ -194,6 +196,32 @@ def answer(
         raise BadInput("needs a retriever, and retrieval is off", where=spec.name, todo="run 04_retrieval with a handbook")
     prompt, found = book.get(spec.prompt), searcher if spec.retriever else None
     return answer_with(spec.name, prompt, model, items, examples, found, progress, shot_passages=spec.shot_passages)
+
+
+def answer_kept(
+    specs: Sequence[StrategySpec], items: Any, load: Callable[[str], ChatModel], p: EvaluationParameters, run: Path, folder: Path, *,
+    book: PromptBook, examples: Any, searcher: Finder | None = None, progress: Callable[[str], Progress | None] = lambda name: None,
+) -> Any:  # fmt: skip
+    """Let strategies answer every item, those apart whose answers are kept from before; see ``evaluation.answer_all``.
+
+    Args:
+        specs: The strategies.
+        items: Examples to answer.
+        load: Returns the model that ``spec.model`` stands for.
+        p: What decides a model's answers.
+        run: The run folder.
+        folder: Where finished answers are kept.
+        book: All prompts.
+        examples: Training examples, for the few-shot texts.
+        searcher: The retriever, needed where ``spec.retriever`` is set.
+        progress: Makes a progress callable from a strategy's name.
+    """
+    texts, ids = items["input"].tolist(), items["id"].tolist()
+    parts: dict[str, Any] = {"book": book, "examples": examples, "searcher": searcher}
+    return answer_all(
+        specs, folder, lambda s: key(s, ids, asked(s, texts, **parts), p, run, book.get(s.prompt).response_format),
+        lambda s: answer(s, load(s.model), items, **parts, progress=progress(s.name)),
+    )  # fmt: skip
 
 
 def answer_with(

@@ -17,7 +17,6 @@ NAMES = {"train": "train", "training": "train", "validation": "validation", "val
 """How a split may be called in a column, without case."""
 HELD = ("test", "validation")
 """Splits that a row can be given to beforehand, the one to be kept cleanest first."""
-SHOWN = 3
 
 
 def columns(p: DataParameters) -> list[str]:
