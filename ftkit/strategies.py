@@ -242,6 +242,7 @@ def answer_with(
         rows.append((
             item, name, reply.text, reply.prompt_tokens, reply.completion_tokens, reply.seconds,
             [p.id for p in found], [f"[{p.source}] {p.title}. {p.text}" for p in found], reply.cut_tokens,
+            reply.confidence,
         ))  # fmt: skip
     return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 

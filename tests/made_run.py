@@ -170,10 +170,23 @@ def _answers(case, items):
     for family, share in case["right"].items():
         noise = rng.random(len(items))
         mixed = np.argsort(np.argsort(0.6 * ability + 0.4 * noise)) / len(items)
-        for item, x in zip(items["id"], mixed, strict=True):
+        for item, x, doubt in zip(items["id"], mixed, noise, strict=True):
             wrong = {**TRUTH, "reply": f"12 days{case['hostile']}"} if x < 0.95 else "no idea"
             text = json.dumps(TRUTH) if x < share else json.dumps(wrong) if isinstance(wrong, dict) else wrong
-            rows.append((item, family, text, 150, 22, 0.05, ["H-012#0"], ["[H-012] Delivery. It takes 34 days."], 0))
+            rows.append(
+                (
+                    item,
+                    family,
+                    text,
+                    150,
+                    22,
+                    0.05,
+                    ["H-012#0"],
+                    ["[H-012] Delivery. It takes 34 days."],
+                    0,
+                    1 - 0.6 * x - 0.3 * doubt,
+                )
+            )
     return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 
 

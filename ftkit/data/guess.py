@@ -25,7 +25,7 @@ OUTPUT_NAMES = (
 ).split()
 GROUP_NAMES = (
     "customer customer_id customerid user user_id userid client client_id patient patient_id document_id doc_id account "
-    "account_id thread thread_id conversation_id session session_id"
+    "account_id article article_id thread thread_id conversation_id session session_id"
 ).split()
 SPLIT_NAMES = "split subset fold partition set".split()
 TIME_NAMES = "date time timestamp datetime created created_at received received_at sent_at opened_at".split()

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from ftkit.data.columns import Column
 from ftkit.data.sources import Raw
 
-MOST_VALUES, LONG_VALUE = 12, 8
+MOST_VALUES, LONG_VALUE, SHORT_ANSWER = 12, 8, 6
 MANY_LABELS = 20
 """Labels from which the tuned model is taught without their list in the prompt (03 offers that prompt above 10 labels)."""
 LARGE = 3000
@@ -33,7 +33,7 @@ def sections(
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return parameter values by section, and sentences that say why."""
     rows = len(raw.rows)
-    task, said = _task(guess, output, handbook)
+    task, said = _task(guess, output, handbook, _asks(raw, guess.input_column))
     tokens = max_new_tokens(output.values)
     sized, why = _sizes(rows, bool(test_data))
     if output.distinct > MANY_LABELS and guess.kind == "label":
@@ -84,7 +84,13 @@ def _training(rows: int, guess: Guessed, output: Column) -> dict[str, Any]:
     return short | {"num_train_epochs": epochs, "max_length": min(4096, max(512, 256 * -(-(longest + 256) // 256)))}
 
 
-def _task(guess: Guessed, output: Column, handbook: str) -> tuple[dict[str, Any], list[str]]:
+def _asks(raw: Raw, column: str) -> bool:
+    """Return whether most inputs are questions."""
+    texts = [str(row.get(column) or "").strip() for _, row in raw.rows]
+    return sum(text.endswith(("?", "？", "؟")) for text in texts) > 0.6 * len(texts)
+
+
+def _task(guess: Guessed, output: Column, handbook: str, asks: bool) -> tuple[dict[str, Any], list[str]]:
     problem = "both" if handbook else "behaviour"
     base = {
         "kind": guess.kind, "labels": [], "fields": [], "key_fields": [], "knowledge_field": "", "enums": {}, "tone": "",
@@ -94,7 +100,12 @@ def _task(guess: Guessed, output: Column, handbook: str) -> tuple[dict[str, Any]
         return base | {"instruction": f"Choose the {_readable(guess.output_column)} that fits the text."}, []
     if guess.kind == "text":
         lengths = sorted(len(v.split()) for v in output.values)
-        limit = int(1.2 * lengths[int(0.99 * (len(lengths) - 1))]) + 5
+        limit = max(int(1.2 * lengths[int(0.99 * (len(lengths) - 1))]), lengths[-1]) + 5
+        if asks and output.words <= SHORT_ANSWER:
+            found = {"instruction": "Answer the question.", "max_words": limit, "metric": "squad_exact"}
+            found |= {"problem": "knowledge"} if handbook else {}
+            said = "Short answers to questions: they count as right by the words alone, without articles and punctuation (squad_exact)."
+            return base | found, [said]
         return base | {"instruction": f"Write the {_readable(guess.output_column)} for the text.", "max_words": limit}, []
     return _record_task(base, output, handbook)
 

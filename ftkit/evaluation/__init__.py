@@ -19,6 +19,7 @@ from ftkit.evaluation.probe import (
     regression,
 )
 from ftkit.evaluation.scoring import score, shares
+from ftkit.evaluation.selective import selective
 from ftkit.evaluation.summary import macro_f1, summarise
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "probe_models",
     "regression",
     "score",
+    "selective",
     "shares",
     "summarise",
     "with_seeds",

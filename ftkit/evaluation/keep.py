@@ -11,7 +11,7 @@ from typing import Any
 from ftkit import runs
 from ftkit.models.chat import Messages
 from ftkit.params import EvaluationParameters
-from ftkit.records import ResponseFormat, StrategySpec
+from ftkit.records import ANSWER_COLUMNS, ResponseFormat, StrategySpec
 
 
 def key(
@@ -29,7 +29,7 @@ def key(
         response_format: What the strategy's answers are held within.
     """
     versions = {name: version for name, version in runs.versions().items() if name in ("torch", "transformers", "peft")}
-    depends = [spec.model_dump(), list(ids), list(conversations), model_key(spec, p, run), versions]
+    depends = [spec.model_dump(), list(ids), list(conversations), model_key(spec, p, run), versions, ANSWER_COLUMNS]
     depends += [response_format.model_dump()] if response_format else []
     return runs.sha256_bytes(json.dumps(depends, sort_keys=True, default=str).encode())
 

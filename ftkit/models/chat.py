@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +24,8 @@ class Reply:
         cut_tokens: Prompt tokens that did not fit the context and were left out.
         failed: Why there is no answer, or an empty string.
         estimated: Whether the token counts are estimates because the server told none.
+        confidence: Probability that the model gave the whole answer, its end included, 0..1: of all answers, or of those in
+            the format that it was held within; NaN where a model tells none.
     """
 
     text: str
@@ -32,6 +35,7 @@ class Reply:
     cut_tokens: int = 0
     failed: str = ""
     estimated: bool = False
+    confidence: float = math.nan
 
 
 class ChatModel(Protocol):

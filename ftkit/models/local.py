@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import time
 import warnings
@@ -170,6 +171,25 @@ def end_tokens(model: Any, tokenizer: Any) -> list[int]:
     return sorted(found)
 
 
+class Confidence:
+    """Notes, as a logits processor of greedy decoding, the log-probability of each chosen token among what may be chosen."""
+
+    def __init__(self) -> None:
+        self.steps: list[Any] = []
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Note the step, scores of shape ``[batch, vocabulary]``, and return them unchanged."""
+        held = scores.float()
+        self.steps.append(held.amax(-1) - held.logsumexp(-1))
+        return scores
+
+    def by_row(self) -> list[list[float]]:
+        """Return the log-probabilities in nats of each row's tokens, those after its end included."""
+        import torch
+
+        return torch.stack(self.steps, dim=1).tolist()
+
+
 class LocalModel:
     """A local checkpoint that answers in length-sorted static batches, greedily.
 
@@ -255,11 +275,13 @@ class LocalModel:
         began = time.perf_counter()
         end = int(self.tokenizer.eos_token_id)
         ids = [[*self.tokenizer(text, add_special_tokens=False)["input_ids"], end] for text in choices]
-        best = self._best_choice(prompt[0], ids)
-        return Reply(choices[best], len(prompt[0]), len(ids[best]), time.perf_counter() - began, prompt[1])
+        best, share = self._best_choice(prompt[0], ids)
+        seconds = time.perf_counter() - began
+        return Reply(choices[best], len(prompt[0]), len(ids[best]), seconds, prompt[1], confidence=share)
 
-    def _best_choice(self, prompt: list[int], choices: list[list[int]]) -> int:
-        """Return which choice is the likeliest after a prompt, the first of equals; the prompt is read once for all.
+    def _best_choice(self, prompt: list[int], choices: list[list[int]]) -> tuple[int, float]:
+        """Return which choice is the likeliest after a prompt, the first of equals, and its share of the probability of all
+        that were scored; the prompt is read once for all.
 
         No choice is likelier than its first token. So choices are scored in the order of their first tokens, until the best
         one is likelier than the first tokens of all that are left.
@@ -280,7 +302,8 @@ class LocalModel:
                     break
                 cache = copy.deepcopy(getattr(head, name))
                 scores |= zip(part, self._continued(first, name, cache, len(prompt), [choices[i] for i in part]), strict=True)
-        return max(sorted(scores), key=scores.__getitem__)
+        best = max(sorted(scores), key=scores.__getitem__)
+        return best, 1 / sum(math.exp(score - scores[best]) for score in scores.values())
 
     def _continued(self, first: Any, name: str, cache: Any, seen: int, choices: list[list[int]]) -> list[float]:
         """Return the log-probabilities of choices after a prompt of ``seen`` tokens whose cache is used up here."""
@@ -298,14 +321,20 @@ class LocalModel:
         chosen = torch.log_softmax(logits, -1).gather(2, targets[:, :, None])[:, :, 0]
         return (chosen * real).sum(dim=1).tolist()
 
-    def _held(self, formats: Sequence[ResponseFormat | None]) -> dict[str, Any]:
-        """Return the option of ``generate`` that holds its rows within formats; none where all are free."""
-        return {"logits_processor": self.constrainer.processor(formats)} if any(formats) else {}
+    def _held(self, formats: Sequence[ResponseFormat | None], sure: Confidence | None = None) -> dict[str, Any]:
+        """Return the option of ``generate`` that holds its rows within formats and notes how sure it was of each token."""
+        from transformers import LogitsProcessorList
+
+        found = LogitsProcessorList(self.constrainer.processor(formats) if any(formats) else [])
+        if sure is not None:
+            found.append(sure)  # the last: it sees what is chosen from
+        return {"logits_processor": found} if found else {}
 
     def _batch(self, prompts: list[tuple[list[int], int]], formats: Sequence[ResponseFormat | None]) -> list[Reply]:
         import torch
 
-        began, held = time.perf_counter(), self._held(formats)
+        began, sure = time.perf_counter(), Confidence()
+        held = self._held(formats, sure)
         ids, mask = self._padded([ids for ids, _ in prompts])
         try:
             with torch.inference_mode():
@@ -315,7 +344,8 @@ class LocalModel:
                 raise FtkitError("out of memory while answering", where=self.name, todo="lower batch_size") from error
             raise
         seconds = (time.perf_counter() - began) / len(prompts)
-        return [self._reply(row, prompt, seconds) for row, prompt in zip(out.tolist(), prompts, strict=True)]
+        told = sure.by_row()
+        return [self._reply(row, prompt, seconds, each) for row, prompt, each in zip(out.tolist(), prompts, told, strict=True)]
 
     def _padded(self, prompts: list[list[int]]) -> tuple[Any, Any]:
         """Return token ids and attention mask of a batch, padded on the left."""
@@ -326,10 +356,12 @@ class LocalModel:
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.model.device)
         return ids, mask
 
-    def _reply(self, row: list[int], prompt: tuple[list[int], int], seconds: float) -> Reply:
+    def _reply(self, row: list[int], prompt: tuple[list[int], int], seconds: float, sure: Sequence[float] = ()) -> Reply:
         length = next((i for i, token in enumerate(row) if token in self.ends), len(row))
         text = self.tokenizer.decode(row[:length], skip_special_tokens=True).strip()
-        return Reply(text, len(prompt[0]), min(length + 1, len(row)), seconds, prompt[1])
+        written = min(length + 1, len(row))
+        confidence = math.exp(sum(sure[:written])) if sure else math.nan
+        return Reply(text, len(prompt[0]), written, seconds, prompt[1], confidence=confidence)
 
     def sample(
         self, conversations: list[Messages], n: int, temperature: float, seed: int,
@@ -394,9 +426,10 @@ class LocalModel:
 
         prompt = self.prompt_ids(messages)
         began, ids = time.perf_counter(), torch.tensor([prompt[0]], device=self.model.device)
+        sure = Confidence()
         streamer = Handed(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
         with torch.inference_mode():
             out = self.model.generate(
-                input_ids=ids, attention_mask=torch.ones_like(ids), streamer=streamer, **self._held([response_format])
+                input_ids=ids, attention_mask=torch.ones_like(ids), streamer=streamer, **self._held([response_format], sure)
             )
-        return self._reply(out[0, len(prompt[0]) :].tolist(), prompt, time.perf_counter() - began)
+        return self._reply(out[0, len(prompt[0]) :].tolist(), prompt, time.perf_counter() - began, sure.by_row()[0])

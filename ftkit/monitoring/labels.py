@@ -9,14 +9,15 @@ from ftkit.errors import BadInput
 
 COLUMNS = ["id", "time", "why", "input", "output", "right_answer"]
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # the last one so that a text's own quote is not taken for ours
-RANDOM, NEW = "random", "unlike the usual"
+RANDOM, NEW, UNSURE = "random", "unlike the usual", "least sure"
 
 
 def label_sample(rows: Any, unlike: Any, size: int, seed: int) -> Any:
-    """Return the rows to label: half drawn at random (for an estimate without bias), half the most unlike the usual.
+    """Return the rows to label: half drawn at random (for an estimate without bias), the others the most unlike the usual
+    and, where the log tells the model's confidence, as many of those that it was least sure of.
 
     Args:
-        rows: Rows of the last four weeks (``time``, ``input``, ``output``).
+        rows: Rows of the last four weeks (``time``, ``input``, ``output``, and ``confidence`` where it is known).
         unlike: Per row, how unlike the usual it is.
         size: Rows in all.
         seed: Seed of the draw.
@@ -30,8 +31,11 @@ def label_sample(rows: Any, unlike: Any, size: int, seed: int) -> Any:
 
     rows = rows.assign(unlike=unlike)
     drawn = rows.sample(min(len(rows), -(-size // 2)), random_state=seed)
-    rest = rows.drop(drawn.index).sort_values("unlike", ascending=False, kind="stable").head(size - len(drawn))
-    found = pd.concat([drawn.assign(why=RANDOM), rest.assign(why=NEW)])
+    left, more = rows.drop(drawn.index), size - len(drawn)
+    unsure = left.sort_values("confidence", kind="stable").dropna(subset="confidence") if "confidence" in left else left.head(0)
+    unsure = unsure.head(more // 2)
+    rest = left.drop(unsure.index).sort_values("unlike", ascending=False, kind="stable").head(more - len(unsure))
+    found = pd.concat([drawn.assign(why=RANDOM), unsure.assign(why=UNSURE), rest.assign(why=NEW)])
     found["time"] = found["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     found["id"] = [
         hashlib.sha256(f"{t}{x}".encode()).hexdigest()[:12] for t, x in zip(found["time"], found["input"], strict=True)

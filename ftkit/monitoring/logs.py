@@ -17,6 +17,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "input": ("input", "message", "prompt", "question", "gen_ai.input.messages", "gen_ai.prompt"),
     "output": ("output", "answer", "response", "completion", "gen_ai.output.messages", "gen_ai.completion"),
     "feedback": ("feedback", "thumb", "rating"),
+    "confidence": ("confidence",),
 }
 GOOD, BAD = {"1", "up", "good", "yes", "true", "positive"}, {"0", "-1", "down", "bad", "no", "false", "negative"}
 
@@ -27,7 +28,7 @@ class Log:
 
     Attributes:
         table: Columns ``time`` (UTC), ``week`` (counted from 0), ``input``, ``output`` (may be empty), ``feedback``
-            (1.0, 0.0 or NaN), in the order of time.
+            (1.0, 0.0 or NaN), ``confidence`` (0..1 or NaN), in the order of time.
         rejected: Line number and reason of the others.
         weeks: First day of each week, ISO.
         source: Name of the file.
@@ -105,7 +106,8 @@ def _usable(row: Any) -> tuple[dict[str, Any] | None, str]:
         return None, f"no time that can be read: {str(found['time'])[:40]!r}"
     if time > pd.Timestamp.now(tz="UTC") + pd.Timedelta(days=1):
         return None, f"a time in the future: {time.date()}"
-    return {"time": time, "input": text, "output": _text(found["output"]).strip(), "feedback": _feedback(found["feedback"])}, ""
+    told = {"feedback": _feedback(found["feedback"]), "confidence": _share(found["confidence"])}
+    return {"time": time, "input": text, "output": _text(found["output"]).strip(), **told}, ""
 
 
 def _text(value: Any) -> str:
@@ -124,6 +126,15 @@ def _text(value: Any) -> str:
 def _feedback(value: Any) -> float:
     told = str(value).strip().lower().removesuffix(".0")
     return 1.0 if told in GOOD else 0.0 if told in BAD else float("nan")
+
+
+def _share(value: Any) -> float:
+    """Return a number in 0..1, else NaN."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+    return found if 0 <= found <= 1 else float("nan")
 
 
 def _in_weeks(rows: list[dict[str, Any]], rejected: list[tuple[int, str]], source: str) -> Log:

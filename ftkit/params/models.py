@@ -333,6 +333,9 @@ class EvaluationParameters(ModelParameters):
         default=50, ge=0, le=1000,
         description="instructions planted into passages, to see which strategies obey them; 0: none",
     )  # fmt: skip
+    allowed_wrong: float = Field(
+        default=0.1, gt=0, lt=1, description="wrong answers allowed among those given without a person's look, a share"
+    )
     message: str = Field(default="", description="a message that all strategies answer side by side; empty: a test question")
 
     def external(self) -> list[Path]:

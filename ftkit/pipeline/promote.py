@@ -38,6 +38,9 @@ def promote(run: Path, store: Path, note: str = "", force: bool = False) -> tupl
     export = _export(run)
     card = runs.read_record(run / "deployment" / "deployment.json", DeploymentCard)
     said, against = [], []
+    stale = runs.older(run, "deployment")
+    if stale:
+        against.append(f"{' and '.join(stale)} ran again after 09 exported this: it may not be what was tested last")
     failed = [parity for parity in card.parity if not parity.passed]
     if failed:
         against.append(f"{failed[0].path} does not answer as tested: {failed[0].cause}")

@@ -30,6 +30,10 @@ class Bundle(Record):
     instruction: str = Field(description="the task, as told to people")
     verdict: str = Field(description="the decision's sentence")
     accuracy: Estimate | None = Field(default=None, description="share right on the test")
+    alone_from: float | None = Field(
+        default=None, description="confidence from which an answer needs no person's look, by 07's test; None: always look"
+    )
+    allowed_wrong: float | None = Field(default=None, description="share of wrong answers that this allows; None: not measured")
     run: str
     created: str
     files: dict[str, str] = Field(default_factory=dict, description="SHA-256 per file, by path in the folder")

@@ -116,6 +116,31 @@ class JudgeCheck(Record):
     )
 
 
+class CoveragePoint(Record):
+    """The answers that a model is surest of, up to a share of all questions."""
+
+    coverage: float = Field(description="share of the questions, the surest answers first")
+    least: float = Field(description="lowest confidence among them, 0..1")
+    wrong: Estimate = Field(description="share of them that is wrong")
+
+
+class Selective(Record):
+    """Whether a strategy knows when it is right: what it may answer alone, and what should go to a person."""
+
+    strategy: str
+    family: str
+    told: int = Field(description="answers whose confidence is known")
+    confidence: float = Field(description="mean confidence, 0..1")
+    overconfidence: Estimate = Field(description="mean confidence minus share right; above 0: it thinks too well of itself")
+    auroc: Estimate | None = Field(
+        description="chance that a right answer is surer than a wrong one; 0.5: its confidence tells nothing; None: all right or all wrong"
+    )
+    curve: list[CoveragePoint] = Field(description="from the surest answers to all")
+    allowed_wrong: float = Field(description="share of wrong answers allowed among those that it gives alone")
+    alone: float = Field(description="largest share of the questions with no more wrong than that, with 95% certainty; 0: none")
+    least: float | None = Field(default=None, description="confidence from which it may answer alone; None: never")
+
+
 class Evaluation(Record):
     """All strategies on the same test items."""
 
@@ -136,5 +161,8 @@ class Evaluation(Record):
     )
     attacks: list[AttackArm] = Field(
         default_factory=list, description="instructions planted in passages; empty: not measured, or nothing is retrieved"
+    )
+    selective: list[Selective] = Field(
+        default_factory=list, description="what each strategy may answer alone; empty: no model tells its confidence"
     )
     edition: Edition | None = Field(default=None, description="what a later edition of the handbook does; None: not measured")

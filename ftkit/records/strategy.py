@@ -10,6 +10,7 @@ from ftkit.records.base import Record
 
 ANSWER_COLUMNS = [
     "item_id", "strategy", "text", "prompt_tokens", "completion_tokens", "latency_s", "passage_ids", "passages", "cut",
+    "confidence",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +219,7 @@ class Server:
         if limit and reply.completion_tokens > limit and hasattr(self.served.model, "tokenizer"):
             tokenizer: Any = self.served.model.tokenizer  # pyright: ignore[reportAttributeAccessIssue]
             ids = tokenizer(reply.text, add_special_tokens=False)["input_ids"][:limit]
-            return Reply(tokenizer.decode(ids), reply.prompt_tokens, limit, reply.seconds, reply.cut_tokens), "length"
+            return replace(reply, text=tokenizer.decode(ids), completion_tokens=limit), "length"
         return reply, "length" if reply.completion_tokens >= most else "stop"
 
     def _logprobs(self, given: Asked, reply: Reply) -> dict[str, Any]:
@@ -235,7 +235,7 @@ class Server:
         return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": asked.model}
 
     def _more(self, given: Asked, reply: Reply) -> dict[str, Any]:
-        return {
+        return _sureness(given, reply) | {
             "version": given.version, "passages": [p.id for p in given.passages], "prompt_sha256": self.served.prompt_sha256(given.messages), "cut_tokens": reply.cut_tokens,
         }  # fmt: skip
 
@@ -246,10 +246,21 @@ class Server:
         row = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "input": clean(text), "output": clean(reply.text), "latency_s": round(seconds, 4),
             "prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens, "passages": [p.id for p in given.passages],
-            "scores": [p.score for p in given.passages], "version": given.version,
+            "scores": [p.score for p in given.passages], "version": given.version, **_sureness(given, reply),
         }  # fmt: skip
         with self.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _sureness(given: Asked, reply: Reply) -> dict[str, Any]:
+    """Return how sure the model was, and whether the answer needs no person's look; both None where that is not known."""
+    if math.isnan(reply.confidence):
+        return {"confidence": None, "alone": None}
+    known = given.allowed_wrong is not None
+    return {
+        "confidence": round(reply.confidence, 6),
+        "alone": (given.alone_from is not None and reply.confidence >= given.alone_from) if known else None,
+    }
 
 
 def _usage(reply: Reply) -> dict[str, int]:

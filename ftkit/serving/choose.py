@@ -56,12 +56,15 @@ def export(
         else "merged"
     )
     url = stored(stage, "evaluation", "endpoint_url") if form == "endpoint" else ""
+    evaluation = runs.read_record(stage.of("evaluation", "evaluation.json"), Evaluation)
+    sure = next((s for s in evaluation.selective if s.strategy == spec.name), None)
     bundle = Bundle(
         name=p.served_name, project=card.name, spec=spec, prompt=prompt, form=form,
         base_model=stored(stage, "evaluation", "endpoint_model") if form == "endpoint" else p.base_model,
         base_sha256="" if form == "endpoint" else fingerprint(Path(resolve(p.base_model))), weights="weights" if tuned else "",
         endpoint_url=url, max_new_tokens=p.max_new_tokens, batch_size=p.batch_size, search_mode=retrieval.chosen if spec.retriever else "",
         top_k=retrieval.top_k if spec.retriever else 0, instruction=card.instruction, verdict=decision.sentence, accuracy=result.accuracy,
+        alone_from=sure.least if sure else None, allowed_wrong=sure.allowed_wrong if sure else None,
         run=stage.run.name, created=runs.now(),
     )  # fmt: skip
     shots = train if prompt.similar else train[train["id"].isin(prompt.shots)] if prompt.shots else None
@@ -122,6 +125,7 @@ tags: [ftkit, {bundle.spec.family.replace(" ", "-")}]
 | base | {bundle.base_model}, weights {bundle.base_sha256[:16] or "at the endpoint"} |
 | form | {bundle.form} |
 | measured | {measured} |
+| without a person's look | {looked(bundle)} |
 | decision | {bundle.verdict} |
 | made | {bundle.created} by ftkit {__version__}, run {bundle.run} |
 
@@ -129,6 +133,15 @@ Serve the whole strategy: `ftkit serve .` (OpenAI-compatible). Files for other s
 What it was tested on, what it gets wrong and its limits are in the run's report. Check the licences of the base and of your data
 before you pass it on.
 """
+
+
+def looked(bundle: Bundle) -> str:
+    """Return in words which answers need a person's look."""
+    if bundle.allowed_wrong is None:
+        return "not measured: the model tells no confidence"
+    if bundle.alone_from is None:
+        return f"none: a person looks at every answer, as not even the surest were shown to be at most {bundle.allowed_wrong:.0%} wrong"
+    return f"answers with a confidence of {bundle.alone_from:.3f} or more: at most {bundle.allowed_wrong:.0%} of them are wrong"
 
 
 def same_messages(result: StrategyResult, texts: list[str], stage: runs.Stage, train: Any) -> list[Any]:

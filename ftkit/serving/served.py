@@ -28,12 +28,16 @@ class Asked:
         passages: The passages among them, best first.
         response_format: What the answer is held within; None: it is free.
         version: The release that answers.
+        alone_from: Confidence from which the answer needs no person's look; None: it always does.
+        allowed_wrong: Share of wrong answers that this allows; None: not measured for this question.
     """
 
     messages: Messages
     passages: list[Passage]
     response_format: ResponseFormat | None = None
     version: int = 0
+    alone_from: float | None = None
+    allowed_wrong: float | None = None
 
 
 class Served:
@@ -89,8 +93,9 @@ class Served:
             shown = [given for given, _ in strategies.shots_of(self.bundle.prompt, self.examples)]
             shots = self.finder.search(shown) if shown else None
         messages = strategies.conversations(self.bundle.prompt, texts, self._shots(), found, shots)
-        form = self.bundle.prompt.response_format
-        return [Asked(m, found[i] if found else [], form, self.version) for i, m in enumerate(messages)]
+        b = self.bundle
+        rest = b.prompt.response_format, self.version, b.alone_from, b.allowed_wrong
+        return [Asked(m, found[i] if found else [], *rest) for i, m in enumerate(messages)]
 
     def _shots(self) -> Any:
         if self.examples is not None:

@@ -83,7 +83,8 @@ def bundle(figure: Any) -> dict[str, Any]:
 
     from plotly.utils import PlotlyJSONEncoder
 
-    text = html.unescape(re.sub(r"<[^>]+>", " ", figure.layout.title.text or "a figure"))
+    told = (figure.layout.title.text or "a figure").replace("</b><br>", ". ")
+    text = html.unescape(re.sub(r"<[^>]+>", " ", told))
     drawn = json.loads(json.dumps(figure.to_plotly_json(), cls=PlotlyJSONEncoder))
     return {"application/vnd.plotly.v1+json": drawn, "text/plain": " ".join(text.split())}
 

@@ -28,7 +28,8 @@ def items_of(outputs, **columns):
 
 def answers_of(strategy, texts, ids=None):
     rows = [
-        (i, strategy, t, 50, 9, 0.1, [], [], 0) for i, t in zip(ids or [f"i{k}" for k in range(len(texts))], texts, strict=True)
+        (i, strategy, t, 50, 9, 0.1, [], [], 0, float("nan"))
+        for i, t in zip(ids or [f"i{k}" for k in range(len(texts))], texts, strict=True)
     ]
     return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 

@@ -122,3 +122,17 @@ def test_banking77_is_a_label_task(shared_data):
 def test_the_speaker_notes_are_guessed_with_their_second_reading(shared_data):
     guess = propose(shared_data / "mts_dialog" / "MTS-Dialog-TrainingSet.csv")
     assert guess.input_column == "dialogue" and any("'section_text'" in s for s in guess.sentences)
+
+
+def test_short_answers_to_questions_are_told_from_other_texts(tmp_path):
+    ask = {"question": lambda i: f"How many parts has machine {i * 7919 % 1009}?", "answer": lambda i: f"{i} small parts"}
+    (tmp_path / "book").mkdir()
+    task = propose(frame(tmp_path, ask), handbook=str(tmp_path / "book")).sections["task"]
+    assert (task["instruction"], task["metric"], task["problem"]) == ("Answer the question.", "squad_exact", "knowledge")
+    other = propose(frame(tmp_path, {**ask, "question": text})).sections["task"]
+    assert other["instruction"] == "Write the answer for the text." and "metric" not in other
+
+
+def test_no_row_of_the_file_breaks_the_limit_of_words_that_is_guessed(tmp_path):
+    rows = {"message": text, "reply": lambda i: " ".join(f"word{k}{i}" for k in range(90 if i == 7 else 12))}
+    assert propose(frame(tmp_path, rows)).sections["task"]["max_words"] >= 90

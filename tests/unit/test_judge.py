@@ -121,7 +121,7 @@ def server(monkeypatch):
 
 
 def table(name, texts):
-    rows = [(f"t{i}", name, text, 1, 1, 0.1, [], [], 0) for i, text in enumerate(texts)]
+    rows = [(f"t{i}", name, text, 1, 1, 0.1, [], [], 0, float("nan")) for i, text in enumerate(texts)]
     return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 
 

@@ -39,7 +39,7 @@ def test_every_metric_of_the_registry_is_there_and_gives_a_share():
 
 
 def answers(*texts):
-    rows = [(f"i{k}", "s", text, 1, 1, 0.1, [], [], 0) for k, text in enumerate(texts)]
+    rows = [(f"i{k}", "s", text, 1, 1, 0.1, [], [], 0, float("nan")) for k, text in enumerate(texts)]
     return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 
 

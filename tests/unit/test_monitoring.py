@@ -212,6 +212,18 @@ def test_the_sample_is_half_random_half_unlike_and_safe_in_a_spreadsheet():
     assert all(text.startswith("'=") for text in found["input"])
 
 
+def test_where_the_log_tells_confidence_the_least_sure_answers_are_labelled_too():
+    rows = pd.DataFrame(
+        {"time": pd.date_range("2026-06-01", periods=40, tz="UTC"), "input": [f"q{i}" for i in range(40)], "output": "a"}
+    )
+    rows["confidence"] = [0.01 * i if i % 2 else float("nan") for i in range(40)]
+    found = monitoring.label_sample(rows, np.arange(40) / 40, 20, 1)
+    assert found["why"].value_counts().to_dict() == {"random": 10, "least sure": 5, "unlike the usual": 5}
+    drawn = set(found.loc[found["why"] == "random", "input"])
+    unsure = [f"q{i}" for i in range(1, 40, 2) if f"q{i}" not in drawn][:5]
+    assert found.loc[found["why"] == "least sure", "input"].tolist() == unsure
+
+
 def test_labels_are_read_back_and_only_the_random_ones_count(tmp_path):
     found = sample()
     found["right_answer"] = "a"

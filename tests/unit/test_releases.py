@@ -16,7 +16,7 @@ from ftkit import deployment, pipeline, runs
 from ftkit.cli import main
 from ftkit.deployment import releases
 from ftkit.errors import BadInput, NotReady
-from ftkit.records import DeploymentCard, Estimate, Parity, Prompt
+from ftkit.records import DeploymentCard, Estimate, Manifest, Parity, Prompt
 from ftkit.serving import Served, app, running
 from ftkit.serving.run import folder_of
 
@@ -142,9 +142,31 @@ def run_folder(folder, base, right, *, passed=True, items=200):
     ids = [f"i{k}" for k in range(items)]
     runs.write_table(folder / "data" / "examples.parquet", pd.DataFrame({"id": ids, "output": "yes"}))
     rows = [{"item_id": i, "strategy": "prompting", "group": i, "correct": k < right} for k, i in enumerate(ids)]
+    _done(folder)
     other = [{**row, "strategy": "RAG", "correct": True} for row in rows]
     runs.write_table(folder / "evaluation" / "scores.parquet", pd.DataFrame([*rows, *other]))
     return folder
+
+
+def _done(run):
+    """Mark every stage that 09 reads, and 09, as done."""
+    rest = {"parameters": {}, "code_sha256": "", "seed": 1, "versions": {}, "git_commit": "", "device": "cpu", "started": "", "duration_s": 1, "peak_memory_gib": 1}  # fmt: skip
+    read = runs.READS["deployment"]
+    for stage in read:
+        runs.write_record(run / stage / "manifest.json", Manifest(stage=stage, inputs={}, outputs={"x.json": "1"}, **rest))
+    inputs = {f"{stage}/x.json": "1" for stage in read}
+    runs.write_record(run / "deployment" / "manifest.json", Manifest(stage="deployment", inputs=inputs, outputs={}, **rest))
+
+
+def test_an_export_from_before_a_newer_stage_is_not_promoted_unless_forced(tmp_path, base):
+    run = run_folder(tmp_path / "a", base, 150)
+    path = run / "evaluation" / "manifest.json"
+    known = runs.read_record(path, Manifest)
+    runs.write_record(path, known.model_copy(update={"outputs": {"x.json": "2"}}))
+    with pytest.raises(BadInput, match="evaluation ran again after 09 exported this"):
+        pipeline.promote(run, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+    assert pipeline.promote(run, tmp_path / "store", force=True)[0].version == 1
 
 
 def test_what_is_worse_beyond_chance_is_not_promoted_unless_forced(tmp_path, base):

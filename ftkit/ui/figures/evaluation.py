@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ftkit.records import AttackArm, Comparison, Edition, Estimate, Evaluation, StrategyResult
+from ftkit.records import AttackArm, Comparison, Edition, Estimate, Evaluation, Selective, StrategyResult
 from ftkit.ui import theme
 
 FORMATS = [("as it is", "#1B7F4B"), ("after a repair", "#E69F00"), ("not usable", "#C1440E")]
@@ -278,6 +278,84 @@ def attack_rows(found: Sequence[AttackArm]) -> list[dict[str, Any]]:
             "for example": a.examples[0] if a.examples else "–",
         }
         for a in found
+    ]  # fmt: skip
+
+
+def alone(evaluation: Evaluation, chosen: str = "") -> Any | None:
+    """Return how much is wrong among the surest answers, from few to all; None where no model tells its confidence.
+
+    Args:
+        evaluation: What 07 measured.
+        chosen: Strategy that is drawn with its intervals; empty: the most accurate of those that tell.
+    """
+    import plotly.graph_objects as go
+
+    mine = _selective(evaluation, chosen)
+    if mine is None:
+        return None
+    figure, limit = go.Figure(), 100 * mine.allowed_wrong
+    for s in sorted(evaluation.selective, key=lambda s: s is mine):
+        x, color = [100 * p.coverage for p in s.curve], theme.color(s.family)
+        if s is mine:
+            band = [100 * p.wrong.high for p in s.curve] + [100 * p.wrong.low for p in reversed(s.curve)]
+            figure.add_scatter(
+                x=x + x[::-1], y=band, fill="toself", fillcolor=color, opacity=0.15, line_width=0, mode="lines", hoverinfo="skip",
+            )  # fmt: skip
+        y = [100 * p.wrong.value for p in s.curve]
+        told = [f"{s.strategy}: surest {a:.0f}%: {theme.interval(p.wrong)} wrong" for a, p in zip(x, s.curve, strict=True)]
+        line = {"color": color, "width": 3 if s is mine else 1.5, "dash": "solid" if s is mine else "dot"}
+        figure.add_scatter(x=x, y=y, mode="lines", line=line, text=told, hovertemplate="%{text}<extra></extra>")
+    for place, s in zip(_apart([100 * s.curve[-1].wrong.value for s in evaluation.selective]), evaluation.selective, strict=True):
+        label = {"text": f" {s.strategy}", "font": {"color": theme.color(s.family)}, "xanchor": "left", "showarrow": False}
+        figure.add_annotation(x=100 * s.curve[-1].coverage, y=place, **label)
+    figure.add_hline(y=limit, line={"color": theme.MUTED, "width": 1, "dash": "dash"})
+    figure.add_annotation(x=0, y=limit, text=f"allowed: {limit:g}% wrong", showarrow=False, xanchor="left", yanchor="bottom")
+    figure.update_layout(showlegend=False)
+    figure.update_xaxes(title="answered alone, surest first, % of the questions", range=[0, 124], tickvals=[0, 25, 50, 75, 100])
+    figure.update_yaxes(title="wrong among them, %", range=[0, 104])
+    under = f"{mine.told} answers ordered by how sure the model was; band: 95% interval of {mine.strategy}"
+    return theme.style(figure, alone_sentence(mine), under, height=330)
+
+
+def _apart(values: list[float], gap: float = 6.5) -> list[float]:
+    """Return where labels stand beside values so that none covers another."""
+    order, places = sorted(range(len(values)), key=lambda i: values[i]), [0.0] * len(values)
+    for rank, i in enumerate(order):
+        places[i] = values[i] if not rank else max(values[i], places[order[rank - 1]] + gap)
+    over = max(0.0, max(places, default=0.0) - 101)
+    return [place - over for place in places]
+
+
+def _selective(evaluation: Evaluation, strategy: str) -> Selective | None:
+    """Return what a strategy may answer alone; without a name, of the most accurate one that tells its confidence."""
+    right = {r.spec.name: r.accuracy.value for r in evaluation.results}
+    told = {s.strategy: s for s in evaluation.selective}
+    return told.get(strategy) or max(told.values(), key=lambda s: right.get(s.strategy, 0.0), default=None)
+
+
+def alone_sentence(found: Selective) -> str:
+    """Return in one sentence how much a strategy may answer without a person's look."""
+    limit = f"at most {100 * found.allowed_wrong:g}% wrong"
+    if found.least is not None:
+        rest = f"; the other {100 * (1 - found.alone):.0f}% go to a person" if found.alone < 0.995 else ""
+        return f"{found.strategy} may answer {100 * found.alone:.0f}% of the questions alone, {limit}{rest}"
+    best = min(found.curve, key=lambda point: (point.wrong.value, -point.coverage))
+    share, wrong = f"surest {100 * best.coverage:.0f}%", f"{100 * best.wrong.value:.0f}%"
+    why = f"of its {share} of answers {wrong} are wrong"
+    why += ", too few to be sure of it" if best.wrong.value < found.allowed_wrong else ""
+    return f"{found.strategy} should not answer alone ({limit}): {why}"
+
+
+def alone_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return per strategy what it may answer alone and how well it knows when it is right, for a table."""
+    return [
+        {
+            "strategy": s.strategy, "may answer alone": f"{100 * s.alone:.0f}% of the questions" if s.least is not None else "none",
+            "from confidence": f"{s.least:.2f}" if s.least is not None else "–", "mean confidence": theme.percent(s.confidence),
+            "confidence minus share right, points": f"{100 * s.overconfidence.value:+.0f} ({100 * s.overconfidence.low:+.0f} to {100 * s.overconfidence.high:+.0f})",
+            "a right answer is surer than a wrong one": theme.interval(s.auroc) if s.auroc else "all alike",
+        }
+        for s in evaluation.selective
     ]  # fmt: skip
 
 

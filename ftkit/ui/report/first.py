@@ -108,6 +108,10 @@ def strip(found: Found, d: Decision, mine: StrategyResult | None) -> list[Figure
     if mine.unsupported:
         note = f"facts that the handbook does not hold; likely {100 * mine.unsupported.low:.0f} to {100 * mine.unsupported.high:.0f}%"
         figures.append(Figure("answers with an invented fact", theme.percent(mine.unsupported.value), note))
+    alone = next((s for s in found.evaluation.selective if s.strategy == mine.spec.name), None)
+    if alone:
+        limit = f"where at most {100 * alone.allowed_wrong:g}% of them may be wrong, 95% sure; a person looks at the others"
+        figures.append(Figure("answers without a person's look", f"{100 * alone.alone:.0f}%", limit))
     return [*figures, Figure("seconds per answer", f"{mine.seconds_per_answer:.2g}", "measured on the machine below")]  # fmt: skip
 
 
