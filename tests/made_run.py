@@ -173,20 +173,8 @@ def _answers(case, items):
         for item, x, doubt in zip(items["id"], mixed, noise, strict=True):
             wrong = {**TRUTH, "reply": f"12 days{case['hostile']}"} if x < 0.95 else "no idea"
             text = json.dumps(TRUTH) if x < share else json.dumps(wrong) if isinstance(wrong, dict) else wrong
-            rows.append(
-                (
-                    item,
-                    family,
-                    text,
-                    150,
-                    22,
-                    0.05,
-                    ["H-012#0"],
-                    ["[H-012] Delivery. It takes 34 days."],
-                    0,
-                    1 - 0.6 * x - 0.3 * doubt,
-                )
-            )
+            sure = 1 - 0.6 * x - 0.3 * doubt
+            rows.append((item, family, text, 150, 22, 0.05, ["H-012#0"], ["[H-012] Delivery. It takes 34 days."], 0, sure))
     return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 
 

@@ -18,8 +18,8 @@ from ftkit.evaluation.probe import (
     probe_models,
     regression,
 )
+from ftkit.evaluation.risk_coverage import selective
 from ftkit.evaluation.scoring import score, shares
-from ftkit.evaluation.selective import selective
 from ftkit.evaluation.summary import macro_f1, summarise
 
 __all__ = [

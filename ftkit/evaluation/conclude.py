@@ -7,7 +7,7 @@ from typing import Any
 
 from ftkit.evaluation.compare import compare, effects
 from ftkit.evaluation.probe import NOT_MEASURED, general_accuracy, regression
-from ftkit.evaluation.selective import selective
+from ftkit.evaluation.risk_coverage import selective
 from ftkit.evaluation.slices import find
 from ftkit.evaluation.summary import summarise
 from ftkit.records import Estimate, Evaluation, StrategySpec, TaskCard

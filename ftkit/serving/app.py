@@ -187,7 +187,7 @@ class Server:
         def work() -> tuple[Asked, Reply]:
             try:
                 given = self.served.prepare([text])[0] if text is not None else Asked(messages, [], version=self.served.version)
-                given.response_format = form or given.response_format
+                given = given.within(form)
                 model: Any = self.served.model
                 if not hasattr(model, "stream"):
                     reply = self.served.replies([given])[0]

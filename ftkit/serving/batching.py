@@ -120,6 +120,5 @@ class Batcher:
         asked = [
             next(prepared) if job.text is not None else Asked(job.messages or [], [], version=self.served.version) for job in jobs
         ]
-        for one, job in zip(asked, jobs, strict=True):
-            one.response_format = job.response_format or one.response_format
+        asked = [one.within(job.response_format) for one, job in zip(asked, jobs, strict=True)]
         return list(zip(asked, self.served.replies(asked), strict=True))

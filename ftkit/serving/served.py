@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ class Asked:
     version: int = 0
     alone_from: float | None = None
     allowed_wrong: float | None = None
+
+    def within(self, form: ResponseFormat | None) -> Asked:
+        """Return the question held within a client's own format, in which what may be answered alone was not tested."""
+        return replace(self, response_format=form, alone_from=None, allowed_wrong=None) if form else self
 
 
 class Served:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
 
-from ftkit.evaluation.selective import allowed, auroc, of, selective
+from ftkit.evaluation.risk_coverage import allowed, auroc, of, selective
 from ftkit.models.local import LocalModel
 from ftkit.records import ANSWER_COLUMNS, Evaluation, ResponseFormat, StrategySpec
 from ftkit.ui.figures import evaluation as figures

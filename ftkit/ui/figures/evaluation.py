@@ -309,7 +309,7 @@ def alone(evaluation: Evaluation, chosen: str = "") -> Any | None:
         label = {"text": f" {s.strategy}", "font": {"color": theme.color(s.family)}, "xanchor": "left", "showarrow": False}
         figure.add_annotation(x=100 * s.curve[-1].coverage, y=place, **label)
     figure.add_hline(y=limit, line={"color": theme.MUTED, "width": 1, "dash": "dash"})
-    figure.add_annotation(x=0, y=limit, text=f"allowed: {limit:g}% wrong", showarrow=False, xanchor="left", yanchor="bottom")
+    figure.add_annotation(x=124, y=limit, text=f"allowed: {limit:g}%", showarrow=False, xanchor="right", yanchor="top")
     figure.update_layout(showlegend=False)
     figure.update_xaxes(title="answered alone, surest first, % of the questions", range=[0, 124], tickvals=[0, 25, 50, 75, 100])
     figure.update_yaxes(title="wrong among them, %", range=[0, 104])
