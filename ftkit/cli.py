@@ -1,4 +1,4 @@
-"""The command line: ``ftkit new | run | lab | report | serve | promote | rollback | releases | monitor | runs | compare | clean | doctor | explain | completion``."""
+"""The command line: ``ftkit new | run | lab | report | serve | retune | promote | rollback | releases | monitor | runs | compare | clean | doctor | explain | completion``."""
 
 from __future__ import annotations
 
@@ -124,6 +124,15 @@ def parser() -> argparse.ArgumentParser:
     promote.add_argument("--note", default="", help="why, kept with the release")
     promote.add_argument("--force", action="store_true", help="in spite of failed parity, or of worse answers")
     promote.set_defaults(call=_promote)
+
+    retune = commands.add_parser("retune", help="make a new round of data and parameters from labelled production answers")
+    retune.add_argument("file", type=_here, help="parameter file of the project that serves")
+    retune.add_argument(
+        "--labels", type=_here, nargs="+", default=[], help="label files of 10; those of its run with labels if not given"
+    )
+    retune.add_argument("--name", default="", help="name of the new project; NAME-2, then NAME-3 if not given")
+    retune.add_argument("--force", action="store_true", help="write over an existing parameter file")
+    retune.set_defaults(call=_retune)
 
     rollback = commands.add_parser("rollback", help="let an earlier version serve again")
     rollback.add_argument("store", type=_here, help="release folder, e.g. releases/assistant")
@@ -321,6 +330,14 @@ def _promote(given: argparse.Namespace) -> None:
     made, said = pipeline.promote(run, store, given.note, given.force)
     print("\n".join([*said, f"Version {made.version} serves from now on.", *releases.lines(releases.read(store))]))
     print(f"Serve it: ftkit serve {store}")
+
+
+def _retune(given: argparse.Namespace) -> None:
+    from ftkit import pipeline
+
+    made = pipeline.retune(_project(given.file), [_project(p) for p in given.labels], given.name, given.force)
+    print("\n".join([*made.sentences, f"Data: {made.data}", f"Next: ftkit run {made.parameters}"]))
+    print(f"Then: ftkit promote {made.parameters}")
 
 
 def _rollback(given: argparse.Namespace) -> None:

@@ -67,13 +67,16 @@ def known() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def write(name: str, sections: dict[str, dict[str, Any]], sentences: Sequence[str] = ()) -> Path:
+def write(
+    name: str, sections: dict[str, dict[str, Any]], sentences: Sequence[str] = (), title: str = "Written by `ftkit new`. What was guessed:"
+) -> Path:  # fmt: skip
     """Write a project's parameter file; the comment at its head stays where there is one.
 
     Args:
         name: Project name.
         sections: Values by section that differ from the defaults.
         sentences: What was guessed, for the comment of a new file.
+        title: What stands above them.
 
     Raises:
         BadInput: A value does not fit its parameter.
@@ -82,7 +85,7 @@ def write(name: str, sections: dict[str, dict[str, Any]], sentences: Sequence[st
     for stage, values in sections.items():
         params.build(stage, values)
     target = path_of(name)
-    lines = ["Written by `ftkit new`. What was guessed:", *(f"- {s}" for s in sentences), "Check the task section first."]
+    lines = [title, *(f"- {s}" for s in sentences), "Check the task section first."]
     head = _head(target) if target.exists() and not sentences else "\n".join(lines)
     runs.write_text(target, params.to_yaml(sections, head))
     return target

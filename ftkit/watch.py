@@ -184,6 +184,7 @@ def advise(card: MonitoringCard, p: MonitoringParameters, stage: runs.Stage, tas
     result = next(r for r in results if r.spec.name == shipped)
     found = {
         "quality": quality(p, task), "tested": result.accuracy, "handbook_changed": len(changed), "handbook_articles": articles,
+        "changed_articles": changed,
     }  # fmt: skip
     training = runs.read_record(stage.of("training", "training.json"), TrainingCard)
     return monitoring.advise(

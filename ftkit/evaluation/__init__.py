@@ -19,11 +19,12 @@ from ftkit.evaluation.probe import (
     regression,
 )
 from ftkit.evaluation.risk_coverage import selective
-from ftkit.evaluation.scoring import score, shares
+from ftkit.evaluation.scoring import against, score, shares
 from ftkit.evaluation.summary import macro_f1, summarise
 
 __all__ = [
     "NOT_MEASURED",
+    "against",
     "answer_all",
     "browse",
     "by_skill",

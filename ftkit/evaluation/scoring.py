@@ -12,7 +12,7 @@ from ftkit.checks.text import normalise, token_f1
 from ftkit.evaluation.items import check_answers, check_items, cluster_of
 from ftkit.evaluation.support import Evidence
 from ftkit.records import SCORE_COLUMNS, Estimate, TaskCard
-from ftkit.statistics import mean_interval
+from ftkit.statistics import mean_interval, paired_difference
 
 ABSTENTIONS = ("we will check",)
 
@@ -130,3 +130,25 @@ def shares(card: TaskCard, items: Any, answers: dict[str, Any]) -> dict[str, Est
     """
     found = {name: score(card, items, table) for name, table in answers.items()}
     return {name: mean_interval(s["correct"].astype(float).tolist(), s["group"].tolist()) for name, s in found.items()}
+
+
+def against(card: TaskCard, items: Any, texts: Sequence[str], scores: Any) -> tuple[Estimate, float]:
+    """Return how much more often a strategy is right than other answers to the same items, and how often those are.
+
+    Args:
+        card: The task.
+        items: Examples with their right answers.
+        texts: The other answers, in the order of ``items``.
+        scores: The strategy's scores (``item_id``, ``correct``), these items among them.
+    """
+    import pandas as pd
+
+    n = len(items)
+    answers = pd.DataFrame({
+        "item_id": items["id"].to_numpy(), "strategy": "other", "text": list(texts), "prompt_tokens": 0, "completion_tokens": 0,
+        "latency_s": 0.0, "passage_ids": [[]] * n, "passages": [[]] * n, "cut": 0,
+    })  # fmt: skip
+    other = score(card, items, answers)
+    mine = scores.set_index("item_id").loc[items["id"], "correct"].astype(float).tolist()
+    given = other["correct"].astype(float)
+    return paired_difference(mine, given.tolist(), other["group"].astype(str).tolist()), float(given.mean())

@@ -8,6 +8,7 @@ from ftkit.power import test_examples_needed
 from ftkit.records import MonitoringCard, Verdict10
 
 QUARTER_DAYS = 91
+AGAIN = "ftkit retune makes the labelled answers a new round of data: run that, then ftkit promote what is not worse"
 MUCH_MORE = 0.5  # new labelled examples, as a share of those trained on, that make re-tuning worth a look
 
 
@@ -56,7 +57,7 @@ def advise(card: MonitoringCard, *, tuned: bool, retriever: bool, requirements_c
     if tuned and trained_on and new_examples > MUCH_MORE * trained_on:
         verdict = "re-tune" if verdict == "keep" else verdict
         reasons.append(f"{new_examples:,} new reviewed examples, against {trained_on:,} trained on: re-tuning may gain.")
-        steps.append("Add them to the data (02) and run the walk again; 07 tells whether it gained.")
+        steps.append(f"{AGAIN}; 07 tells whether it gained.")
     if not reasons:
         reasons.append("Nothing that is watched has changed beyond chance.")
     return card.model_copy(
@@ -73,6 +74,7 @@ def _quality(card: MonitoringCard, verdict: Verdict10, reasons: list[str], steps
         return verdict
     reasons.append(f"{told}: it has fallen beyond chance.")
     steps.append("Look at the wrong ones: facts that are missing go into the handbook, behaviour into new examples.")
+    steps.append(f"{AGAIN}.")
     return verdict if verdict in ("refresh handbook", "new prompt") else "re-tune"
 
 

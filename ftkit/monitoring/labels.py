@@ -41,9 +41,28 @@ def label_sample(rows: Any, unlike: Any, size: int, seed: int) -> Any:
         hashlib.sha256(f"{t}{x}".encode()).hexdigest()[:12] for t, x in zip(found["time"], found["input"], strict=True)
     ]
     found["right_answer"] = ""
-    for column in ("input", "output"):  # a spreadsheet must not run what a customer wrote
-        found[column] = [f"'{t}" if t.startswith(FORMULA) else t for t in found[column]]
-    return found[COLUMNS].reset_index(drop=True)
+    return safe(found[COLUMNS]).reset_index(drop=True)
+
+
+def safe(table: Any) -> Any:
+    """Return a label file's rows so that a spreadsheet does not run what a customer wrote; ``labelled`` takes it off again."""
+    guarded = {column: [f"'{t}" if t.startswith(FORMULA) else t for t in table[column]] for column in ("input", "output")}
+    return table.assign(**guarded)
+
+
+def sample_path(folder: Path) -> Path:
+    """Return where a new sample may be written: a file in which somebody has filled in a label stays as it is."""
+    number = 1
+    while (path := folder / f"label_sample{f'-{number}' if number > 1 else ''}.csv").exists() and _filled(path):
+        number += 1
+    return path
+
+
+def _filled(path: Path) -> bool:
+    try:
+        return bool(len(labelled(path)))
+    except (BadInput, ValueError):
+        return True  # what cannot be read is not ours to write over
 
 
 def read_labels(path: Path) -> tuple[Any, Any]:
@@ -51,6 +70,25 @@ def read_labels(path: Path) -> tuple[Any, Any]:
 
     Raises:
         BadInput: The file is missing, lacks a column, or holds no labelled answer.
+    """
+    import pandas as pd
+
+    table = labelled(path)
+    table = table[table["why"] == RANDOM]
+    if table.empty:
+        raise BadInput(
+            "holds no labelled answer among those drawn at random", where=str(path), todo="fill in the column right_answer"
+        )
+    items = pd.DataFrame({"id": table["id"], "input": table["input"], "output": table["right_answer"], "group": "", "cluster": "", "split": "test", "source_row": range(len(table))})  # fmt: skip
+    answers = pd.DataFrame({"item_id": table["id"], "strategy": "production", "text": table["output"], "prompt_tokens": 0, "completion_tokens": 0, "latency_s": 0.0, "passage_ids": [[]] * len(table), "passages": [[]] * len(table), "cut": 0})  # fmt: skip
+    return items.reset_index(drop=True), answers.reset_index(drop=True)
+
+
+def labelled(path: Path) -> Any:
+    """Return the rows of a label file whose right answer is filled in (``COLUMNS``), without what made them safe in a spreadsheet.
+
+    Raises:
+        BadInput: The file is missing, or lacks a column.
     """
     import pandas as pd
 
@@ -64,11 +102,5 @@ def read_labels(path: Path) -> tuple[Any, Any]:
         )
     for column in ("input", "output"):
         table[column] = [t[1:] if t.startswith("'") and t[1:].startswith(FORMULA) else t for t in table[column]]
-    table = table[(table["right_answer"].str.strip() != "") & (table.get("why", RANDOM) == RANDOM)]
-    if table.empty:
-        raise BadInput(
-            "holds no labelled answer among those drawn at random", where=str(path), todo="fill in the column right_answer"
-        )
-    items = pd.DataFrame({"id": table["id"], "input": table["input"], "output": table["right_answer"], "group": "", "cluster": "", "split": "test", "source_row": range(len(table))})  # fmt: skip
-    answers = pd.DataFrame({"item_id": table["id"], "strategy": "production", "text": table["output"], "prompt_tokens": 0, "completion_tokens": 0, "latency_s": 0.0, "passage_ids": [[]] * len(table), "passages": [[]] * len(table), "cut": 0})  # fmt: skip
-    return items.reset_index(drop=True), answers.reset_index(drop=True)
+    table["why"] = table.get("why", RANDOM)
+    return table[table["right_answer"].str.strip() != ""].reset_index(drop=True)

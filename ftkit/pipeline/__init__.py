@@ -6,9 +6,10 @@ from ftkit.pipeline.kernel import QUIET, notebook, notebooks_folder, prepare_all
 from ftkit.pipeline.listing import Listed, listing, remove
 from ftkit.pipeline.preflight import preflight
 from ftkit.pipeline.promote import promote, store_of
+from ftkit.pipeline.retune import Round, retune
 from ftkit.pipeline.sweep import Arm, arms, rows, sweep
 from ftkit.pipeline.walk import Outcome, Selection, Step, execute, plan, run, values_of
 
 __all__ = [
-    "QUIET", "Arm", "Compared", "Listed", "Outcome", "Selection", "Step", "arms", "compare", "execute", "key_figure", "lines", "listing", "notebook", "notebooks_folder", "plan", "preflight", "prepare_all", "prepare_notebook", "promote", "remove", "rows", "run", "store_of", "sweep", "values_of",
+    "QUIET", "Arm", "Compared", "Listed", "Outcome", "Round", "Selection", "Step", "arms", "compare", "execute", "key_figure", "lines", "listing", "notebook", "notebooks_folder", "plan", "preflight", "prepare_all", "prepare_notebook", "promote", "remove", "retune", "rows", "run", "store_of", "sweep", "values_of",
 ]  # fmt: skip

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ftkit import runs
+from ftkit import evaluation, runs
 from ftkit.deployment import releases
 from ftkit.errors import BadInput
+from ftkit.params import DataParameters
 from ftkit.pipeline.compare import on_shared
-from ftkit.records import Bundle, DeploymentCard, Estimate, Release
+from ftkit.pipeline.retune import rounds_of
+from ftkit.records import Bundle, DeploymentCard, Estimate, Evaluation, Manifest, Release, TaskCard
 
 STORE = Path("releases")
 
@@ -50,6 +52,7 @@ def promote(run: Path, store: Path, note: str = "", force: bool = False) -> tupl
         said.append("Whether it answers as tested was not measured: 09 compared nothing.")
     if releases.is_store(store):
         _against_current(run, export, store, said, against)
+    _against_production(run, _bundle(export).spec.name, said, against)
     if against and not force:
         raise BadInput("; ".join(against), where=str(run), todo="mend it, or promote it in spite of that with --force")
     made = releases.promote(store, export, str(run), note, measured(run, _bundle(export).spec.name))
@@ -71,6 +74,31 @@ def _against_current(run: Path, export: Path, store: Path, said: list[str], agai
     else:
         better = "better" if change.low > 0 else "not told apart"
         said.append(f"Against version {known.current} on {shared} shared test questions: {points(change)}; {better}.")
+
+
+def _against_production(run: Path, strategy: str, said: list[str], against: list[str]) -> None:
+    """Compare with what production answered to the fresh test questions of a round that ``ftkit retune`` made."""
+    now, evaluated = measured(run, strategy), run / "evaluation" / "evaluation.json"
+    if now is None or not (run / "data" / "manifest.json").exists():
+        return
+    p = DataParameters.model_validate(runs.read_record(run / "data" / "manifest.json", Manifest).parameters | {"run": str(run)})
+    served = {row: text for row, (_, text) in rounds_of(p).items() if text}
+    if not served:
+        return
+    examples = runs.read_table(run / "data" / "examples.parquet")
+    fresh = examples[(examples["split"] == "test") & examples["source_row"].isin(list(served))]
+    if fresh.empty:
+        return
+    if evaluated.exists() and runs.read_record(evaluated, Evaluation).judge is not None:
+        said.append("Not compared with what production answered: a judge says what is right, and it has not seen those answers.")
+        return
+    card, texts = runs.read_record(run / "task" / "task.json", TaskCard), [served[row] for row in fresh["source_row"]]
+    change, gave = evaluation.against(card, fresh, texts, now)
+    told = f"Against what production answered to {len(fresh)} fresh test questions ({gave:.0%} right): {points(change)}"
+    if change.high < 0:
+        against.append(f"{told[0].lower()}{told[1:]}, worse")
+    else:
+        said.append(f"{told}; {'better' if change.low > 0 else 'not told apart'}.")
 
 
 def measured(run: Path, strategy: str) -> Any:

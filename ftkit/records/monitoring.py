@@ -37,6 +37,7 @@ class MonitoringCard(Record):
     words: list[tuple[str, float, float]] = Field(default_factory=list, description="word, share of texts before and since")
     handbook_changed: int = Field(default=0, description="articles of the current handbook that differ from those in use")
     handbook_articles: int = 0
+    changed_articles: list[str] = Field(default_factory=list, description="ids of the articles that differ")
     quality: Estimate | None = Field(default=None, description="share right of labelled production answers")
     tested: Estimate | None = Field(default=None, description="share right in the test")
     days_since_training: int = 0

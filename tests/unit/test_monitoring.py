@@ -278,3 +278,16 @@ def test_the_demos_planted_drift_is_found_and_dated_and_its_quiet_weeks_are_quie
     late = log.table["week"].to_numpy() >= first
     words = {w for w, _, _ in monitoring.new_words(usual, log.table["input"][late].tolist())}
     assert {"rundo", "cargo"} <= words
+
+
+def test_a_sample_in_which_somebody_has_filled_in_a_label_is_not_written_over(tmp_path):
+    found = sample()
+    first = monitoring.sample_path(tmp_path)
+    found.to_csv(first, index=False)
+    assert monitoring.sample_path(tmp_path) == first, "nobody has filled in anything"
+    found.loc[3, "right_answer"] = "a"
+    found.to_csv(first, index=False)
+    second = monitoring.sample_path(tmp_path)
+    assert (first.name, second.name) == ("label_sample.csv", "label_sample-2.csv")
+    second.write_text("not a label file")
+    assert monitoring.sample_path(tmp_path).name == "label_sample-3.csv"
