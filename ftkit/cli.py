@@ -101,8 +101,11 @@ def parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(call=_report)
 
-    serve = commands.add_parser("serve", help="serve an exported strategy as an OpenAI-compatible server")
-    serve.add_argument("path", type=_here, help="run folder, parameter file, export's folder, or a release folder to follow")
+    serve = commands.add_parser("serve", help="serve exported strategies as an OpenAI-compatible server")
+    serve.add_argument(
+        "paths", type=_here, nargs="+", metavar="path",
+        help="run folder, parameter file, export's folder, or a release folder to follow; several share one base model in memory",
+    )  # fmt: skip
     serve.add_argument("--host", default="127.0.0.1", help="beyond loopback FTKIT_TOKEN must be set in the environment")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--threads", type=int, default=0, help="CPU threads; 0: what is free")
@@ -311,12 +314,15 @@ def _serve(given: argparse.Namespace) -> None:
     run.check_host(given.host, token)
     if log is not None and not log.parent.is_dir():
         raise BadInput("there is no such folder", where=str(log.parent), todo="make it, or choose another --log")
-    path = _project(given.path)
-    store = path if releases.is_store(path) else None
-    served = Served(run.folder_of(path), given.threads, releases.read(path).current if store else 0)
-    limits = Limits(waiting=given.waiting)
-    app = create_app(served, token=token, limits=limits, log=log, mask_log=not given.log_unmasked, store=store)
-    print(f"Serving {served.bundle.spec.name} of {served.bundle.project} as '{served.bundle.name}' (Ctrl-C ends it)")
+    served: list[Served] = []
+    for path in map(_project, given.paths):
+        store = path if releases.is_store(path) else None
+        version = releases.read(path).current if store else 0
+        served.append(Served(run.folder_of(path), given.threads, version, store, beside=served[0] if served else None))
+    app = create_app(served, token=token, limits=Limits(waiting=given.waiting), log=log, mask_log=not given.log_unmasked)
+    for one in served:
+        print(f"Serving {one.bundle.spec.name} of {one.bundle.project} as '{one.bundle.name}'")
+    print("Ctrl-C ends it")
     print(f"http://{given.host}:{given.port}/v1", flush=True)
     uvicorn.Server(run.config(app, given.host, given.port)).run()
 

@@ -17,10 +17,21 @@ from ftkit.errors import BadInput, FtkitError
 from ftkit.models import tokens
 from ftkit.models.chat import Messages, Reply
 from ftkit.models.constrain import Constrainer
+from ftkit.models.shared import Weights
 from ftkit.models.weights import check_base, check_weights, fingerprint, first_line, has_tokenizer, resolve
 from ftkit.records import ResponseFormat
 
-__all__ = ["LocalModel", "check_weights", "device", "fingerprint", "load_model", "load_tokenizer", "resolve", "set_threads"]
+__all__ = [
+    "LocalModel",
+    "check_weights",
+    "device",
+    "fingerprint",
+    "load_model",
+    "load_tokenizer",
+    "resolve",
+    "set_threads",
+    "with_adapter",
+]
 
 SIMPLE_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] + ': ' }}"
@@ -109,7 +120,9 @@ def load_model(folder: str, adapter: Path | None = None) -> Any:
     try:
         with quiet():
             model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, use_safetensors=True, trust_remote_code=False)
-            model = _with_adapter(model, Path(folder), adapter) if adapter is not None else model
+            if adapter is not None:
+                check_base(adapter, Path(folder))
+                model = with_adapter(model, adapter)
         return model.to(device()).eval()
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise BadInput(f"the model could not be loaded: {first_line(error)}", where=folder, todo=todo) from error
@@ -119,15 +132,25 @@ def load_model(folder: str, adapter: Path | None = None) -> Any:
         raise BadInput(f"the model could not be loaded: {first_line(error)}", where=folder, todo=todo) from error
 
 
-def _with_adapter(model: Any, folder: Path, adapter: Path) -> Any:
+def with_adapter(model: Any, adapter: Path, name: str = "default") -> Any:
+    """Return a model with an adapter loaded and active, beside those that it holds already.
+
+    Raises:
+        BadInput: The adapter's weights are no safetensors, or do not fit the model.
+    """
     from peft import PeftModel
 
     check_weights(adapter)
-    check_base(adapter, folder)
     todo = "give the base that it was trained on, or train it again (05_training)"
     try:
-        wrapped = PeftModel.from_pretrained(model, str(adapter))
-        strangers = _strangers(wrapped, adapter)
+        if hasattr(model, "peft_config"):
+            wrapped = model
+            wrapped.load_adapter(str(adapter), name)
+            wrapped.base_model.enable_adapter_layers()
+            wrapped.set_adapter(name)
+        else:
+            wrapped = PeftModel.from_pretrained(model, str(adapter), adapter_name=name)
+        strangers = _strangers(wrapped, adapter, name)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise BadInput(f"the adapter does not fit this base: {first_line(error)}", where=str(adapter), todo=todo) from error
     if strangers:
@@ -136,7 +159,7 @@ def _with_adapter(model: Any, folder: Path, adapter: Path) -> Any:
     return wrapped
 
 
-def _strangers(wrapped: Any, adapter: Path) -> list[str]:
+def _strangers(wrapped: Any, adapter: Path, name: str) -> list[str]:
     """Return adapter weights that the file or the model has and the other has not; PEFT passes over them in silence."""
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
@@ -145,7 +168,7 @@ def _strangers(wrapped: Any, adapter: Path) -> list[str]:
     for path in adapter.glob("*.safetensors"):
         with safe_open(path, framework="pt") as file:
             found |= set(file.keys())
-    return sorted(found ^ set(get_peft_model_state_dict(wrapped)))
+    return sorted(found ^ set(get_peft_model_state_dict(wrapped, adapter_name=name)))
 
 
 def check_fit(model: Any, tokenizer: Any, folder: str) -> None:
@@ -199,22 +222,31 @@ class LocalModel:
         max_new_tokens: Longest answer in tokens.
         batch_size: Answers generated at once.
         threads: CPU threads, 0 for what is free.
+        beside: A model of the same base that is loaded already; its weights are shared, with this adapter beside its own. One
+            of both may answer at a time.
 
     Raises:
         BadInput: Model, tokenizer or adapter cannot be used; see ``resolve`` and ``load_model``.
     """
 
     def __init__(
-        self, base_model: str, *, adapter: Path | None = None, max_new_tokens: int = 64, batch_size: int = 16, threads: int = 0
-    ) -> None:
+        self, base_model: str, *, adapter: Path | None = None, max_new_tokens: int = 64, batch_size: int = 16, threads: int = 0,
+        beside: LocalModel | None = None,
+    ) -> None:  # fmt: skip
         set_threads(threads)
         if adapter is not None and not (adapter / "adapter_config.json").exists():
             base_model, adapter = str(adapter), None
         folder = resolve(base_model)
         self.folder, self.name = Path(folder), base_model
-        self.tokenizer = load_tokenizer(folder)
-        self.model = load_model(folder, adapter)
-        check_fit(self.model, self.tokenizer, folder)
+        if beside is not None and beside.folder == self.folder:
+            if adapter is not None:
+                check_base(adapter, self.folder)
+            self.tokenizer, self.weights = beside.tokenizer, beside.weights
+            self.adapter = self.weights.add(adapter)
+        else:
+            self.tokenizer, self.weights = load_tokenizer(folder), Weights(load_model(folder, adapter))
+            self.adapter = self.weights.active
+            check_fit(self.model, self.tokenizer, folder)
         self.max_new_tokens, self.batch_size = max_new_tokens, batch_size
         self.context = int(getattr(self.model.config, "max_position_embeddings", 0) or 4096)
         if max_new_tokens >= self.context:
@@ -223,6 +255,15 @@ class LocalModel:
                 where="max_new_tokens", todo=f"use less than {self.context}",
             )  # fmt: skip
         self._greedy()
+
+    @property
+    def model(self) -> Any:
+        """The weights as a transformers or PEFT model."""
+        return self.weights.model
+
+    def close(self) -> None:
+        """Free this model's adapter, where the base is shared with others."""
+        self.weights.drop(self.adapter)
 
     def _greedy(self) -> None:
         """Replace the checkpoint's generation settings, whose sampling or penalties would change greedy answers."""
@@ -290,7 +331,7 @@ class LocalModel:
 
         import torch
 
-        with torch.inference_mode():
+        with torch.inference_mode(), self.weights.using(self.adapter):
             head = self.model(input_ids=torch.tensor([prompt], device=self.model.device), use_cache=True)
             name = "cache" if hasattr(head, "cache") else "past_key_values"  # renamed in transformers 5.24
             first = head.logits[:, -1:].float()
@@ -337,8 +378,10 @@ class LocalModel:
         held = self._held(formats, sure)
         ids, mask = self._padded([ids for ids, _ in prompts])
         try:
-            with torch.inference_mode():
-                out = self.model.generate(input_ids=ids, attention_mask=mask, **held)[:, ids.shape[1] :]
+            with torch.inference_mode(), self.weights.using(self.adapter) as model:
+                out = model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=self.max_new_tokens, **held)[
+                    :, ids.shape[1] :
+                ]
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "memory" in str(error).lower():
                 raise FtkitError("out of memory while answering", where=self.name, todo="lower batch_size") from error
@@ -387,9 +430,9 @@ class LocalModel:
         for start in range(0, len(order), size):
             batch = order[start : start + size]
             ids, mask = self._padded([prompts[i] for i in batch])
-            with torch.inference_mode():
-                out = self.model.generate(
-                    input_ids=ids, attention_mask=mask, do_sample=True, temperature=temperature, num_return_sequences=n,
+            with torch.inference_mode(), self.weights.using(self.adapter) as model:
+                out = model.generate(
+                    input_ids=ids, attention_mask=mask, max_new_tokens=self.max_new_tokens, do_sample=True, temperature=temperature, num_return_sequences=n,
                     **self._held([response_format] * (n * len(batch))),
                 )  # fmt: skip
             texts = [self._reply(row, ([], 0), 0.0).text for row in out[:, ids.shape[1] :].tolist()]
@@ -405,8 +448,8 @@ class LocalModel:
         prompt, _ = self.prompt_ids(messages)
         answer = [*self.tokenizer(text, add_special_tokens=False)["input_ids"], int(self.tokenizer.eos_token_id)]
         ids = torch.tensor([prompt + answer], device=self.model.device)
-        with torch.inference_mode():
-            logits = self.model(ids).logits[0, len(prompt) - 1 : -1].float()
+        with torch.inference_mode(), self.weights.using(self.adapter) as model:
+            logits = model(ids).logits[0, len(prompt) - 1 : -1].float()
         chosen = torch.log_softmax(logits, -1).gather(1, ids[0, len(prompt) :, None])[:, 0]
         return list(zip(self.tokenizer.convert_ids_to_tokens(answer), chosen.tolist(), strict=True))
 
@@ -428,8 +471,12 @@ class LocalModel:
         began, ids = time.perf_counter(), torch.tensor([prompt[0]], device=self.model.device)
         sure = Confidence()
         streamer = Handed(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
-        with torch.inference_mode():
-            out = self.model.generate(
-                input_ids=ids, attention_mask=torch.ones_like(ids), streamer=streamer, **self._held([response_format], sure)
+        with torch.inference_mode(), self.weights.using(self.adapter) as model:
+            out = model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=self.max_new_tokens,
+                streamer=streamer,
+                **self._held([response_format], sure),
             )
         return self._reply(out[0, len(prompt[0]) :].tolist(), prompt, time.perf_counter() - began, sure.by_row()[0])

@@ -11,7 +11,7 @@ from ftkit.errors import BadInput
 from ftkit.params import DataParameters
 from ftkit.pipeline.compare import on_shared
 from ftkit.pipeline.retune import rounds_of
-from ftkit.records import Bundle, DeploymentCard, Estimate, Evaluation, Manifest, Release, TaskCard
+from ftkit.records import Bundle, Decision, DeploymentCard, Estimate, Evaluation, Manifest, Release, TaskCard
 
 STORE = Path("releases")
 
@@ -50,6 +50,7 @@ def promote(run: Path, store: Path, note: str = "", force: bool = False) -> tupl
         said.append(f"Answers as tested: {', '.join(f'{p.path} on {p.items} questions' for p in card.parity)}.")
     else:
         said.append("Whether it answers as tested was not measured: 09 compared nothing.")
+    _against_verdict(run, _bundle(export).spec.name, said, against)
     if releases.is_store(store):
         _against_current(run, export, store, said, against)
     _against_production(run, _bundle(export).spec.name, said, against)
@@ -74,6 +75,18 @@ def _against_current(run: Path, export: Path, store: Path, said: list[str], agai
     else:
         better = "better" if change.low > 0 else "not told apart"
         said.append(f"Against version {known.current} on {shared} shared test questions: {points(change)}; {better}.")
+
+
+def _against_verdict(run: Path, strategy: str, said: list[str], against: list[str]) -> None:
+    """Hold it against what 08 said."""
+    path = run / "decision" / "decision.json"
+    if not path.exists():
+        return
+    decision = runs.read_record(path, Decision)
+    if decision.verdict == "none":
+        against.append(f"08 found none good enough: {decision.sentence.rstrip('.')}")
+    elif decision.strategy != strategy:
+        said.append(f"08 does not recommend {strategy} yet: {decision.sentence}")
 
 
 def _against_production(run: Path, strategy: str, said: list[str], against: list[str]) -> None:

@@ -6,10 +6,10 @@ import asyncio
 import hmac
 import json
 import math
-import sys
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,17 +19,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from ftkit.data.personal import mask
-from ftkit.deployment import releases
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.chat import Reply
 from ftkit.records import ResponseFormat
-from ftkit.serving.batching import Batcher, Full
+from ftkit.serving.batching import Full
+from ftkit.serving.desk import Desk
 from ftkit.serving.metrics import Metrics
 from ftkit.serving.requests import ChatRequest, Refused, question, read, wanted_format
 from ftkit.serving.served import Asked, Served
-
-RAW = "-raw"
-FOLLOW_S = 2.0
 
 
 @dataclass
@@ -53,44 +50,44 @@ class Server:
     """The state behind the routes.
 
     Args:
-        served: The strategy.
+        served: The strategies, each with a name of its own.
         token: Bearer token that every question needs; empty: none is asked for.
         limits: What is taken.
         log: File that every answer is written to (JSON lines), or None.
         mask_log: Whether e-mail addresses, IBANs and long numbers are masked in the log.
+
+    Raises:
+        BadInput: Two strategies answer to one name.
     """
 
-    def __init__(self, served: Served, token: str, limits: Limits, log: Path | None, mask_log: bool) -> None:
-        self.served, self.token, self.limits, self.log, self.mask_log = served, token, limits, log, mask_log
-        self.metrics, self.batcher, self.ready = Metrics(served.bundle.name), Batcher(served, limits.waiting), False
-        self.metrics.release.set(served.version)
+    def __init__(self, served: Sequence[Served], token: str, limits: Limits, log: Path | None, mask_log: bool) -> None:
+        self.token, self.limits, self.log, self.mask_log, self.ready = token, limits, log, mask_log, False
+        self.metrics, self.thread = Metrics(), ThreadPoolExecutor(1, thread_name_prefix="model")
+        self.desks = [Desk(one, limits.waiting, self.metrics, self.thread) for one in served]
+        names = [name for desk in self.desks for name in desk.names]
+        twice = next((name for name in names if names.count(name) > 1), "")
+        if twice:
+            raise BadInput(
+                f"two strategies answer to the name '{twice}'", where="ftkit serve",
+                todo="give one of them another deployment.served_name and run 09 again",
+            )  # fmt: skip
 
-    async def follow(self, store: Path) -> None:
-        """Answer from the release that is current, from now on: a new one is opened beside the old one, which serves until then.
+    def desk(self, model: str) -> Desk:
+        """Return the strategy that a client asks by its name, or by that of its bare model.
 
-        A release that cannot be opened is told on the error stream and counted; the old one serves on.
-
-        Args:
-            store: The release folder.
+        Raises:
+            Refused: There is none.
         """
-        refused = 0
-        while True:
-            await asyncio.sleep(FOLLOW_S)
-            try:
-                version = releases.read(store).current
-                if version in (self.served.version, refused):
-                    continue
-                refused = version
-                path, threads = releases.folder(store, version), self.served.threads
-                fresh = await asyncio.to_thread(Served, path, threads, version)
-                await self.batcher.take(fresh)
-            except (FtkitError, OSError) as error:
-                self.metrics.release_failed.inc()
-                print(f"ftkit: version {self.served.version} serves on: {error}", file=sys.stderr, flush=True)
-                continue
-            self.served, refused = fresh, 0
-            self.metrics.release.set(version)
-            print(f"Serving version {version}: {fresh.bundle.spec.name} of run {fresh.bundle.run}", flush=True)
+        found = next((desk for desk in self.desks if model in desk.names), None)
+        if found is None:
+            known = ", ".join(desk.name for desk in self.desks)
+            raise Refused(f"there is no model '{model[:80]}'; use {known}", "model", status=404, code="model_not_found")
+        return found
+
+    def refused(self, status: int, model: str = "") -> None:
+        """Count a request without an answer; where it is not known whom it was for, with the only strategy, or with none."""
+        name = model or (self.desks[0].name if len(self.desks) == 1 else "")
+        self.metrics.refused.labels(name, str(status)).inc()
 
     def allow(self, request: Request) -> None:
         """Raise Refused where the token is missing or wrong."""
@@ -124,60 +121,70 @@ class Server:
 
     async def answer(self, asked: ChatRequest) -> Response:
         """Answer a request, whole or as a stream."""
-        name, raw = self.served.bundle.name, False
-        if asked.model != name:
-            raw = asked.model == name + RAW and self.served.bundle.form != "endpoint"
-            if not raw:
-                raise Refused(f"there is no model '{asked.model[:80]}'; use {name}", "model", status=404, code="model_not_found")
-        most = self.served.bundle.max_new_tokens
+        desk = self.desk(asked.model)
+        try:
+            return await self._answer(desk, asked)
+        except Refused as error:
+            error.model = desk.name
+            raise
+
+    async def _answer(self, desk: Desk, asked: ChatRequest) -> Response:
+        raw, most = asked.model != desk.name, desk.served.bundle.max_new_tokens
         if (asked.limit or 0) > most:
             raise Refused(f"answers are at most {most} tokens long", "max_tokens")
         text = None if raw else question(asked)
         messages = [{"role": turn.role, "content": turn.plain()} for turn in asked.messages] if raw else None
         form = wanted_format(asked)
         if form is not None:
-            await self._check(form)
-        if asked.stream:
-            self.batcher.check_room()
-            return StreamingResponse(self._stream(asked, text, messages, form), media_type="text/event-stream")
-        return await self._whole(asked, text, messages, form)
+            await self._check(desk, form)
+        try:
+            if asked.stream:
+                desk.batcher.check_room()
+                return StreamingResponse(self._stream(desk, asked, text, messages, form), media_type="text/event-stream")
+            return await self._whole(desk, asked, text, messages, form)
+        except Full as error:
+            wait = desk.retry_after_s()
+            told = f"{error.waiting} questions wait already: ask again in {wait} s"
+            raise Refused(told, status=429, code="rate_limit_exceeded", retry_after_s=wait) from error
 
-    async def _check(self, form: ResponseFormat) -> None:
+    async def _check(self, desk: Desk, form: ResponseFormat) -> None:
         """Refuse a schema that answers cannot be held within, before anything waits for the model."""
-        model: Any = self.served.model
+        model: Any = desk.served.model
         if not hasattr(model, "constrainer"):
             return
         try:
-            await self.batcher.alone(lambda: model.constrainer.matcher(form))
+            await desk.batcher.alone(lambda: model.constrainer.matcher(form))
         except BadInput as error:
             raise Refused(error.found, "response_format") from error
 
-    async def _whole(self, asked: ChatRequest, text: str | None, messages: Any, form: ResponseFormat | None) -> Response:
+    async def _whole(
+        self, desk: Desk, asked: ChatRequest, text: str | None, messages: Any, form: ResponseFormat | None
+    ) -> Response:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self.limits.timeout_s):
-                given, reply = await self.batcher.ask(text, messages, form)
+                given, reply = await desk.batcher.ask(text, messages, form)
                 if reply.failed:
                     raise Refused(f"the model behind this server gave no answer: {reply.failed}", status=502, code="upstream")
-                reply, finish = self._cut(reply, asked.limit)
-                said = await self.batcher.alone(lambda: self._logprobs(given, reply)) if asked.logprobs else None
+                reply, finish = _cut(desk.served, reply, asked.limit)
+                said = await desk.batcher.alone(lambda: _logprobs(desk.served, given, reply)) if asked.logprobs else None
         except TimeoutError as error:
             raise Refused(f"no answer within {self.limits.timeout_s:g} s", status=504, code="timeout") from error
         seconds = time.perf_counter() - began
-        self.metrics.answered(seconds, reply.prompt_tokens, reply.completion_tokens)
-        self._write(text if text is not None else messages[-1]["content"], given, reply, seconds)
+        desk.counts.answered(seconds, reply.prompt_tokens, reply.completion_tokens)
+        self._write(desk, text if text is not None else messages[-1]["content"], given, reply, seconds)
         choice = {"index": 0, "message": {"role": "assistant", "content": reply.text}, "finish_reason": finish, "logprobs": said}
         return JSONResponse(
-            self._head(asked, "chat.completion")
-            | {"choices": [choice], "usage": _usage(reply), "ftkit": self._more(given, reply)}
+            _head(asked, "chat.completion")
+            | {"choices": [choice], "usage": _usage(reply), "ftkit": _more(desk.served, given, reply)}
         )
 
     async def _stream(
-        self, asked: ChatRequest, text: str | None, messages: Any, form: ResponseFormat | None
+        self, desk: Desk, asked: ChatRequest, text: str | None, messages: Any, form: ResponseFormat | None
     ) -> AsyncIterator[str]:
         """Yield server-sent events while the model writes; a client that leaves ends the generation."""
         loop, pieces, left = asyncio.get_running_loop(), asyncio.Queue[str | None](), False
-        head, began = self._head(asked, "chat.completion.chunk"), time.perf_counter()
+        head, began = _head(asked, "chat.completion.chunk"), time.perf_counter()
 
         def on_text(piece: str) -> None:
             if left:
@@ -186,70 +193,74 @@ class Server:
 
         def work() -> tuple[Asked, Reply]:
             try:
-                given = self.served.prepare([text])[0] if text is not None else Asked(messages, [], version=self.served.version)
+                given = desk.served.prepare([text])[0] if text is not None else Asked(messages, [], version=desk.served.version)
                 given = given.within(form)
-                model: Any = self.served.model
+                model: Any = desk.served.model
                 if not hasattr(model, "stream"):
-                    reply = self.served.replies([given])[0]
+                    reply = desk.served.replies([given])[0]
                     on_text(reply.text)
                     return given, reply
                 return given, model.stream(given.messages, on_text, given.response_format)
             finally:
                 loop.call_soon_threadsafe(pieces.put_nowait, None)
 
-        self.batcher.streams += 1
-        job = asyncio.ensure_future(self.batcher.alone(work))
+        desk.batcher.streams += 1
+        job = asyncio.ensure_future(desk.batcher.alone(work))
         try:
             yield _event(head, {"role": "assistant", "content": ""})
             while (piece := await pieces.get()) is not None:
                 if piece:
                     yield _event(head, {"content": piece})
             given, reply = await job
-            yield _event(head, {}, "length" if reply.completion_tokens >= self.served.bundle.max_new_tokens else "stop")
+            yield _event(head, {}, "length" if reply.completion_tokens >= desk.served.bundle.max_new_tokens else "stop")
             yield "data: [DONE]\n\n"
-            self.metrics.answered(time.perf_counter() - began, reply.prompt_tokens, reply.completion_tokens)
-            self._write(text or messages[-1]["content"], given, reply, time.perf_counter() - began)
+            desk.counts.answered(time.perf_counter() - began, reply.prompt_tokens, reply.completion_tokens)
+            self._write(desk, text or messages[-1]["content"], given, reply, time.perf_counter() - began)
         finally:
             left = True
-            self.batcher.streams -= 1
+            desk.batcher.streams -= 1
 
-    def _cut(self, reply: Reply, limit: int | None) -> tuple[Reply, str]:
-        """Return the reply within the client's limit, and why it ended."""
-        most = self.served.bundle.max_new_tokens
-        if limit and reply.completion_tokens > limit and hasattr(self.served.model, "tokenizer"):
-            tokenizer: Any = self.served.model.tokenizer  # pyright: ignore[reportAttributeAccessIssue]
-            ids = tokenizer(reply.text, add_special_tokens=False)["input_ids"][:limit]
-            return replace(reply, text=tokenizer.decode(ids), completion_tokens=limit), "length"
-        return reply, "length" if reply.completion_tokens >= most else "stop"
-
-    def _logprobs(self, given: Asked, reply: Reply) -> dict[str, Any]:
-        model: Any = self.served.model
-        if given.version != self.served.version:
-            raise Refused("another version serves since this was answered: ask again", status=503, code="unavailable")
-        if not hasattr(model, "logprobs"):
-            raise Refused("the model behind this server tells no logprobs", "logprobs")
-        pairs = model.logprobs(given.messages, reply.text)
-        return {"content": [{"token": t, "logprob": v, "bytes": list(t.encode()), "top_logprobs": []} for t, v in pairs]}
-
-    def _head(self, asked: ChatRequest, kind: str) -> dict[str, Any]:
-        return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": asked.model}
-
-    def _more(self, given: Asked, reply: Reply) -> dict[str, Any]:
-        return _sureness(given, reply) | {
-            "version": given.version, "passages": [p.id for p in given.passages], "prompt_sha256": self.served.prompt_sha256(given.messages), "cut_tokens": reply.cut_tokens,
-        }  # fmt: skip
-
-    def _write(self, text: str, given: Asked, reply: Reply, seconds: float) -> None:
+    def _write(self, desk: Desk, text: str, given: Asked, reply: Reply, seconds: float) -> None:
         if self.log is None:
             return
         clean = mask if self.mask_log else str
         row = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "input": clean(text), "output": clean(reply.text), "latency_s": round(seconds, 4),
             "prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens, "passages": [p.id for p in given.passages],
-            "scores": [p.score for p in given.passages], "version": given.version, **_sureness(given, reply),
+            "scores": [p.score for p in given.passages], "model": desk.name, "version": given.version, **_sureness(given, reply),
         }  # fmt: skip
         with self.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _cut(served: Served, reply: Reply, limit: int | None) -> tuple[Reply, str]:
+    """Return the reply within the client's limit, and why it ended."""
+    if limit and reply.completion_tokens > limit and hasattr(served.model, "tokenizer"):
+        tokenizer: Any = served.model.tokenizer  # pyright: ignore[reportAttributeAccessIssue]
+        ids = tokenizer(reply.text, add_special_tokens=False)["input_ids"][:limit]
+        return replace(reply, text=tokenizer.decode(ids), completion_tokens=limit), "length"
+    return reply, "length" if reply.completion_tokens >= served.bundle.max_new_tokens else "stop"
+
+
+def _logprobs(served: Served, given: Asked, reply: Reply) -> dict[str, Any]:
+    model: Any = served.model
+    if given.version != served.version:
+        raise Refused("another version serves since this was answered: ask again", status=503, code="unavailable")
+    if not hasattr(model, "logprobs"):
+        raise Refused("the model behind this server tells no logprobs", "logprobs")
+    pairs = model.logprobs(given.messages, reply.text)
+    return {"content": [{"token": t, "logprob": v, "bytes": list(t.encode()), "top_logprobs": []} for t, v in pairs]}
+
+
+def _head(asked: ChatRequest, kind: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": asked.model}
+
+
+def _more(served: Served, given: Asked, reply: Reply) -> dict[str, Any]:
+    return _sureness(given, reply) | {
+        "version": given.version, "passages": [p.id for p in given.passages],
+        "prompt_sha256": served.prompt_sha256(given.messages), "cut_tokens": reply.cut_tokens,
+    }  # fmt: skip
 
 
 def _sureness(given: Asked, reply: Reply) -> dict[str, Any]:
@@ -275,38 +286,43 @@ def _event(head: dict[str, Any], delta: dict[str, Any], finish: str | None = Non
 
 
 def create_app(
-    served: Served,
+    served: Served | Sequence[Served],
     *,
     token: str = "",
     limits: Limits | None = None,
     log: Path | None = None,
     mask_log: bool = True,
-    store: Path | None = None,
 ) -> FastAPI:
     """Return the application.
 
     Args:
-        served: The strategy.
+        served: The strategy, or several, each with a name of its own; one with a ``store`` follows its current version.
         token: Bearer token; empty: none is asked for, which only loopback may do.
         limits: What is taken.
         log: File of answers (JSON lines); None: nothing is kept.
         mask_log: Whether personal data is masked in it.
-        store: Release folder whose current version is served, also when that changes; None: the export stays.
+
+    Raises:
+        BadInput: Two strategies answer to one name.
     """
-    server = Server(served, token, limits or Limits(), log, mask_log)
+    several = [served] if isinstance(served, Served) else list(served)
+    server = Server(several, token, limits or Limits(), log, mask_log)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        server.batcher.start()
-        following = asyncio.ensure_future(server.follow(store)) if store else None
+        for desk in server.desks:
+            desk.batcher.start()
+        following = [asyncio.ensure_future(desk.follow()) for desk in server.desks]
         server.ready = True
         yield
         server.ready = False
-        if following:
-            following.cancel()
-        await server.batcher.stop()
+        for task in following:
+            task.cancel()
+        for desk in server.desks:
+            await desk.batcher.stop()
+        server.thread.shutdown()
 
-    app = FastAPI(title=f"ftkit: {served.bundle.name}", lifespan=life, docs_url=None, redoc_url=None)
+    app = FastAPI(title=f"ftkit: {', '.join(desk.name for desk in server.desks)}", lifespan=life, docs_url=None, redoc_url=None)
     app.state.server = server
     _errors(app, server)
     _routes(app, server)
@@ -317,33 +333,20 @@ def create_app(
 def _errors(app: FastAPI, server: Server) -> None:
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> JSONResponse:
-        server.metrics.refused(error.status)
+        server.refused(error.status, error.model)
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        headers |= {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else {}
         return JSONResponse(error.body(), status_code=error.status, headers=headers)
-
-    @app.exception_handler(Full)
-    async def full(_: Request, __: Full) -> JSONResponse:
-        server.metrics.refused(429)
-        wait = math.ceil(server.metrics.mean_seconds() * server.limits.waiting / served_at_once(server))
-        told = Refused(
-            f"{server.limits.waiting} questions wait already: ask again in {wait} s", status=429, code="rate_limit_exceeded"
-        )
-        return JSONResponse(told.body(), status_code=429, headers={"Retry-After": str(max(1, wait))})
 
     @app.exception_handler(BadInput)
     async def bad(_: Request, error: BadInput) -> JSONResponse:
-        server.metrics.refused(400)
+        server.refused(400)
         return JSONResponse(Refused(error.found, "messages").body(), status_code=400)
 
     @app.exception_handler(FtkitError)
     async def failed(_: Request, error: FtkitError) -> JSONResponse:
-        server.metrics.refused(503)
+        server.refused(503)
         return JSONResponse(Refused(error.found, status=503, code="unavailable").body(), status_code=503)
-
-
-def served_at_once(server: Server) -> int:
-    """Return how many questions one batch answers."""
-    return max(1, server.served.bundle.batch_size)
 
 
 BODY: dict[str, Any] = {
@@ -366,8 +369,6 @@ def _documented(app: FastAPI) -> None:
 
 
 def _routes(app: FastAPI, server: Server) -> None:
-    name = server.served.bundle.name
-
     @app.post("/v1/chat/completions", openapi_extra=BODY, responses=ANSWERS)
     async def chat(request: Request) -> Response:
         server.allow(request)
@@ -376,7 +377,7 @@ def _routes(app: FastAPI, server: Server) -> None:
     @app.get("/v1/models", responses={401: ANSWERS[401]})
     async def models(request: Request) -> dict[str, Any]:
         server.allow(request)
-        names = [name, *([name + RAW] if server.served.bundle.form != "endpoint" else [])]
+        names = [name for desk in server.desks for name in desk.names]
         return {"object": "list", "data": [{"id": n, "object": "model", "created": 0, "owned_by": "ftkit"} for n in names]}
 
     @app.get("/health")
@@ -385,11 +386,12 @@ def _routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/ready", responses={503: {"description": "not ready"}})
     async def ready() -> JSONResponse:
-        return JSONResponse(
-            {"ready": server.ready, "waiting": server.batcher.queue.qsize()}, status_code=200 if server.ready else 503
-        )
+        waiting = sum(desk.batcher.queue.qsize() for desk in server.desks)
+        return JSONResponse({"ready": server.ready, "waiting": waiting}, status_code=200 if server.ready else 503)
 
     @app.get("/metrics", responses={401: ANSWERS[401]})
     async def metrics(request: Request) -> PlainTextResponse:
         server.allow(request)
-        return PlainTextResponse(server.metrics.text(server.batcher.queue.qsize()), media_type="text/plain; version=0.0.4")
+        for desk in server.desks:
+            desk.counts.waiting.set(desk.batcher.queue.qsize())
+        return PlainTextResponse(server.metrics.text(), media_type="text/plain; version=0.0.4")

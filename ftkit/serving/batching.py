@@ -16,7 +16,15 @@ GATHER_S = 0.004  # waits so long for company; an answer takes 50 to 1,000 times
 
 
 class Full(Exception):
-    """So many questions wait that no further one is taken."""
+    """So many questions wait that no further one is taken.
+
+    Args:
+        waiting: How many may wait.
+    """
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(waiting)
+        self.waiting = waiting
 
 
 @dataclass
@@ -35,11 +43,11 @@ class Batcher:
     Args:
         served: The strategy.
         waiting: Most questions that may wait.
+        thread: The thread that the model answers on; several strategies may share it.
     """
 
-    def __init__(self, served: Served, waiting: int) -> None:
-        self.served, self.queue = served, asyncio.Queue[Job](waiting)
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+    def __init__(self, served: Served, waiting: int, thread: ThreadPoolExecutor) -> None:
+        self.served, self.queue, self.thread = served, asyncio.Queue[Job](waiting), thread
         self.worker: asyncio.Task[None] | None = None
         self.waiting, self.streams = waiting, 0  # streams that run or wait
 
@@ -52,7 +60,6 @@ class Batcher:
         await self.queue.join()
         if self.worker:
             self.worker.cancel()
-        self.thread.shutdown()
 
     async def ask(
         self, text: str | None, messages: Messages | None = None, response_format: ResponseFormat | None = None
@@ -66,13 +73,13 @@ class Batcher:
         try:
             self.queue.put_nowait(job)
         except asyncio.QueueFull as error:
-            raise Full from error
+            raise Full(self.waiting) from error
         return await job.done
 
     def check_room(self) -> None:
         """Raise Full where too many wait already: a stream does not queue, it waits for the model's thread."""
         if self.queue.qsize() + self.streams >= self.waiting:
-            raise Full
+            raise Full(self.waiting)
 
     async def alone(self, work: Callable[[], Any]) -> Any:
         """Run something on the model's thread, between two batches."""

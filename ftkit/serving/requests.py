@@ -23,11 +23,18 @@ class Refused(Exception):
         param: The field.
         status: HTTP status.
         code: Short word for programs.
+        retry_after_s: Seconds after which it is worth asking again; 0: not told.
+
+    Attributes:
+        model: Name of the strategy that was asked; empty where that is not known.
     """
 
-    def __init__(self, message: str, param: str = "", status: int = 400, code: str = "invalid_request_error") -> None:
+    def __init__(
+        self, message: str, param: str = "", status: int = 400, code: str = "invalid_request_error", retry_after_s: int = 0
+    ) -> None:
         super().__init__(message)
         self.message, self.param, self.status, self.code = message, param, status, code
+        self.retry_after_s, self.model = retry_after_s, ""
 
     def body(self) -> dict[str, Any]:
         """Return the error as OpenAI's clients read it."""

@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,11 @@ def config(app: Any, host: str, port: int) -> Any:
 
 
 @contextlib.contextmanager
-def running(served: Served, **settings: Any) -> Iterator[str]:
+def running(served: Served | Sequence[Served], **settings: Any) -> Iterator[str]:
     """Run the server in a thread on a free port of loopback; yield its base URL.
 
     Args:
-        served: The strategy.
+        served: The strategy, or several.
         settings: See ``create_app``.
 
     Raises:

@@ -51,14 +51,18 @@ class Served:
         folder: The export.
         threads: CPU threads; 0: what is free.
         version: Number of the release; 0: it is none.
+        store: The release folder whose current version is followed; None: this export stays.
+        beside: A strategy that is open already; a model on the same base shares its weights, and is asked on the same thread.
 
     Raises:
         BadInput: A file was altered, or the base's weights are not those that were tested.
     """
 
-    def __init__(self, folder: Path, threads: int = 0, version: int = 0) -> None:
+    def __init__(
+        self, folder: Path, threads: int = 0, version: int = 0, store: Path | None = None, beside: Served | None = None
+    ) -> None:
         self.folder, self.bundle = folder, verify(folder)
-        self.threads, self.version = threads, version
+        self.threads, self.version, self.store, self.beside = threads, version, store, beside
         self.model: ChatModel = self._model(threads)
         self.finder: strategies.Finder | None = self._finder()
         examples = folder / "examples.parquet"
@@ -79,8 +83,15 @@ class Served:
                 todo="serve it with the same base model",
             )
         base, weights = b.base_model, self.folder / b.weights if b.weights else None
+        other = self.beside.model if self.beside else None
         settings = {"max_new_tokens": b.max_new_tokens, "batch_size": b.batch_size, "threads": threads}
-        return LocalModel(base, adapter=weights, **settings)
+        return LocalModel(base, adapter=weights, **settings, beside=other if isinstance(other, LocalModel) else None)
+
+    def close(self) -> None:
+        """Free what only this strategy needed."""
+        close = getattr(self.model, "close", None)
+        if close:
+            close()
 
     def _finder(self) -> strategies.Finder | None:
         if not self.bundle.spec.retriever:

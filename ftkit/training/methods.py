@@ -87,7 +87,7 @@ def model_to_train(base: LocalModel, p: TrainingParameters) -> Any:
 
     import torch
 
-    base.model = None
+    base.weights.model = None
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -16,8 +16,8 @@ from ftkit import deployment, pipeline, runs
 from ftkit.cli import main
 from ftkit.deployment import releases
 from ftkit.errors import BadInput, NotReady
-from ftkit.records import DeploymentCard, Estimate, Manifest, Parity, Prompt
-from ftkit.serving import Served, app, running
+from ftkit.records import Decision, DeploymentCard, Estimate, Manifest, Parity, Prompt
+from ftkit.serving import Served, desk, running
 from ftkit.serving.run import folder_of
 
 
@@ -100,10 +100,10 @@ def until(check, seconds=30):
 
 
 def test_the_server_follows_without_losing_an_answer_and_back_again(store, base, tmp_path, monkeypatch):
-    monkeypatch.setattr(app, "FOLLOW_S", 0.1)
-    served = Served(folder_of(store), threads=1, version=2)
+    monkeypatch.setattr(desk, "FOLLOW_S", 0.1)
+    served = Served(folder_of(store), threads=1, version=2, store=store)
     log = tmp_path / "log.jsonl"
-    with running(served, store=store, log=log) as url, ThreadPoolExecutor(4) as pool:
+    with running(served, log=log) as url, ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(said, url, f"question {k}") for k in range(40)]
         releases.roll_back(store)
         answers = [job.result() for job in asked]
@@ -118,9 +118,9 @@ def test_the_server_follows_without_losing_an_answer_and_back_again(store, base,
 
 
 def test_a_release_that_cannot_be_opened_is_told_and_the_old_one_serves_on(store, monkeypatch, capfd):
-    monkeypatch.setattr(app, "FOLLOW_S", 0.1)
-    served = Served(folder_of(store), threads=1, version=2)
-    with running(served, store=store) as url:
+    monkeypatch.setattr(desk, "FOLLOW_S", 0.1)
+    served = Served(folder_of(store), threads=1, version=2, store=store)
+    with running(served) as url:
         metrics = url.replace("/v1", "/metrics")
         (releases.folder(store, 1) / "README.md").write_text("y")
         runs.write_record(store / "releases.json", releases.read(store).model_copy(update={"current": 1}))
@@ -201,3 +201,30 @@ def test_the_commands_promote_list_and_roll_back(tmp_path, base, capsys):
     assert main(["releases", str(tmp_path / "store"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["current"] == 1
     assert main(["promote", str(tmp_path / "none"), "--store", str(tmp_path / "store")]) == 2
+
+
+@pytest.mark.parametrize(("verdict", "refused"), [("none", True), ("can't tell yet", False)])
+def test_what_08_does_not_recommend_is_refused_or_told(tmp_path, base, verdict, refused):
+    run = run_folder(tmp_path / "a", base, 150)
+    path = run / "decision" / "decision.json"
+    path.parent.mkdir(exist_ok=True)
+    runs.write_record(
+        path,
+        Decision(
+            verdict=verdict,
+            strategy="",
+            sentence="Not yet.",
+            reasons=[],
+            gates=[],
+            costs=[],
+            prices=[],
+            margin_points=5,
+            flips=[],
+            expected="",
+        ),
+    )
+    if refused:
+        with pytest.raises(BadInput, match="08 found none good enough: Not yet"):
+            pipeline.promote(run, tmp_path / "store")
+    else:
+        assert "08 does not recommend prompting yet: Not yet." in pipeline.promote(run, tmp_path / "store")[1]
