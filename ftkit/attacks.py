@@ -80,7 +80,7 @@ class Planted:
     """
 
     def __init__(self, finder: Finder, planted: dict[str, Attack]) -> None:
-        self.finder, self.planted = finder, planted
+        self.finder, self.planted, self.seconds = finder, planted, finder.seconds
 
     def search(self, texts: Sequence[str], progress: Progress | None = None) -> list[list[Passage]]:
         """Return passages per text, best first."""

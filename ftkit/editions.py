@@ -118,9 +118,9 @@ def later_searcher(
         progress: Called with passages embedded and in all.
     """
     later = retrieval.model_copy(update={"handbook": p.later_handbook, "demo_edition": 2})
-    passages = chunks(open_handbook(later, folder / "handbook"), retrieval.chunk_words)
-    index = Index.build(folder / "index", passages, card.embedding_model, progress)
-    return Searcher(index, card.chosen, card.top_k)  # pyright: ignore[reportArgumentType]
+    passages = chunks(open_handbook(later, folder / "handbook"), card.chunk_words or retrieval.chunk_words)
+    index = Index.build(folder / "index", passages, card.embedding_model, progress, card.reranker)
+    return Searcher(index, card.chosen, card.top_k, card.search_s)  # pyright: ignore[reportArgumentType]
 
 
 def compare(

@@ -33,7 +33,13 @@ Progress = Callable[[int, int], None]
 
 
 class Finder(Protocol):
-    """What gives a strategy its passages: a searcher, or passages set by hand."""
+    """What gives a strategy its passages: a searcher, or passages set by hand.
+
+    Attributes:
+        seconds: Seconds that a search takes, which an answer takes longer.
+    """
+
+    seconds: float
 
     def search(self, texts: Sequence[str], progress: Progress | None = None) -> list[list[Passage]]:
         """Return passages per text, best first."""
@@ -240,7 +246,8 @@ def answer_with(
     for index, (item, reply) in enumerate(zip(items["id"], replies, strict=True)):
         found = passages[index] if passages else []
         rows.append((
-            item, name, reply.text, reply.prompt_tokens, reply.completion_tokens, reply.seconds,
+            item, name, reply.text, reply.prompt_tokens, reply.completion_tokens,
+            reply.seconds + (searcher.seconds if searcher else 0.0),
             [p.id for p in found], [f"[{p.source}] {p.title}. {p.text}" for p in found], reply.cut_tokens,
             reply.confidence,
         ))  # fmt: skip
@@ -297,7 +304,7 @@ def open_searcher(stage: runs.Stage) -> Searcher | None:
     index = Index(stage.of("retrieval", "index"))
     index.check_model(card.embedding_model)
     index.check_passages(card.chunks_sha256)
-    return Searcher(index, card.chosen, card.top_k)  # pyright: ignore[reportArgumentType]
+    return Searcher(index, card.chosen, card.top_k, card.search_s)  # pyright: ignore[reportArgumentType]
 
 
 def training_conversations(

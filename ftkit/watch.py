@@ -163,7 +163,7 @@ def handbook_changes(p: MonitoringParameters, stage: runs.Stage) -> tuple[list[s
     if p.handbook == "demo":
         settings = settings.model_copy(update={"demo_edition": 2})
     articles = open_handbook(settings, stage.path("handbook"))
-    now = {c.id: (c.title, c.text, c.source) for c in chunks(articles, settings.chunk_words)}
+    now = {c.id: (c.title, c.text, c.source) for c in chunks(articles, retrieval.chunk_words or settings.chunk_words)}
     used = {c.id: (c.title, c.text, c.source) for c in Index(stage.of("retrieval", "index")).passages}
     changed = sorted({(now.get(i) or used[i])[2] for i in {*now, *used} if now.get(i) != used.get(i)})
     return changed, len(articles)

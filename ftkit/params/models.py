@@ -190,13 +190,25 @@ class RetrievalParameters(ModelParameters):
     demo_scenario: str = Field(default="main", description="main, prompting, rag or too_little, when handbook is demo")
     demo_edition: int = Field(default=1, ge=1, le=2, description="edition of the built-in handbook: 1 or 2")
     embedding_model: str = Field(default="minilm", min_length=1, description="minilm (packaged) or a sentence-transformers model")
+    reranker: str = Field(
+        default="",
+        description="cross-encoder of sentence-transformers that may reorder what was found, used where it finds more; empty: none",
+    )
     chunk_words: int = Field(default=120, ge=20, description="longest chunk, in words")
+    chunk_sizes: list[int] = Field(default=[], description="other sizes to compare it with, e.g. [60, 240]; the best one is used")
     top_k: int = Field(default=2, ge=1, le=20, description="passages put before the model")
     citation_field: str = Field(default="source", description="field of the answer that names the article; empty: none")
     questions: int = Field(default=150, ge=5, description="validation questions that the search mode is chosen on, at most")
     endpoint_url: str = Field(default="", description="the endpoint of 03, to find its best prompt with passages; empty: none")
     endpoint_model: str = Field(default="", description="model name at the endpoint")
     prompt_items: int = Field(default=50, ge=0, description="validation examples that each prompt answers with passages; 0: none")
+
+    @field_validator("chunk_sizes")
+    @classmethod
+    def _sizes(cls, value: list[int]) -> list[int]:
+        if any(size < 20 for size in value):
+            raise ValueError("chunks hold at least 20 words")
+        return value
 
     def external(self) -> list[Path]:
         return super().external() + ([Path(self.handbook)] if self.handbook not in ("", "demo") else [])

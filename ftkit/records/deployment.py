@@ -25,7 +25,7 @@ class Bundle(Record):
     endpoint_url: str = ""
     max_new_tokens: int
     batch_size: int
-    search_mode: str = Field(default="", description="vector, bm25 or hybrid; empty without a retriever")
+    search_mode: str = Field(default="", description="vector, bm25, hybrid or reranked; empty without a retriever")
     top_k: int = 0
     instruction: str = Field(description="the task, as told to people")
     verdict: str = Field(description="the decision's sentence")

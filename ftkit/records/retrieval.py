@@ -45,7 +45,7 @@ class RetrievalCard(Record):
     ranking: dict[str, Estimate] = Field(
         default_factory=dict, description="recall, precision, MRR, MAP, nDCG of the chosen search"
     )
-    chosen: str = Field(default="", description="search mode chosen on validation: vector, bm25 or hybrid")
+    chosen: str = Field(default="", description="search mode chosen on validation: vector, bm25, hybrid or reranked")
     questions: int = Field(default=0, description="questions, none from the test, that the choice rests on")
     prompt: str = Field(default="", description="name of the prompt that did best with passages on validation")
     shot_passages: bool = Field(default=False, description="whether the few-shot examples are shown with their own passages")
@@ -55,5 +55,8 @@ class RetrievalCard(Record):
     endpoint_trials: list[PromptTrial] = Field(
         default_factory=list, description="the endpoint's prompts with passages, on validation"
     )
+    search_s: float = Field(default=0.0, description="seconds that one search takes, embedding and reranking included")
+    chunk_words: int = Field(default=0, description="longest chunk in use, in words")
+    reranker: str = Field(default="", description="cross-encoder in use; empty: none")
     labelled_by: str = Field(default="", description="how relevance was decided")
     chunks_sha256: str = ""

@@ -5,6 +5,7 @@ from ftkit.retrieval.index import MODES, Index, Searcher
 from ftkit.retrieval.quality import (
     answer_rows,
     best_mode,
+    compare_sizes,
     found_rows,
     hit_rates,
     learned,
@@ -16,6 +17,6 @@ from ftkit.retrieval.quality import (
 )
 
 __all__ = [
-    "MODES", "Article", "Index", "Searcher", "answer_rows", "best_mode", "chunks", "found_rows", "hit_rates", "learned",
+    "MODES", "Article", "Index", "Searcher", "answer_rows", "best_mode", "chunks", "compare_sizes", "found_rows", "hit_rates", "learned",
     "measure", "open_handbook", "questions", "read_handbook", "relevant", "with_prompts", "with_right_article",
 ]  # fmt: skip

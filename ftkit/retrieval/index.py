@@ -1,4 +1,4 @@
-"""The index: LanceDB for vectors and texts, BM25 beside it, reciprocal-rank fusion of both."""
+"""The index: LanceDB for vectors and texts, BM25 beside it, reciprocal-rank fusion of both, and a reranker on top."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ftkit.errors import BadInput, FtkitError, NotReady
 from ftkit.models.embed import embed, load_embedder
 from ftkit.records import Passage
 
-Mode = Literal["vector", "bm25", "hybrid"]
+Mode = Literal["vector", "bm25", "hybrid", "reranked"]
 Progress = Callable[[int, int], None]
 MODES: list[Mode] = ["vector", "bm25", "hybrid"]
 RRF_K = 60
@@ -44,7 +44,7 @@ def _searchable(passage: Passage) -> str:
     return f"{passage.title}. {passage.text}"
 
 
-def _write(folder: Path, passages: Sequence[Passage], vectors: Any, embedding_model: str) -> None:
+def _write(folder: Path, passages: Sequence[Passage], vectors: Any, embedding_model: str, reranker: str = "") -> None:
     import lancedb
     import pyarrow as pa
 
@@ -54,6 +54,7 @@ def _write(folder: Path, passages: Sequence[Passage], vectors: Any, embedding_mo
     lancedb.connect(str(folder / "lance")).create_table("passages", pa.table(columns))
     (folder / "passages.json").write_text(json.dumps([p.model_dump() for p in passages], ensure_ascii=False), encoding="utf-8")
     about = {"embedding_model": embedding_model, "dimension": int(vectors.shape[1]), "chunks_sha256": hash_of(passages)}
+    about |= {"reranker": reranker} if reranker else {}
     (folder / "about.json").write_text(json.dumps(about))
 
 
@@ -114,12 +115,16 @@ class Index:
         self._model: Any = None
         self._bm25: Any = None
         self._matrix: Any = None
+        self._reranker: Any = None
+        self._reranked: dict[str, list[tuple[int, float]]] = {}
         self._vectors: dict[str, Any] = {}
         if hash_of(self.passages) != self.about["chunks_sha256"] or self.table.count_rows() != len(self.passages):
             raise BadInput("the index does not fit its passages", where=str(folder), todo="run 04_retrieval again")
 
     @staticmethod
-    def build(folder: Path, passages: Sequence[Passage], embedding_model: str, progress: Progress | None = None) -> Index:
+    def build(
+        folder: Path, passages: Sequence[Passage], embedding_model: str, progress: Progress | None = None, reranker: str = ""
+    ) -> Index:  # fmt: skip
         """Build an index in a temporary folder and put it in place; an interrupted build leaves the old one.
 
         Passages that stand in the old index word for word keep their vectors: a changed article costs its own embedding.
@@ -138,7 +143,7 @@ class Index:
             shutil.rmtree(left, ignore_errors=True)
         fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
         try:
-            _write(fresh, passages, vectors, embedding_model)
+            _write(fresh, passages, vectors, embedding_model, reranker)
             _swap(fresh, folder)
         except (OSError, RuntimeError) as error:
             if "No space left" in str(error):
@@ -171,14 +176,22 @@ class Index:
         if self.about["chunks_sha256"] != chunks_sha256:
             raise BadInput("holds other passages than retrieval.json", where="retrieval/index", todo="run 04_retrieval again")
 
+    @property
+    def modes(self) -> list[Mode]:
+        """The searches that this index offers."""
+        return [*MODES, "reranked"] if self.about.get("reranker") else MODES
+
     def search(
         self, texts: Sequence[str], k: int, mode: Mode = "hybrid", progress: Progress | None = None
     ) -> list[list[Passage]]:
         """Return for each text the best ``k`` passages, best first, with their scores.
 
-        Scores: cosine similarity (vector), BM25 (bm25), sum of 1 / (60 + rank) (hybrid).
+        Scores: cosine similarity (vector), BM25 (bm25), sum of 1 / (60 + rank) (hybrid), the reranker's own, of the first
+        30 of the hybrid search (reranked).
         Source of the fusion: Cormack, Clarke & Buettcher (2009), Reciprocal Rank Fusion.
         """
+        if mode == "reranked":
+            return self._rerank(texts, k, progress)
         depth = min(len(self.passages), max(k, DEPTH))
         vector = self._vector(texts, depth, progress) if mode != "bm25" else [[] for _ in texts]
         lexical = self._lexical(texts, depth) if mode != "vector" else [[] for _ in texts]
@@ -187,6 +200,25 @@ class Index:
             ranked = fuse([[place for place, _ in a], [place for place, _ in b]]) if mode == "hybrid" else a or b
             found.append([self.passages[place].model_copy(update={"score": round(score, 6)}) for place, score in ranked[:k]])
         return found
+
+    def _rerank(self, texts: Sequence[str], k: int, progress: Progress | None) -> list[list[Passage]]:
+        """Return the first of the hybrid search in the order of the reranker; each text is ranked once."""
+        if self._reranker is None:
+            from ftkit.models.rerank import Reranker
+
+            self._reranker = Reranker(self.about["reranker"])
+        place = {p.id: i for i, p in enumerate(self.passages)}
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._reranked]
+        for done, (text, found) in enumerate(zip(fresh, self.search(fresh, max(k, DEPTH)), strict=True), 1):
+            scores = self._reranker.scores(text, [_searchable(p) for p in found])
+            pairs = [(place[p.id], score) for p, score in zip(found, scores, strict=True)]
+            self._reranked[text] = sorted(pairs, key=lambda pair: -pair[1])
+            if progress:
+                progress(done, len(fresh))
+        return [
+            [self.passages[at].model_copy(update={"score": round(score, 6)}) for at, score in self._reranked[text][:k]]
+            for text in texts
+        ]
 
     def _embed(self, texts: Sequence[str], progress: Progress | None) -> Any:
         """Return unit vectors of the texts; each text is embedded once."""
@@ -272,11 +304,19 @@ def fuse(rankings: Sequence[Sequence[int]]) -> list[tuple[int, float]]:
 
 @dataclass
 class Searcher:
-    """An index with the mode and number of passages that were chosen."""
+    """An index with the mode and number of passages that were chosen.
+
+    Attributes:
+        index: The index.
+        mode: The search.
+        top_k: Passages that a model is given.
+        seconds: Seconds that one search took when 04 measured it, which an answer takes longer.
+    """
 
     index: Index
     mode: Mode = "hybrid"
     top_k: int = 2
+    seconds: float = 0.0
 
     def search(self, texts: Sequence[str], progress: Progress | None = None) -> list[list[Passage]]:
         """Return the passages that a model is given, per text, best first."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ftkit.checks import parse, supported
 from ftkit.params import RetrievalParameters
 from ftkit.records import Estimate, Passage, PromptTrial, RetrievalCard, StrategySpec, TaskCard
+from ftkit.retrieval.handbook import Article, chunks
 from ftkit.retrieval.index import MODES, Index, Mode, Searcher
 from ftkit.retrieval.ranking import figures
 from ftkit.statistics import wilson
 
+Progress = Callable[[int, int], None]
 KS = (1, 2, 3, 5)
 RANKED = 10
 """How far the ranking is looked at for MRR, MAP and nDCG."""
@@ -35,19 +40,98 @@ def relevant(card: TaskCard, output: str, passages: Sequence[Passage], citation_
 
 def hit_rates(index: Index, questions: Sequence[str], gold: Sequence[set[str]]) -> dict[str, Estimate]:
     """Return the share of questions with a right passage among the first k, by ``mode@k``."""
-    found = {}
-    for mode in MODES:
+    return timed_rates(index, questions, gold)[0]
+
+
+def timed_rates(index: Index, questions: Sequence[str], gold: Sequence[set[str]]) -> tuple[dict[str, Estimate], dict[str, float]]:
+    """Return :func:`hit_rates`, and the seconds that a search of each mode takes per question, embedding included."""
+    found, seconds = {}, dict[str, float]()
+    for mode in index.modes:  # the later ones use what the earlier ones have embedded and ranked
+        began = time.perf_counter()
         results = index.search(questions, max(KS), mode)
+        seconds[mode] = (time.perf_counter() - began) / len(questions)
         for k in KS:
             hits = sum(bool({p.source for p in passages[:k]} & right) for passages, right in zip(results, gold, strict=True))
             found[f"{mode}@{k}"] = wilson(hits, len(questions))
-    return found
+    both = seconds["vector"] + seconds["bm25"]
+    return found, seconds | {"hybrid": both} | ({"reranked": both + seconds["reranked"]} if "reranked" in seconds else {})
 
 
 def best_mode(rates: dict[str, Estimate], k: int) -> Mode:
-    """Return the mode with the best hit rate at the largest measured k up to ``k``; ties go to hybrid."""
+    """Return the mode with the best hit rate at the largest measured k up to ``k``; ties go to the one without a reranker,
+    then to hybrid."""
     at = max(x for x in KS if x <= k)
-    return max(MODES, key=lambda mode: (rates[f"{mode}@{at}"].value, rates[f"{mode}@1"].value, mode == "hybrid"))
+    modes: list[Mode] = [*MODES, "reranked"] if f"reranked@{at}" in rates else MODES
+    return max(
+        modes, key=lambda mode: (rates[f"{mode}@{at}"].value, rates[f"{mode}@1"].value, mode != "reranked", mode == "hybrid")
+    )
+
+
+@dataclass
+class Sizes:
+    """Chunk sizes held against one another.
+
+    Attributes:
+        chosen: The size in use, in words.
+        rows: Of each size: chunks, share of questions whose answer is among the passages, words that a model is given.
+    """
+
+    chosen: int
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+def compare_sizes(
+    articles: list[Article], card: TaskCard, examples: Any, p: RetrievalParameters, folder: Path, progress: Progress | None = None
+) -> Sizes:
+    """Index the handbook in every size of ``p.chunk_sizes`` beside ``p.chunk_words`` and return what is found with each.
+
+    A question counts as found where a passage of its right article holds the answer's value, in the fused search with
+    ``p.top_k`` passages. Of sizes that find as much, the one that puts fewest words before the model is chosen.
+
+    Args:
+        articles: The handbook.
+        card: The task.
+        examples: Validation and training examples.
+        p: The stage's parameters.
+        folder: Where the indexes are built; it is removed again.
+        progress: Called with passages embedded and in all.
+    """
+    if not p.chunk_sizes or not articles:
+        return Sizes(p.chunk_words)
+    known = examples.head(p.questions)
+    measured: dict[int, tuple[Estimate, float, int]] = {}
+    for size in sorted({p.chunk_words, *p.chunk_sizes}):
+        passages = chunks(articles, size)
+        index = Index.build(folder / str(size), passages, p.embedding_model, progress)
+        hits, words, asked = 0, 0, 0
+        for text, output in zip(known["input"], known["output"], strict=True):
+            right, _ = relevant(card, output, passages, p.citation_field)
+            if right:
+                value = _value(card, output)
+                found = index.search([text], p.top_k)[0]
+                hits += any(x.source in right and (not value or supported(value, [f"{x.title} {x.text}"])) for x in found)
+                words, asked = words + sum(len(x.text.split()) for x in found), asked + 1
+        if asked:
+            measured[size] = (wilson(hits, asked), words / asked, len(passages))
+    shutil.rmtree(folder, ignore_errors=True)
+    if not measured:
+        return Sizes(p.chunk_words)
+    chosen = max(measured, key=lambda size: (measured[size][0].value, -measured[size][1]))
+    rows = [
+        {
+            "chunks of at most, words": size, "chunks": count, "answer among the passages": f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%})",
+            "words before the model": round(words), "in use": "yes" if size == chosen else "",
+        }
+        for size, (share, words, count) in measured.items()
+    ]  # fmt: skip
+    return Sizes(chosen, rows)
+
+
+def _value(card: TaskCard, output: str) -> str:
+    """Return the fact in a right answer that a passage must hold; empty where none is told."""
+    if card.kind == "fields":
+        return parse(card, output).fields.get(card.knowledge_field, "") if card.knowledge_field else ""
+    return output if card.kind == "text" else ""
 
 
 def questions(
@@ -71,17 +155,19 @@ def measure(
     *,
     documents: int,
     labelled_by: str,
+    words: int = 0,
 ) -> RetrievalCard:
     """Measure every search mode and choose the best with ``p.top_k`` passages; hybrid where nothing can be measured."""
     if index is None:
         return RetrievalCard(enabled=False, reason="no handbook was given (retrieval.handbook is empty)")
-    rates = hit_rates(index, asked, gold) if asked else {}
+    rates, seconds = timed_rates(index, asked, gold) if asked else ({}, {})
     chosen = best_mode(rates, p.top_k) if rates else "hybrid"
     found = index.search(asked, RANKED, chosen) if asked else []
     return RetrievalCard(
         enabled=True, documents=documents, chunks=len(index.passages), embedding_model=p.embedding_model, top_k=p.top_k,
         hit_rate=rates, chosen=chosen, ranking=figures(found, gold, RANKED), labelled_by=labelled_by if asked else "",
-        questions=len(asked), chunks_sha256=str(index.about["chunks_sha256"]),
+        questions=len(asked), search_s=seconds.get(chosen, 0.0), chunk_words=words or p.chunk_words, reranker=p.reranker if chosen == "reranked" else "",
+        chunks_sha256=str(index.about["chunks_sha256"]),
     )  # fmt: skip
 
 
@@ -121,6 +207,7 @@ class Given:
     """Passages set by hand instead of searched for, by text."""
 
     by_text: dict[str, list[Passage]]
+    seconds: float = 0.0
 
     def search(self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> list[list[Passage]]:
         """Return the passages of each text."""
@@ -167,7 +254,9 @@ def learned(card: RetrievalCard) -> tuple[str, list[str]]:
     k = max((x for x in KS if x <= card.top_k), default=1)
     rate = card.hit_rate.get(f"{card.chosen}@{k}")
     title = f"The right article is found for {rate.value:.0%} of the questions" if rate else "The search could not be measured"
-    points = [f"{card.documents} articles, {card.chunks} chunks; search: {card.chosen}, {card.top_k} passages."]
+    points = [
+        f"{card.documents} articles, {card.chunks} chunks; search: {card.chosen}, {card.top_k} passages, {1000 * card.search_s:.0f} ms a question."
+    ]
     if card.prompt_trials:
         best = max(card.prompt_trials, key=_rank)
         points.append(

@@ -97,7 +97,7 @@ class Older:
     """A retriever over an index from before some articles were written: every second source is not in it."""
 
     def __init__(self, finder: Any) -> None:
-        self.finder, self.gone = finder, set(finder.sources[::2])
+        self.finder, self.gone, self.seconds = finder, set(finder.sources[::2]), finder.seconds
 
     def search(self, texts: Sequence[str], progress: Progress | None = None) -> list[list[Passage]]:
         """Return the passages that are left, best first."""

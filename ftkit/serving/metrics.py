@@ -40,12 +40,10 @@ class Counts:
 
     def __init__(self, metrics: Metrics, name: str) -> None:
         self.count, self.total = 0, 0.0
-        self._seconds, self._prompt, self._completion = (
-            m.labels(name) for m in (metrics.seconds, metrics.prompt, metrics.completion)
-        )
-        self.waiting, self.release, self.release_failed = (
-            m.labels(name) for m in (metrics.waiting, metrics.release, metrics.release_failed)
-        )
+        self._seconds = metrics.seconds.labels(name)
+        self._prompt, self._completion = metrics.prompt.labels(name), metrics.completion.labels(name)
+        self.waiting, self.release = metrics.waiting.labels(name), metrics.release.labels(name)
+        self.release_failed = metrics.release_failed.labels(name)
 
     def answered(self, seconds: float, prompt_tokens: int, completion_tokens: int) -> None:
         """Count one answer."""

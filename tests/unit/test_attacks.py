@@ -16,6 +16,8 @@ TEXT = "The tent weighs 3 kilos. It is green."
 
 
 class Finder:
+    seconds = 0.0
+
     def search(self, texts, progress=None):
         passage = Passage(id="H#0", source="H", title="Tent", text=TEXT)
         return [[passage, passage.model_copy(update={"id": "H#1"})] for _ in texts]

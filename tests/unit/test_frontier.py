@@ -78,6 +78,8 @@ def test_a_held_prompt_is_tried_and_a_server_that_refuses_it_is_told():
 
 def test_with_passages_the_best_without_and_with_examples_are_tried():
     class Finder:
+        seconds = 0.0
+
         def search(self, texts, progress=None):
             return [[Passage(id="H#0", source="H", text="t")] for _ in texts]
 

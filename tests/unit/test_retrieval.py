@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftkit import retrieval
+from ftkit import params, retrieval
 from ftkit.errors import BadInput, NotReady
 from ftkit.params import RetrievalParameters
 from ftkit.records import Passage, TaskCard
 from ftkit.retrieval.formats import Part
 from ftkit.retrieval.index import Index, fuse
+from ftkit.ui.figures import retrieval as retrieval_figures
 
 ARTICLES = {
     "H-001": "# Returns of lamps\nA lamp can be sent back within 34 days. Keep the box.",
@@ -222,3 +223,91 @@ def test_vectors_come_back_as_they_were_written_whatever_the_order_in_the_table(
     passages = [Passage(id=f"a{k}", source=f"a{k}", text=f"text {k}") for k in range(50)]
     _write(tmp_path / "index", passages, vectors, "minilm")
     assert np.array_equal(Index(tmp_path / "index").vectors, vectors)
+
+
+@pytest.fixture(scope="module")
+def cross_encoder(tmp_path_factory):
+    """A random cross-encoder in the form of the hub's: one score per pair."""
+    import torch
+    from sentence_transformers import CrossEncoder
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("cross")
+    signs = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    words = sorted({w for text in [*ARTICLES.values(), "who mends a torn tent ?"] for w in text.lower().split()})
+    raw = Tokenizer(models.WordLevel({w: i for i, w in enumerate([*signs, *words])}, unk_token="[UNK]"))
+    raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    raw.post_processor = processors.TemplateProcessing(
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", [("[CLS]", 2), ("[SEP]", 3)]
+    )
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=len(words) + 4, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, num_labels=1
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=raw, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]").save_pretrained(folder)  # fmt: skip
+    CrossEncoder(str(folder)).save_pretrained(str(folder))
+    return folder
+
+
+def test_a_cross_encoder_reorders_what_both_searches_found(index, cross_encoder, tmp_path):
+    built = retrieval.Index.build(tmp_path / "index", index.passages, "minilm", reranker=str(cross_encoder))
+    again = Index(tmp_path / "index")
+    assert built.modes == again.modes == ["vector", "bm25", "hybrid", "reranked"] and index.modes == ["vector", "bm25", "hybrid"]
+    from sentence_transformers import CrossEncoder
+
+    model, question = CrossEncoder(str(cross_encoder)), "Who mends a torn tent ?"
+    told = model.predict([(question, f"{p.title}. {p.text}") for p in index.passages])
+    expected = [index.passages[i].id for i in np.argsort(-told)]
+    found = again.search([question, question], 4, "reranked")
+    assert [p.id for p in found[0]] == [p.id for p in found[1]] == expected
+    assert found[0][0].score == pytest.approx(float(told.max()), abs=1e-5)
+    assert [p.id for p in again.search([question], 1, "reranked")[0]] == expected[:1]
+
+
+class Knows:
+    """A reranker that knows the answer, or one that is always wrong."""
+
+    def __init__(self, sign):
+        self.sign = sign
+
+    def scores(self, text, passages):
+        return [self.sign * float("workshop" in passage) for passage in passages]
+
+
+@pytest.mark.parametrize(("sign", "chosen"), [(1.0, "reranked"), (-1.0, "vector")])
+def test_the_reranker_is_used_only_where_it_finds_more_and_its_time_is_counted(index, cross_encoder, tmp_path, sign, chosen):
+    built = retrieval.Index.build(tmp_path / "index", index.passages, "minilm", reranker=str(cross_encoder))
+    built._reranker = Knows(sign)
+    asked, gold = ["a question in other words", "something about lamps in the rain"], [{"H-003"}, {"H-003"}]
+    p = RetrievalParameters(top_k=1, reranker="some/model")
+    card = retrieval.measure(built, asked, gold, p, documents=4, labelled_by="hand")
+    assert (card.chosen == "reranked") == (chosen == "reranked") and card.search_s > 0
+    assert card.reranker == ("some/model" if chosen == "reranked" else "")
+    assert card.hit_rate["reranked@1"].value == (1.0 if sign > 0 else 0.0)
+    assert "reranked" in str(retrieval_figures.hit_rates(card)) or chosen != "reranked"
+
+
+def test_a_reranker_that_is_not_there_or_none_is_told(index, tmp_path, tiny_checkpoint, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    built = retrieval.Index.build(tmp_path / "index", index.passages, "minilm", reranker="no/such-model")
+    with pytest.raises(BadInput, match=r"retrieval\.reranker no/such-model"):
+        built.search(["x"], 1, "reranked")
+
+
+def test_sizes_of_chunks_are_compared_and_the_one_that_holds_more_answers_is_used(handbook, tmp_path):
+    filler = " ".join(f"We also say thing {i} about boats, harbours and weather {i}." for i in range(40))
+    (handbook / "H-005.md").write_text(f"# Boats\n{filler} A boat is lent for 17 days. {filler}")
+    articles = retrieval.read_handbook(handbook)
+    examples = pd.DataFrame(
+        {"input": ["For how long is a boat lent?"] * 3, "output": ['{"reply":"17 days","source":"H-005"}'] * 3}
+    )
+    p = RetrievalParameters(top_k=1, chunk_words=400, chunk_sizes=[20, 60], questions=5, citation_field="source")
+    found = retrieval.compare_sizes(articles, CARD, examples, p, tmp_path / "sizes")
+    assert found.chosen == 20 and [row["chunks of at most, words"] for row in found.rows] == [20, 60, 400]
+    assert [row["in use"] for row in found.rows] == ["yes", "", ""] and not (tmp_path / "sizes").exists()
+    assert found.rows[0]["words before the model"] < found.rows[1]["words before the model"]
+    assert retrieval.compare_sizes(articles, CARD, examples, p.model_copy(update={"chunk_sizes": []}), tmp_path / "s").rows == []
+    with pytest.raises(BadInput, match="at least 20 words"):
+        params.build("retrieval", {"chunk_sizes": [5]})

@@ -46,6 +46,8 @@ class Echo:
 class Finder:
     """A retriever that finds one passage that names the text."""
 
+    seconds = 0.0
+
     def search(self, texts, progress=None):
         return [[Passage(id="H#0", source="H", title="T", text=f"about {t}")] for t in texts]
 
@@ -160,6 +162,7 @@ def test_failures_fall_to_their_planted_causes():
     passages = [Passage(id=f"H-{i}#0", source=f"H-{i}", text=f"H-{i}") for i in (1, 2, 3)]
 
     class Search:
+        seconds = 0.0
         top_k, index = 1, SimpleNamespace(passages=passages)
 
         def search(self, texts, progress=None):

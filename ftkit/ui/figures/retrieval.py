@@ -7,8 +7,8 @@ from typing import Any
 from ftkit.records import RetrievalCard
 from ftkit.ui import theme
 
-MODE_COLORS = {"vector": "#0072B2", "bm25": "#D55E00", "hybrid": "#009E73"}
-MODE_NAMES = {"vector": "by meaning", "bm25": "by words (BM25)", "hybrid": "both, fused"}
+MODE_COLORS = {"vector": "#0072B2", "bm25": "#D55E00", "hybrid": "#009E73", "reranked": "#CC79A7"}
+MODE_NAMES = {"vector": "by meaning", "bm25": "by words (BM25)", "hybrid": "both, fused", "reranked": "both, reranked"}
 
 
 def hit_rates(card: RetrievalCard) -> Any:
@@ -19,6 +19,8 @@ def hit_rates(card: RetrievalCard) -> Any:
 
     figure = go.Figure()
     for place, (mode, color) in enumerate(MODE_COLORS.items()):
+        if f"{mode}@1" not in card.hit_rate:
+            continue
         points = [(int(key.split("@")[1]), e) for key, e in card.hit_rate.items() if key.startswith(f"{mode}@")]
         xs = [k + 0.06 * (place - 1) for k, _ in points]
         ys = [100 * e.value for _, e in points]
