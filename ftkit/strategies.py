@@ -11,6 +11,7 @@ from ftkit import runs, triage
 from ftkit.errors import BadInput
 from ftkit.evaluation import answer_all, key
 from ftkit.models.chat import ChatModel, Messages
+from ftkit.models.vote import voting
 from ftkit.params import EvaluationParameters
 from ftkit.prompting import TASK_ONLY, free_name, neutral, ranked, render, similar
 from ftkit.records import (
@@ -77,6 +78,21 @@ def grid(
         if retrieval.enabled:
             specs.append(_endpoint_rag(book, retrieval))
     return specs if endpoint_constrained else [_free(s) if s.model == "endpoint" else s for s in specs]
+
+
+def with_votes(specs: Sequence[StrategySpec], names: Sequence[str], votes: int) -> list[StrategySpec]:
+    """Return the strategies, and after them those of some names once more, answering by a vote over several draws.
+
+    Raises:
+        BadInput: There is no strategy of a name, or it asks an endpoint.
+    """
+    known = {spec.name: spec for spec in specs if spec.model != "endpoint"}
+    wrong = [name for name in names if name not in known]
+    if wrong:
+        raise BadInput(
+            f"there is no local strategy '{wrong[0]}'", where="evaluation.vote_strategies", todo=f"use some of {', '.join(known)}"
+        )
+    return [*specs, *(known[n].model_copy(update={"name": f"{n}, {votes} votes", "votes": votes}) for n in dict.fromkeys(names))]
 
 
 def _endpoint_rag(book: PromptBook, retrieval: RetrievalCard) -> StrategySpec:
@@ -201,7 +217,8 @@ def answer(
     if spec.retriever and searcher is None:
         raise BadInput("needs a retriever, and retrieval is off", where=spec.name, todo="run 04_retrieval with a handbook")
     prompt, found = book.get(spec.prompt), searcher if spec.retriever else None
-    return answer_with(spec.name, prompt, model, items, examples, found, progress, shot_passages=spec.shot_passages)
+    asked = voting(model, spec.votes)
+    return answer_with(spec.name, prompt, asked, items, examples, found, progress, shot_passages=spec.shot_passages)
 
 
 def answer_kept(

@@ -16,7 +16,7 @@ NOTICEABLE = 0.05
 
 def claims(evaluation: Evaluation, training: TrainingCard | None, s: Setting, p: DecisionParameters) -> list[Claim]:
     """Return every claim with its measurement and whether it holds here."""
-    by_family: dict[str, StrategyResult] = {r.spec.family: r for r in evaluation.results}
+    by_family: dict[str, StrategyResult] = {r.spec.family: r for r in evaluation.results if not r.spec.votes}
     table = Table(evaluation.comparisons)
     return [
         _pair(table, by_family, "few-shot", "prompting", "A better prompt helps before anything is tuned.", "G1"),

@@ -18,7 +18,7 @@ def foresight(expected: Mapping[str, Estimate], evaluation: Evaluation) -> list[
         expected: Share of the plain prompt's wrong validation answers that each way can mend at most (``triage.mends``).
         evaluation: What 07 measured.
     """
-    by_family = {r.spec.family: r for r in evaluation.results}
+    by_family = {r.spec.family: r for r in evaluation.results if not r.spec.votes}
     base, found = by_family.get("prompting"), []
     if base is None:
         return []

@@ -345,10 +345,23 @@ class EvaluationParameters(ModelParameters):
         default=50, ge=0, le=1000,
         description="instructions planted into passages, to see which strategies obey them; 0: none",
     )  # fmt: skip
+    vote_strategies: list[str] = Field(
+        default=[],
+        description="local strategies that also answer by a vote over several draws, e.g. [few-shot, RAG]; empty: none",
+    )
+    votes: int = Field(default=5, ge=2, le=50, description="answers drawn per question for these; each costs its tokens")
     allowed_wrong: float = Field(
         default=0.1, gt=0, lt=1, description="wrong answers allowed among those given without a person's look, a share"
     )
     message: str = Field(default="", description="a message that all strategies answer side by side; empty: a test question")
+
+    @field_validator("vote_strategies")
+    @classmethod
+    def _local(cls, value: list[str]) -> list[str]:
+        known = ("prompting", "few-shot", "RAG", "fine-tuned", "hybrid")
+        if any(name not in known for name in value):
+            raise ValueError(f"local strategies are {', '.join(known)}")
+        return value
 
     def external(self) -> list[Path]:
         files = (self.later_handbook, self.later_data, self.judge_labels, self.general_questions)

@@ -23,4 +23,7 @@ class StrategySpec(Record):
     prompt: str = Field(description="name of the prompt in the prompt book")
     retriever: bool
     adapter: str = Field(default="", description="adapter folder relative to the run folder, for model=tuned")
+    votes: int = Field(
+        default=0, description="answers drawn per question, of which the most agreed one is given; 0: one, greedily"
+    )
     shot_passages: bool = Field(default=False, description="whether few-shot examples are shown with their own passages")

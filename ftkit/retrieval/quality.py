@@ -19,6 +19,7 @@ from ftkit.statistics import wilson
 
 Progress = Callable[[int, int], None]
 KS = (1, 2, 3, 5)
+CLOSE = 0.02
 RANKED = 10
 """How far the ranking is looked at for MRR, MAP and nDCG."""
 
@@ -86,7 +87,7 @@ def compare_sizes(
     """Index the handbook in every size of ``p.chunk_sizes`` beside ``p.chunk_words`` and return what is found with each.
 
     A question counts as found where a passage of its right article holds the answer's value, in the fused search with
-    ``p.top_k`` passages. Of sizes that find as much, the one that puts fewest words before the model is chosen.
+    ``p.top_k`` passages. Of sizes within 2 points of the best, the one that puts fewest words before the model is chosen.
 
     Args:
         articles: The handbook.
@@ -116,7 +117,9 @@ def compare_sizes(
     shutil.rmtree(folder, ignore_errors=True)
     if not measured:
         return Sizes(p.chunk_words)
-    chosen = max(measured, key=lambda size: (measured[size][0].value, -measured[size][1]))
+    best = max(share.value for share, _, _ in measured.values())
+    near = [size for size, (share, _, _) in measured.items() if share.value >= best - CLOSE]
+    chosen = min(near, key=lambda size: measured[size][1])
     rows = [
         {
             "chunks of at most, words": size, "chunks": count, "answer among the passages": f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%})",

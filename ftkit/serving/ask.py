@@ -10,6 +10,7 @@ from typing import Any
 from ftkit import runs, strategies
 from ftkit.deployment import COLUMNS
 from ftkit.models.chat import ChatModel, Messages
+from ftkit.models.vote import voting
 from ftkit.params import DeploymentParameters, EvaluationParameters
 from ftkit.records import Manifest, PromptBook, StrategyResult
 from ftkit.serving.served import Served, prompt_sha256
@@ -30,7 +31,7 @@ def tested_model(result: StrategyResult, p: DeploymentParameters, stage: runs.St
     if result.spec.model == "endpoint":
         manifest = runs.read_record(stage.of("evaluation", "manifest.json"), Manifest)
         asked = EvaluationParameters.model_validate({**manifest.parameters, "run": str(stage.run)})
-    return strategies.load_model(result.spec, asked, stage.run)
+    return voting(strategies.load_model(result.spec, asked, stage.run), result.spec.votes)
 
 
 def base_texts(

@@ -35,7 +35,7 @@ Undo = Callable[[], None] | None
 
 
 def _template(served: Served) -> Undo:
-    tokenizer = getattr(served.model, "tokenizer", None)
+    tokenizer = getattr(served.local, "tokenizer", None)
     if tokenizer is None:
         return None
     kept, tokenizer.chat_template = tokenizer.chat_template, SIMPLE_TEMPLATE
@@ -43,8 +43,8 @@ def _template(served: Served) -> Undo:
 
 
 def _end(served: Served) -> Undo:
-    model: Any = served.model
-    if not hasattr(model, "ends"):
+    model: Any = served.local
+    if model is None:
         return None
     kept, settings = model.ends, model.model.generation_config
     model.ends, settings.eos_token_id = [], None
@@ -71,13 +71,13 @@ def _dial(served: Served) -> Dial:
 
     from ftkit.models.weights import resolve
 
-    return Dial(served.model, Path(resolve(served.bundle.base_model)))  # pyright: ignore[reportArgumentType]
+    return Dial(served.local, Path(resolve(served.bundle.base_model)))  # pyright: ignore[reportArgumentType]
 
 
 def _precision(served: Served) -> Undo:
     import torch
 
-    model = getattr(served.model, "model", None)
+    model = getattr(served.local, "model", None)
     if model is None or next(model.parameters()).dtype != torch.float32:
         return None
     kept = {name: weight.detach().clone() for name, weight in model.named_parameters()}

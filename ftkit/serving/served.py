@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftkit import runs, strategies
 from ftkit.deployment import verify
@@ -15,6 +15,9 @@ from ftkit.errors import BadInput
 from ftkit.models.chat import ChatModel, Messages, Reply
 from ftkit.models.weights import fingerprint, resolve
 from ftkit.records import Passage, ResponseFormat
+
+if TYPE_CHECKING:
+    from ftkit.models.local import LocalModel
 
 Progress = Callable[[int, int], None]
 
@@ -63,6 +66,7 @@ class Served:
     ) -> None:
         self.folder, self.bundle = folder, verify(folder)
         self.threads, self.version, self.store, self.beside = threads, version, store, beside
+        self.local: LocalModel | None = None
         self.model: ChatModel = self._model(threads)
         self.finder: strategies.Finder | None = self._finder()
         examples = folder / "examples.parquet"
@@ -75,6 +79,7 @@ class Served:
 
             return EndpointModel(b.endpoint_url, b.base_model, max_new_tokens=b.max_new_tokens)
         from ftkit.models.local import LocalModel
+        from ftkit.models.vote import voting
 
         if b.form != "merged" and fingerprint(Path(resolve(b.base_model))) != b.base_sha256:
             raise BadInput(
@@ -83,15 +88,15 @@ class Served:
                 todo="serve it with the same base model",
             )
         base, weights = b.base_model, self.folder / b.weights if b.weights else None
-        other = self.beside.model if self.beside else None
+        other = self.beside.local if self.beside else None
         settings = {"max_new_tokens": b.max_new_tokens, "batch_size": b.batch_size, "threads": threads}
-        return LocalModel(base, adapter=weights, **settings, beside=other if isinstance(other, LocalModel) else None)
+        self.local = LocalModel(base, adapter=weights, **settings, beside=other)
+        return voting(self.local, b.spec.votes)
 
     def close(self) -> None:
         """Free what only this strategy needed."""
-        close = getattr(self.model, "close", None)
-        if close:
-            close()
+        if self.local:
+            self.local.close()
 
     def _finder(self) -> strategies.Finder | None:
         if not self.bundle.spec.retriever:
