@@ -77,6 +77,12 @@ def parser() -> argparse.ArgumentParser:
         help="change a parameter for this run",
     )
     run.add_argument(
+        "--folds",
+        type=int,
+        default=0,
+        help="cross-validate: for few examples; the walk to 07 for each fold, then one decision over all of them",
+    )
+    run.add_argument(
         "--sweep",
         action="append",
         default=[],
@@ -225,12 +231,25 @@ def _run(given: argparse.Namespace) -> int:
         found = pipeline.sweep(file, given.sweep, selection=selection, overrides=given.overrides, say=_say)
         print("\n".join(pipeline.rows(found)))
         return 0
+    if given.folds:
+        return _run_folds(given, file)
     done = pipeline.run(
         file, selection=selection, overrides=given.overrides, say=_say, dry=given.dry_run, live=sys.stdout.isatty()
     )
     if done.report:
         print(f"{len(done.executed)} stages run, {len(done.skipped)} unchanged, {done.seconds:.0f} s")
         print(f"Report: {done.report.resolve()}")
+    return 0
+
+
+def _run_folds(given: argparse.Namespace, file: Path) -> int:
+    from ftkit import pipeline
+
+    if given.sweep or given.only or given.first or given.last or given.dry_run:
+        raise BadInput("goes with no other choice of what runs", where="--folds", todo="leave out --sweep, --only, --from, --until and --dry-run")  # fmt: skip
+    live = sys.stdout.isatty()
+    done = pipeline.run_folds(file, given.folds, overrides=given.overrides, force=given.force, say=_say, live=live)
+    print(f"Report: {done.report.resolve() if done.report else ''}")
     return 0
 
 

@@ -21,7 +21,7 @@ from ftkit.data.paraphrases import Paraphrases, join
 from ftkit.data.paraphrases import find as find_paraphrases
 from ftkit.data.personal import Redactor, common_words, kinds_of, mask, points_to_somebody, ranked
 from ftkit.data.read import FEWEST, Table, read
-from ftkit.data.split import at_most, leaks, random_split, split
+from ftkit.data.split import at_most, hold_fold, leaks, random_split, split
 from ftkit.data.suspects import Check, Suspect, suspects
 from ftkit.errors import BadInput
 from ftkit.params import DataParameters
@@ -172,6 +172,9 @@ def curate(
     personal.tell(cleaned)
     _check_left(cleaned, p)
     meaning = _by_meaning(cleaned, card, p, meaning_progress)
+    if p.folds:
+        hold_fold(cleaned.rows, card, p.seed, p.folds, p.fold)
+        shares = (shares[0] / (1 - 1 / p.folds), 0.0)
     split(cleaned.rows, card, p.seed, *shares)
     _label_defects(cleaned, card)
     _leave_out(cleaned, card, p)

@@ -126,9 +126,11 @@ def told(rows: Sequence[Row], p: DataParameters) -> str:
     """Return how the rows were split, in one sentence."""
     given = [name for name in HELD if p.split_column and any(_says(row, p.split_column) == name for row in rows)]
     parts = [f"{' and '.join(given)} given by column '{p.split_column}'"] if given else []
+    if p.folds:
+        parts.append(f"fold {p.fold} of {p.folds} is the test")
     if p.test_data:
         parts.append("test given as a file of its own")
-    drawn = [name for name in HELD if name not in given and not (name == "test" and p.test_data)]
+    drawn = [name for name in HELD if name not in given and not (name == "test" and (p.test_data or p.folds))]
     if drawn and p.time_column:
         begins = {name: min((r["time"] for r in rows if r["split"] == name and r.get("time")), default="") for name in drawn}
         since = ", ".join(f"{name} from {begins[name][:10]}" for name in reversed(drawn) if begins[name])

@@ -31,13 +31,38 @@ def split(rows: list[Row], card: TaskCard, seed: int, validation_share: float, t
         validation_share: Share of rows for validation, 0..0.5; 0 where it is given.
         test_share: Share of rows for the test; 0 where it is given.
     """
-    for row in rows:
-        row["id"] = row_id(row)
-    _tell_apart(rows)
+    name_rows(rows)
     free = [row for row in rows if not row.get("split")]
     if free and "time" in free[0]:
         return by_time(units(free), validation_share, test_share)
-    shares = {"train": 1 - test_share - validation_share, "validation": validation_share, "test": test_share}
+    _assign(free, card, seed, {"train": 1 - test_share - validation_share, "validation": validation_share, "test": test_share})
+
+
+def hold_fold(rows: list[Row], card: TaskCard, seed: int, folds: int, fold: int) -> None:
+    """Give the rows of one of several folds to the test, in place; units and strata stay as in :func:`split`.
+
+    Args:
+        rows: Rows without a split.
+        card: Decides the stratum.
+        seed: Seed of the folds, the same for all.
+        folds: How many.
+        fold: Which one, from 1.
+    """
+    name_rows(rows)
+    _assign(rows, card, seed, {str(number): 1 / folds for number in range(1, folds + 1)})
+    for row in rows:
+        row["split"] = "test" if row["split"] == str(fold) else ""
+
+
+def name_rows(rows: list[Row]) -> None:
+    """Give every row its ``id``, in place."""
+    for row in rows:
+        row["id"] = row_id(row)
+    _tell_apart(rows)
+
+
+def _assign(free: list[Row], card: TaskCard, seed: int, shares: dict[str, float]) -> None:
+    """Give rows to parts of certain shares, in place."""
     wanted = Counter(stratum(card, row["output"]) for row in free)
     taken: dict[str, Counter[str]] = {name: Counter() for name in shares}
     for unit in sorted(units(free), key=lambda unit: (-len(unit).bit_length(), _draw(seed, min(row["id"] for row in unit)))):

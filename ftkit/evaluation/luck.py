@@ -51,7 +51,7 @@ def with_seeds(result: Evaluation, curve: LearningCurve | None) -> Evaluation:
     adjusted = holm([c.p_value for c in pairs]) if pairs else []
     pairs = [c.model_copy(update={"p_adjusted": p}) for c, p in zip(pairs, adjusted, strict=True)]
     effects = [
-        e.model_copy(update={"difference": d, "p_value": max(e.p_value, _p(d))})
+        e.model_copy(update={"difference": d, "p_value": max(e.p_value, p_value(d))})
         if e.name == "tuning" and (d := wider(e.difference, more, -1.0))
         else e
         for e in result.effects
@@ -81,10 +81,10 @@ def wider(e: Estimate, more: float, least: float) -> Estimate:
 
 def _compared(c: Comparison, more: float) -> Comparison:
     difference = wider(c.difference, more, -1.0)
-    return c.model_copy(update={"difference": difference, "p_value": max(c.p_value, _p(difference))})
+    return c.model_copy(update={"difference": difference, "p_value": max(c.p_value, p_value(difference))})
 
 
-def _p(e: Estimate) -> float:
+def p_value(e: Estimate) -> float:
     """Return the two-sided p-value of a difference by the normal law, from the side of its interval towards zero."""
     side = (e.value - e.low if e.value > 0 else e.high - e.value) / Z
     return math.erfc(abs(e.value) / side / math.sqrt(2)) if side else float(e.value == 0)

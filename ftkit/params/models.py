@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 PRICE_DATE = "2026-11"
 
@@ -104,6 +104,13 @@ class DataParameters(Parameters):
         default=0.1, gt=0, lt=0.5, description="share of examples for choosing prompts and checkpoints"
     )
     test_share: float = Field(default=0.2, gt=0, lt=0.5, description="share of examples held out for the test (guide: 10-20%)")
+    folds: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="folds of a cross-validation, for few examples; ftkit run --folds sets it; 0: one split",
+    )
+    fold: int = Field(default=1, ge=1, le=20, description="which fold is the test")
     max_examples: int = Field(default=0, ge=0, description="keep at most this many training examples; 0: all")
     max_validation: int = Field(default=0, ge=0, description="keep at most this many validation examples; 0: all")
     max_test: int = Field(default=0, ge=0, description="keep at most this many test examples; 0: all")
@@ -137,6 +144,14 @@ class DataParameters(Parameters):
     synthesis_items: int = Field(default=5, ge=1, le=100, description="proposals per case, at most")
     demo_examples: int = Field(default=1200, ge=20, description="rows to generate when data is demo")
     demo_scenario: str = Field(default="main", description="main, prompting, rag or too_little, when data is demo")
+
+    @model_validator(mode="after")
+    def _folded(self) -> DataParameters:
+        if self.folds == 1 or (self.folds and self.fold > self.folds):
+            raise ValueError(f"fold {self.fold} of {self.folds} folds: use 2 folds or more, and one of them")
+        if self.folds and (self.test_data or self.split_column or self.time_column):
+            raise ValueError("folds draw the test themselves: leave test_data, split_column and time_column empty")
+        return self
 
     def external(self) -> list[Path]:
         files = [Path(p) for p in (self.data, self.test_data, self.review) if p and p != "demo"]
