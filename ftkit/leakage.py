@@ -106,7 +106,7 @@ def rows(
 ) -> list[dict[str, str]]:
     """Return the matrix for a table: per part, how many of its texts have a copy among validation, test and the others."""
     shown, alike = [name for name in parts if parts[name]], alike or {}
-    return [{"": f"{a} ({len(parts[a]):,})"} | {f"copies in {b}": _cell(found, alike, a, b) for b in shown} for a in shown]
+    return [{"part": f"{a} ({len(parts[a]):,})"} | {f"copies in {b}": _cell(found, alike, a, b) for b in shown} for a in shown]
 
 
 def _cell(found: Mapping[tuple[str, str], tuple[int, int]], alike: Counts, a: str, b: str) -> str:

@@ -72,6 +72,10 @@ class Start:
         self.test = widgets.Text(description="File of test examples", placeholder="none: split off", style=style, layout=wide)
         self.handbook = widgets.Text(description="Folder of articles", placeholder="none: no retrieval", style=style, layout=wide)
         self.asked = widgets.VBox([self.name, self.file, self.test, self.handbook])
+        self.copy = widgets.Text(
+            description="Save as", placeholder="empty: change this project; a new name: copy it", style=style, layout=wide
+        )
+        self.copy.layout.display = "none"
         self.look = _button("Look at it", "Guess the project from the file, or read the parameter file", self.looked)
         self.said, self.state = widgets.HTML(), widgets.HTML()
         self.forms: dict[str, Form] = {}
@@ -95,6 +99,7 @@ class Start:
                 widgets.HBox([self.look]),
                 self.said,
                 self.steps,
+                self.copy,
                 self.actions,
                 self.state,
                 self.log,
@@ -115,10 +120,12 @@ class Start:
         if self.switching:
             return
         self.asked.layout.display = "" if self.what.value == NEW else "none"
+        self.copy.value = ""
         self._clear()
 
     def _clear(self) -> None:
         self.forms, self.sentences, self.steps.children, self.said.value, self.state.value = {}, [], (), "", ""
+        self.copy.layout.display = "none"
         self._enable()
 
     def project_name(self) -> str:
@@ -155,6 +162,7 @@ class Start:
             doc = (params.MODELS[stage].__doc__ or "").strip().splitlines()[0]
             tabs.set_title(place, doc.replace(":", " ·", 1))
         self.steps.children = (tabs,)
+        self.copy.layout.display = "none" if self.what.value == NEW else ""
         self._enable()
 
     def saved(self) -> Path:
@@ -162,16 +170,22 @@ class Start:
         faults = [f"{stage}.{name}: {said}" for stage, form in self.forms.items() for name, said in form.faults().items()]
         if faults:
             raise BadInput("; ".join(faults), where="settings", todo="mend what is marked red")
-        name = self.project_name()
-        if self.what.value == NEW and not self.sentences:
+        opened, name = self.what.value, self.copy.value.strip() or self.project_name()
+        if opened == NEW and not self.sentences:
             raise BadInput("nothing was looked at yet", where="settings", todo="press 'Look at it' first")
-        path = project.write(name, {stage: form.values() for stage, form in self.forms.items()}, self.sentences)
-        self.sentences = []
-        if self.what.value == NEW:
+        copied = name != opened and opened != NEW
+        if copied:
+            project.check_new(name)
+        path = project.write(
+            name, {stage: form.values() for stage, form in self.forms.items()}, self.sentences,
+            *([f"Copied from {project.path_of(str(opened)).name}."] if copied else []),
+        )  # fmt: skip
+        self.sentences, self.copy.value = [], ""
+        if name != opened:
             self.switching = True
             self.what.options = [NEW, *project.known()]
             self.what.value, self.switching = name, False
-            self.asked.layout.display = "none"
+            self.asked.layout.display, self.copy.layout.display = "none", ""
         self.state.value = theme.box_html(f"Saved {path}.", [], theme.GOOD)
         return path
 
@@ -267,7 +281,7 @@ def runs_html() -> str:
         return theme.box_html("No runs yet.", ["The demo takes about ten minutes: open demo, look at it, run the walk."])
     head = "".join(
         f"<th style='text-align:left;padding:.2em .8em .2em 0'>{name}</th>"
-        for name in ("run", "last step done", "stages", "finding", "")
+        for name in ("run", "last step done", "stages", "finding", "report")
     )
     body = "".join(
         f"<tr><td>{html.escape(run.name)}</td><td>{run.finished}</td><td>{len(run.stages)} of {len(runs.STAGES)}</td>"
@@ -275,7 +289,7 @@ def runs_html() -> str:
         for run in found
     ).replace("<td", "<td valign='top'")
     return (
-        f"<div style='font-family:{theme.FONT};overflow-x:auto'><p><b>{len(found)} run{'s' * (len(found) > 1)}</b>, the latest first</p>"
+        f"<style>{theme.DARK_CSS}</style><div style='font-family:{theme.FONT};overflow-x:auto'><p><b>{len(found)} run{'s' * (len(found) > 1)}</b>, the latest first</p>"
         f"<table style='font-size:13px;border-spacing:.8em .2em'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -75,7 +75,7 @@ def pool(folders: Sequence[Path], pooled: Path, built: dict[str, Any]) -> Evalua
     runs.write_table(pooled / "data" / "examples.parquet", items)
     found = [runs.read_record(folder / "evaluation" / "evaluation.json", Evaluation) for folder in folders]
     specs, left = _common(found)
-    names = {spec.name for spec in specs}
+    names = [spec.name for spec in specs]
     answers, scores = (t[t["strategy"].isin(names)].reset_index(drop=True) for t in (answers, scores))
     card = runs.read_record(pooled / "task" / "task.json", TaskCard)
     data = runs.read_record(pooled / "data" / "data_card.json", DataCard)

@@ -85,4 +85,4 @@ def overview(card: TaskCard) -> list[dict[str, str]]:
     lines = {"is told": card.instruction, "is given": "one input (02 names its column)", "must return": output, "right if": right}
     lines["tone"] = card.tone
     lines["must be supported by a passage"] = card.knowledge_field
-    return [{"the model": name, "": value} for name, value in lines.items() if value]
+    return [{"the model": name, "what": value} for name, value in lines.items() if value]

@@ -113,11 +113,11 @@ class Form:
         for name, note in self.notes.items():
             field = self.model.model_fields[name]
             was = _text(self.given.get(name, field.default))
-            mark = f" <b style='color:{theme.ACCENT}'>changed</b> from {html.escape(was.replace(chr(10), ', ') or 'nothing')}"
+            mark = f" <b style='color:{theme.LINK_TEXT}'>changed</b> from {html.escape(was.replace(chr(10), ', ') or 'nothing')}"
             said = html.escape(str(field.description)) + (mark if _text(now[name]) != was and name not in faults else "")
             if name in faults:
-                said = f"<span role='alert' style='color:{theme.BAD}'>{html.escape(faults[name])}</span> · {said}"
-            text = f"<span style='color:{theme.MUTED};font:12px/1.35 {theme.FONT};overflow-wrap:anywhere'>{said}</span>"
+                said = f"<span role='alert' style='color:{theme.BAD_TEXT}'>{html.escape(faults[name])}</span> · {said}"
+            text = f"<span style='color:{theme.SOFT_TEXT};font:12px/1.35 {theme.FONT};overflow-wrap:anywhere'>{said}</span>"
             if note.value != text:
                 note.value = text
 

@@ -92,7 +92,7 @@ class Review:
             for name, value in rows.items()
         )
         head = f"{self.at + 1} of {len(self.doubts)}"
-        note = f"<p style='color:{theme.BAD}' role='alert'>{html.escape(fault)}</p>" if fault else ""
+        note = f"<p style='color:{theme.BAD_TEXT}' role='alert'>{html.escape(fault)}</p>" if fault else ""
         self.shown.value = (
             f"<div style='font-family:{theme.FONT}' aria-live='polite'><b>{head}</b><table>{body}</table>{note}</div>"
         )

@@ -12,6 +12,11 @@ COLORS = {
     "endpoint": "#8A6D00", "endpoint RAG": "#6A51A3",
 }  # fmt: skip
 ACCENT, MUTED, BAD, GOOD = "#0072B2", "#7A828C", "#C1440E", "#1B7F4B"
+SOFT_TEXT = "var(--jp-ui-font-color2,var(--soft,#5b6570))"
+BAD_TEXT, GOOD_TEXT = f"var(--bad,{BAD})", f"var(--good,{GOOD})"
+LINK_TEXT = f"var(--link,{ACCENT})"
+DARK_CSS = "[data-jp-theme-light=false]{--bad:#ee8a63;--good:#5cc08d;--link:#6cb8ec}"
+"""Words in these colours can be read in both themes of Jupyter; the strip above each notebook brings the rule along."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 
 BOX_CSS = (
@@ -109,7 +114,7 @@ def table_html(rows: Any, columns: Sequence[str] | None = None, caption: str = "
         "<tr>" + "".join(f"<td style='{CELL_CSS.format(align='right' if n in numeric else 'left')}'>{_cell(r.get(n))}</td>" for n in names) + "</tr>"
         for r in records[:limit]
     )  # fmt: skip
-    left = f"<p style='color:{MUTED}'>{len(records) - limit} more rows are not shown.</p>" if len(records) > limit else ""
+    left = f"<p style='color:{SOFT_TEXT}'>{len(records) - limit} more rows are not shown.</p>" if len(records) > limit else ""
     top = f"<p style='margin:.4em 0'><b>{html.escape(caption)}</b></p>" if caption else ""
     return f"<div style='font-family:{FONT};overflow-x:auto'>{top}<table style='border-collapse:collapse;font-size:13px'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{left}</div>"
 
@@ -183,7 +188,7 @@ def strip_html(stage: str, states: Mapping[str, str], notebooks: Mapping[str, st
             f"<a href='{link}' title='{told}' aria-label='{told}'{' aria-current=page' if here else ''} style='{look}'>"
             f"<span style='color:{color}' aria-hidden='true'>{mark}</span> {label}</a>"
         )
-    return f"<nav aria-label='notebooks of this project' style='font-family:{FONT};font-size:13px;line-height:1.9'>{''.join(parts)}</nav>"
+    return f"<style>{DARK_CSS}</style><nav aria-label='notebooks of this project' style='font-family:{FONT};font-size:13px;line-height:1.9'>{''.join(parts)}</nav>"
 
 
 def strip(stage: str, states: Mapping[str, str], notebooks: Mapping[str, str]) -> None:

@@ -24,7 +24,7 @@ def test_copies_are_counted_where_they_stand():
     assert found["test", "validation"] == (0, 0)
     assert "1 of general mix in test" in leakage.told(found)
     table = leakage.rows(found, parts)
-    assert [row[""] for row in table] == ["train (2)", "validation (1)", "test (2)", "general mix (2)"]
+    assert [row["part"] for row in table] == ["train (2)", "validation (1)", "test (2)", "general mix (2)"]
     assert table[0]["copies in test"] == "0 exact, 1 near" and table[0]["copies in train"] == "–"
 
 

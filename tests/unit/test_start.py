@@ -166,3 +166,25 @@ def test_the_first_notebook_is_one_that_papermill_can_set():
 
     found = inspect_notebook(str(Path(__file__).parents[2] / "notebooks" / "00_start.ipynb"))
     assert list(found) == ["project"] and found["project"]["default"] == '""'
+
+
+def test_a_project_is_copied_under_another_name_and_the_first_one_stays(project_folder):
+    page = looked_at()
+    page.save.click()
+    before = Path("params/desk.yaml").read_text()
+    assert page.copy.layout.display == ""
+    page.forms["training"].fields["lora_r"].value = "8"
+    page.copy.value = "desk"
+    page.save.click()
+    page.copy.value = "desk-small"
+    page.save.click()
+    assert page.what.value == "desk-small" and "Saved params/desk-small.yaml" in page.state.value and page.copy.value == ""
+    assert params.load(Path("params/desk-small.yaml"))["training"].lora_r == 8
+    assert params.load(Path("params/desk-small.yaml"))["task"].run == "outputs/desk-small"
+    again = Start("desk-small")
+    again.copy.value = "desk"
+    again.save.click()
+    assert "is there already" in again.state.value
+    again.what.value = NEW
+    assert again.copy.layout.display == "none" and again.copy.value == ""
+    assert Path("params/desk.yaml").read_text() != before, "the same name changes the project itself"

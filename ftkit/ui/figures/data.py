@@ -307,7 +307,7 @@ def near_html(pairs: list[tuple[dict[str, Any], dict[str, Any]]], caption: str, 
     cell = theme.CELL_CSS.format(align="left")
     body = "".join(f"<tr>{_near_cells(first, second, cell)}</tr>" for first, second in pairs[:limit])
     head = "".join(f"<th style='{cell}'>{name}</th>" for name in ("rows", "input, differences marked", "answers"))
-    left = f"<p style='color:{theme.MUTED}'>{len(pairs) - limit} more pairs are not shown.</p>" if len(pairs) > limit else ""
+    left = f"<p style='color:{theme.SOFT_TEXT}'>{len(pairs) - limit} more pairs are not shown.</p>" if len(pairs) > limit else ""
     return f"<div style='font-family:{theme.FONT};overflow-x:auto'><p style='margin:.4em 0'><b>{html.escape(caption)}</b></p><table style='border-collapse:collapse;font-size:13px'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{left}</div>"
 
 
@@ -333,7 +333,7 @@ def marked(first: str, second: str) -> str:
         if kind == "equal":
             parts.append(new)
             continue
-        parts.append(f"<del style='color:{TAKEN}'>{gone.strip()}</del> " if gone else "")
+        parts.append(f"<del style='color:{theme.BAD_TEXT}'>{gone.strip()}</del> " if gone else "")
         parts.append(f"<ins style='font-weight:700;text-decoration:none;background:rgba(230,159,0,.28)'>{new.strip()}</ins> " if new else "")  # fmt: skip
     return "".join(parts)
 

@@ -456,7 +456,7 @@ BROWSER_CSS = (
     "min-width:92px;max-width:220px;white-space:pre-wrap;overflow-wrap:anywhere}"
     ".ib .g{display:inline-block;min-width:5.5em;font-weight:600}"
     f".ib .ok{{border-left:4px solid {theme.GOOD}}}.ib .no{{border-left:4px solid {theme.BAD}}}"
-    f".ib .m{{display:block;font-weight:600;font-size:11px}}.ib .ok .m{{color:var(--good,{theme.GOOD})}}.ib .no .m{{color:var(--bad,{theme.BAD})}}"
+    f".ib .m{{display:block;font-weight:600;font-size:11px}}.ib .ok .m{{color:{theme.GOOD_TEXT}}}.ib .no .m{{color:{theme.BAD_TEXT}}}{theme.DARK_CSS}"
 )
 
 

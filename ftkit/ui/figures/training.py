@@ -73,7 +73,7 @@ def tokens_html(sample: Sequence[tuple[str, bool]]) -> str:
     for text, counts in sample:
         shown = html.escape(text).replace("\n", "↵<br>").replace(" ", "&nbsp;") or "·"
         look = f"background:{theme.COLORS['fine-tuned']}33;border-bottom:2px solid {theme.COLORS['fine-tuned']}" if counts else ""
-        parts.append(f"<span style='{look or f'color:{theme.MUTED}'};padding:0 1px;margin-right:1px'>{shown}</span><wbr>")
+        parts.append(f"<span style='{look or f'color:{theme.SOFT_TEXT}'};padding:0 1px;margin-right:1px'>{shown}</span><wbr>")
     inside = sum(counts for _, counts in sample)
     head = f"{inside} of the {len(sample)} tokens shown are learnt (coloured); the others are only read"
     return (
