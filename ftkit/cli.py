@@ -1,4 +1,4 @@
-"""The command line: ``ftkit new | run | lab | report | serve | retune | promote | rollback | releases | monitor | runs | compare | clean | doctor | explain | completion``."""
+"""The command line: ``ftkit new | run | search | lab | report | serve | retune | promote | rollback | releases | monitor | runs | compare | clean | doctor | explain | completion``."""
 
 from __future__ import annotations
 
@@ -91,6 +91,16 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--dry-run", action="store_true", help="only say what would run")
     run.set_defaults(call=_run)
+
+    search = commands.add_parser("search", help="search training parameters on validation, and tell gain from luck")
+    search.add_argument("file", type=_here, help="parameter file")
+    search.add_argument("--trials", type=int, default=12, help="trainings, the parameters as they are among them")
+    search.add_argument("--minutes", type=float, default=0.0, help="start no trial that would end later; 0: no limit")
+    search.add_argument("--seeds", type=int, default=4, help="trainings of the best and of the parameters as they were, each")
+    search.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="SECTION.NAME=VALUE", help="change a parameter for all"
+    )
+    search.set_defaults(call=_search)
 
     lab = commands.add_parser("lab", help="open JupyterLab on the start page, or on a project's notebooks")
     lab.add_argument("file", type=_here, nargs="?", help="parameter file: its values are put into copies of the notebooks")
@@ -251,6 +261,16 @@ def _run_folds(given: argparse.Namespace, file: Path) -> int:
     done = pipeline.run_folds(file, given.folds, overrides=given.overrides, force=given.force, say=_say, live=live)
     print(f"Report: {done.report.resolve() if done.report else ''}")
     return 0
+
+
+def _search(given: argparse.Namespace) -> None:
+    from ftkit import pipeline
+
+    file = _project(given.file)
+    found = pipeline.search(file, given.trials, minutes=given.minutes, seeds=given.seeds, overrides=given.overrides, say=_say)
+    print("\n".join(found.sentences))
+    if found.values:
+        print(f"Found: {' '.join(f'--set {value}' for value in found.values)}")
 
 
 def _say(line: str) -> None:

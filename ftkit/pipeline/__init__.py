@@ -3,6 +3,7 @@
 from ftkit.pipeline.compare import Compared, compare, lines
 from ftkit.pipeline.figures import key_figure
 from ftkit.pipeline.folds import pool, run_folds
+from ftkit.pipeline.hyperparameters import Searched, search
 from ftkit.pipeline.kernel import QUIET, notebook, notebooks_folder, prepare_all, prepare_notebook
 from ftkit.pipeline.listing import Listed, listing, remove
 from ftkit.pipeline.preflight import preflight
@@ -12,5 +13,5 @@ from ftkit.pipeline.sweep import Arm, arms, rows, sweep
 from ftkit.pipeline.walk import Outcome, Selection, Step, execute, plan, run, values_of
 
 __all__ = [
-    "QUIET", "Arm", "Compared", "Listed", "Outcome", "Round", "Selection", "Step", "arms", "compare", "execute", "key_figure", "lines", "listing", "notebook", "notebooks_folder", "plan", "pool", "preflight", "prepare_all", "prepare_notebook", "promote", "remove", "retune", "rows", "run", "run_folds", "store_of", "sweep", "values_of",
+    "QUIET", "Arm", "Compared", "Listed", "Outcome", "Round", "Searched", "Selection", "Step", "arms", "compare", "execute", "key_figure", "lines", "listing", "notebook", "notebooks_folder", "plan", "pool", "preflight", "prepare_all", "prepare_notebook", "promote", "remove", "retune", "rows", "run", "run_folds", "search", "store_of", "sweep", "values_of",
 ]  # fmt: skip

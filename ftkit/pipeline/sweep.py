@@ -116,7 +116,7 @@ def sweep(
         run(file, selection=Selection(shared, force=chosen.force), overrides=overrides, say=say)
     for number, arm in enumerate(found, 1):
         say(f"[{number}/{len(found)}] {', '.join(arm.values)} → {arm.folder}")
-        _copy(base, arm.folder, runs.STAGES[:first])
+        copy_stages(base, arm.folder, runs.STAGES[:first])
         own = [stage for stage in stages if stage not in shared]
         run(file, selection=Selection(own, force=chosen.force), overrides=[*overrides, f"run={arm.folder}", *arm.values], say=say)
         arm.finding = key_figure(arm.folder, own[-1]) if own else ""
@@ -126,7 +126,7 @@ def sweep(
     return found
 
 
-def _copy(base: Path, folder: Path, stages: Sequence[str]) -> None:
+def copy_stages(base: Path, folder: Path, stages: Sequence[str]) -> None:
     """Copy finished stages into an arm's folder, where they are not there already as they are in the base."""
     for stage in stages:
         ours, theirs = folder / stage / "manifest.json", base / stage / "manifest.json"
