@@ -40,10 +40,8 @@ class Voting:
     temperature: float = 0.7
     seed: int = 7
 
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self.model.name
+    def __post_init__(self) -> None:
+        self.name = self.model.name
 
     def answer(
         self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None,
