@@ -185,6 +185,9 @@ class PromptingParameters(ModelParameters):
     )  # fmt: skip
     shots: list[int] = Field(default=[2, 4], description="numbers of few-shot examples to try")
     own_prompt: str = Field(default="", description="your own system prompt as a further candidate; empty: none")
+    proposal_model: str = Field(default="", description="model that proposes instructions as further candidates; empty: none")
+    proposal_url: str = Field(default="", description="OpenAI-compatible server that it answers at; empty: a local model")
+    proposals: int = Field(default=4, ge=1, le=20, description="instructions that it proposes")
     endpoint_url: str = Field(
         default="", description="OpenAI-compatible server whose own best prompt is searched as well; empty: it gets the base's"
     )

@@ -127,7 +127,14 @@ def own_kernel() -> type:
     class OwnKernel(AsyncKernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
-            argv = [sys.executable, "-c", LAUNCH, "-f", "{connection_file}", "--log-level=ERROR"]
+            argv = [
+                sys.executable,
+                "-c",
+                LAUNCH,
+                "-f",
+                "{connection_file}",
+                "--log-level=CRITICAL",
+            ]  # an error would tell of each kernel being ended
             return KernelSpec(argv=argv, display_name="ftkit", language="python")
 
     return OwnKernel

@@ -2,6 +2,8 @@
 
 from ftkit.prompting.candidates import TASK_ONLY, candidates, with_hash
 from ftkit.prompting.choose import answer_rows, choose, learned, ranked, trial, trial_rows
+from ftkit.prompting.proposals import propose
+from ftkit.prompting.proposals import rows as proposal_rows
 from ftkit.prompting.render import check_template, markers, neutral, render
 from ftkit.prompting.similar import similar
 from ftkit.prompting.structured import (
@@ -16,6 +18,6 @@ from ftkit.prompting.structured import (
 )
 
 __all__ = [
-    "CONSTRAINED", "RANKED", "TASK_ONLY", "answer_rows", "candidates", "check_template", "choose", "constrained", "format_rows", "free_name", "gain", "held_sentence", "learned", "markers", "neutral",
+    "CONSTRAINED", "RANKED", "TASK_ONLY", "answer_rows", "candidates", "check_template", "choose", "constrained", "format_rows", "free_name", "gain", "held_sentence", "learned", "markers", "neutral", "proposal_rows", "propose",
     "ranked", "render", "response_format", "similar", "trial", "trial_rows", "with_hash",
 ]  # fmt: skip

@@ -57,6 +57,7 @@ def format_lines(card: TaskCard, retrieval: bool) -> list[str]:
 
 def candidates(
     card: TaskCard, train: Any, shots: Sequence[int], seed: int, *, own_prompt: str = "", retrieval: bool = False,
+    proposed: Sequence[str] = (),
 ) -> list[Prompt]:  # fmt: skip
     """Return the prompts to compare.
 
@@ -67,9 +68,11 @@ def candidates(
         seed: Seed of their choice.
         own_prompt: The user's own system prompt, as one more candidate.
         retrieval: Whether passages may come, so that the format tells how to use them.
+        proposed: Instructions that a model proposed, as further candidates.
     """
     check_template(own_prompt, "prompting.own_prompt")
     systems = {name: text for name, text in _variants(card, retrieval, own_prompt.strip()).items() if text}
+    systems |= {f"proposed {k}": text for k, text in enumerate(proposed, 1)}
     prompts = [with_hash(name, system) for name, system in systems.items()]
     picked = {len(chosen): chosen for k in shots if k > 0 and (chosen := pick(card, train, k, seed))}
     for k, chosen in picked.items():

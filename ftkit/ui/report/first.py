@@ -111,6 +111,10 @@ def strip(found: Found, d: Decision, mine: StrategyResult | None) -> list[Figure
     alone = next((s for s in found.evaluation.selective if s.strategy == mine.spec.name), None)
     if alone:
         limit = f"where at most {100 * alone.allowed_wrong:g}% of them may be wrong, 95% sure; a person looks at the others"
+        if alone.least is None:
+            limit = (
+                f"not even its surest answers are known to be at most {100 * alone.allowed_wrong:g}% wrong: a person looks at all"
+            )
         figures.append(Figure("answers without a person's look", f"{100 * alone.alone:.0f}%", limit))
     return [*figures, Figure("seconds per answer", f"{mine.seconds_per_answer:.2g}", "measured on the machine below")]  # fmt: skip
 
