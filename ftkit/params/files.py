@@ -43,7 +43,8 @@ def _fault(stage: str, model: type[Parameters], fault: Any) -> str:
     name = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         return f"{stage}.{name} is not a known parameter{nearest(name, list(model.model_fields))}"
-    return f"{stage}.{name} = {fault['input']!r}: {fault['msg']}"
+    said = fault["msg"].removeprefix("Value error, ")
+    return f"{stage}.{name} = {fault['input']!r}: {said}" if name else f"{stage}: {said}"  # several parameters together
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Parameters]:

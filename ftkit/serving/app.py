@@ -63,6 +63,8 @@ class Server:
     def __init__(self, served: Sequence[Served], token: str, limits: Limits, log: Path | None, mask_log: bool) -> None:
         self.token, self.limits, self.log, self.mask_log, self.ready = token, limits, log, mask_log, False
         self.metrics, self.thread = Metrics(), ThreadPoolExecutor(1, thread_name_prefix="model")
+        for one in served:  # the first one's next release shares the base as well
+            one.beside = one.beside or next((other for other in served if other is not one), None)
         self.desks = [Desk(one, limits.waiting, self.metrics, self.thread) for one in served]
         names = [name for desk in self.desks for name in desk.names]
         twice = next((name for name in names if names.count(name) > 1), "")

@@ -132,18 +132,20 @@ def test_two_of_one_name_are_refused(three, tiny_checkpoint, tmp_path):
         pass
 
 
+@pytest.mark.parametrize("first", [False, True], ids=["opened second", "opened first"])
 def test_a_release_on_a_shared_base_is_taken_over_and_the_old_adapter_is_freed(
-    three, tiny_checkpoint, adapters, tmp_path, monkeypatch
+    three, tiny_checkpoint, adapters, tmp_path, monkeypatch, first
 ):
     monkeypatch.setattr(desk, "FOLLOW_S", 0.1)
     base, store = tiny_checkpoint("llama"), tmp_path / "store"
     releases.promote(store, export(tmp_path / "v1", base, "news", adapters[1]), "r1")
-    follows = Served(releases.current(store), 1, 1, store, beside=three[0])
+    follows = Served(releases.current(store), 1, 1, store, beside=None if first else three[0])
+    other = Served(three[0].folder, 1, beside=follows) if first else three[0]
     held = set(follows.model.model.peft_config)
-    with running([three[0], follows]) as url:
+    with running([follows, other] if first else [other, follows]) as url:
         before, still = ask(url, "news", TEXTS[0]), ask(url, "desk", TEXTS[0])
         releases.promote(store, export(tmp_path / "v2", base, "news", adapters[2]), "r2")
         until(lambda: ask(url, "news", TEXTS[0]) != before)
         assert ask(url, "desk", TEXTS[0]) == still
-        until(lambda: len(three[0].model.model.peft_config) == len(held))
+        until(lambda: len(other.model.model.peft_config) == len(held))
         assert ask(url, "news", TEXTS[0]) == LocalModel(str(base), adapter=adapters[2], max_new_tokens=8).answer([[{"role": "system", "content": "Be short."}, *ASKED[0]]])[0].text  # fmt: skip
