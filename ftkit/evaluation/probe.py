@@ -13,13 +13,14 @@ from ftkit.checks.metrics import number as number_metric
 from ftkit.checks.text import normalise
 from ftkit.errors import BadInput
 from ftkit.evaluation.compare import compare
+from ftkit.evaluation.instructions import Instructions, check_languages
 from ftkit.models.chat import ChatModel, Messages
 from ftkit.params import EvaluationParameters, TrainingParameters
 from ftkit.records import SCORE_COLUMNS, Comparison, Estimate
 from ftkit.statistics import mean_interval
 
-ProbeItem = tuple[Messages, str, str]
-"""Messages, right answer and skill."""
+ProbeItem = tuple[Messages, str | Instructions, str]
+"""Messages, right answer or instructions to follow, and skill."""
 NOT_MEASURED = (
     "the built-in general questions belong to the embedded base; name a file of your own as evaluation.general_questions"
 )
@@ -73,6 +74,12 @@ def _item(path: Path, number: int, line: str) -> ProbeItem:
     row = row if isinstance(row, dict) else {}
     question = next((row[name] for name in QUESTION_NAMES if isinstance(row.get(name), str)), "")
     truth = next((row[name] for name in ANSWER_NAMES if isinstance(row.get(name), str)), "")
+    if question.strip() and "instruction_id_list" in row:
+        return (
+            [{"role": "user", "content": question.strip()}],
+            _instructions(path, number, row),
+            str(row.get("skill") or "following instructions"),
+        )
     if not question.strip() or not truth.strip():
         raise BadInput(
             'is no object with the texts "prompt" and "response"', where=f"{path} line {number}",
@@ -81,12 +88,28 @@ def _item(path: Path, number: int, line: str) -> ProbeItem:
     return [{"role": "user", "content": question.strip()}], truth.strip(), str(row.get("skill") or path.stem)
 
 
-def is_right(said: str, truth: str) -> bool:
+def _instructions(path: Path, number: int, row: dict[str, Any]) -> Instructions:
+    kinds, values = row["instruction_id_list"], row.get("kwargs")
+    try:
+        found = Instructions.of(list(kinds), list(values or [{} for _ in kinds]))
+        check_languages(found)
+    except (BadInput, TypeError, AttributeError) as error:
+        told = error.found if isinstance(error, BadInput) else "instruction_id_list and kwargs are no lists"
+        todo = error.todo if isinstance(error, BadInput) else "write them as IFEval does"
+        raise BadInput(told, where=f"{path} line {number}", todo=todo) from error
+    return found
+
+
+def is_right(said: str, truth: str | Instructions) -> bool:
     """Return whether an answer to a general question is right.
+
+    Instructions (IFEval) must all be followed, read strictly.
 
     A truth with ``####`` or one that is a number asks for the same final number (GSM8K's rule: what stands after the answer's
     own ``####``, else its last number); any other one for the same text after normalisation.
     """
+    if isinstance(truth, Instructions):
+        return all(truth.followed(said))
     wanted = truth.rsplit(FINAL, 1)[-1].strip()
     if FINAL in truth or re.fullmatch(r"-?[\d,]+(?:\.\d+)?%?", wanted):
         return number_metric()(said.rsplit(FINAL, 1)[-1], wanted) == 1.0 and bool(said.strip())

@@ -282,7 +282,8 @@ class TrainingParameters(ModelParameters):
         default=200, ge=0, description="general questions that decide how much of the change is applied; 0: all of it"
     )
     general_questions: str = Field(
-        default="", description="file of them (JSON lines: prompt, response), e.g. GSM8K's; empty: the embedded base's own"
+        default="",
+        description="file of them (JSON lines: prompt, response), e.g. GSM8K's or IFEval's; empty: the embedded base's own",
     )
     general_loss_points: float = Field(
         default=4.0,
@@ -351,7 +352,8 @@ class EvaluationParameters(ModelParameters):
     n_resamples: int = Field(default=10_000, ge=100, description="bootstrap resamples")
     probe_items: int = Field(default=100, ge=0, description="general questions that base and tuned model are asked; 0: none")
     general_questions: str = Field(
-        default="", description="file of them (JSON lines: prompt, response), e.g. GSM8K's; empty: the embedded base's own"
+        default="",
+        description="file of them (JSON lines: prompt, response), e.g. GSM8K's or IFEval's; empty: the embedded base's own",
     )
     later_handbook: str = Field(
         default="", description="a later edition of the handbook, to measure what changed facts do; demo or a folder; empty: none"
