@@ -48,7 +48,7 @@ def general_questions(p: TrainingParameters | EvaluationParameters, count: int, 
         return []
     from ftkit.models.embedded.curriculum import probe_items
 
-    return probe_items(count, seed)
+    return list[ProbeItem](probe_items(count, seed))
 
 
 def _from_file(path: Path, count: int, seed: int, second_half: bool) -> list[ProbeItem]:
