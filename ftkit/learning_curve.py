@@ -84,8 +84,11 @@ def minutes(p: TrainingParameters, examples: int, seconds: float) -> float:
 
 
 def part(ids: Sequence[str], size: int, seed: int) -> list[int]:
-    """Return the places of ``size`` examples drawn by a seed; a smaller part of the same seed lies inside a larger one."""
-    draws = sorted(range(len(ids)), key=lambda i: hashlib.sha256(f"{seed}:{ids[i]}".encode()).hexdigest())
+    """Return the places of ``size`` examples drawn by a seed; a smaller part of the same seed lies inside a larger one.
+
+    The draw has nothing in common with the one that decides which examples are shown with passages.
+    """
+    draws = sorted(range(len(ids)), key=lambda i: hashlib.sha256(f"part:{seed}:{ids[i]}".encode()).hexdigest())
     return sorted(draws[:size])
 
 

@@ -130,10 +130,12 @@ def at_most(rows: list[Row], card: TaskCard, name: str, limit: int, seed: int) -
     if not limit or len(mine) <= limit:
         return rows
     strata: dict[str, list[Row]] = defaultdict(list)
-    for row in sorted(mine, key=lambda row: _draw(seed, row["id"])):
+    for row in sorted(mine, key=lambda row: _draw(seed, f"kept {row['id']}")):  # not the draw of who is shown passages in 05
         strata[stratum(card, row["output"])].append(row)
     ranked = sorted(
-        ((i + 0.5) / len(group), _draw(seed, row["id"]), row["id"]) for group in strata.values() for i, row in enumerate(group)
+        ((i + 0.5) / len(group), _draw(seed, f"kept {row['id']}"), row["id"])
+        for group in strata.values()
+        for i, row in enumerate(group)
     )
     kept = {row for _, _, row in ranked[:limit]}
     return [row for row in rows if row["split"] != name or row["id"] in kept]

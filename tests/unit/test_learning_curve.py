@@ -8,10 +8,12 @@ import pytest
 from pydantic import ValidationError
 
 from ftkit import learning_curve, training
+from ftkit.data.split import at_most
 from ftkit.models.local import LocalModel
 from ftkit.params import TrainingParameters
 from ftkit.prompting import with_hash
 from ftkit.records import LearningCurve, TaskCard
+from ftkit.strategies import _draw
 from ftkit.ui.figures.training import learning
 
 SIZES, SEEDS = [100, 200, 400], 3
@@ -158,3 +160,14 @@ def test_what_is_said_and_drawn_carries_the_figures():
     assert f"{100 * curve.gain.value:+.1f} points" in figure.layout.title.text.replace("<br>", " ")
     assert figure.data[-1].x == (800,) and learning(None) is None
     assert LearningCurve.model_validate_json(curve.model_dump_json()) == curve
+
+
+def test_a_part_is_shown_with_passages_as_often_as_the_whole():
+    ids = [f"row-{k}" for k in range(2000)]
+    shown = [_draw(7, row_id) < 0.5 for row_id in ids]
+    for size in (100, 400):
+        share = sum(shown[i] for i in learning_curve.part(ids, size, 7)) / size
+        assert abs(share - 0.5) < 4 * 0.5 / size**0.5, "drawn alike, every example of a part would have passages"
+    rows = [{"id": row_id, "input": "x", "output": "x", "split": "train"} for row_id in ids]
+    kept = [row["id"] for row in at_most(rows, TaskCard(name="t", instruction="x", kind="text"), "train", 400, 7)]
+    assert len(kept) == 400 and abs(sum(_draw(7, row_id) < 0.5 for row_id in kept) / 400 - 0.5) < 0.1
