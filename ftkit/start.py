@@ -73,9 +73,9 @@ class Start:
         self.handbook = widgets.Text(description="Folder of articles", placeholder="none: no retrieval", style=style, layout=wide)
         self.asked = widgets.VBox([self.name, self.file, self.test, self.handbook])
         self.copy = widgets.Text(
-            description="Save as", placeholder="empty: change this project; a new name: copy it", style=style, layout=wide
-        )
-        self.copy.layout.display = "none"
+            description="Save as", placeholder="empty: change this project; a new name: copy it", style=style,
+            layout=widgets.Layout(width="min(100%, 640px)", display="none"),  # its own: it is hidden and shown by itself
+        )  # fmt: skip
         self.look = _button("Look at it", "Guess the project from the file, or read the parameter file", self.looked)
         self.said, self.state = widgets.HTML(), widgets.HTML()
         self.forms: dict[str, Form] = {}

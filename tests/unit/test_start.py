@@ -172,7 +172,8 @@ def test_a_project_is_copied_under_another_name_and_the_first_one_stays(project_
     page = looked_at()
     page.save.click()
     before = Path("params/desk.yaml").read_text()
-    assert page.copy.layout.display == ""
+    assert page.copy.layout.display == "" and page.copy.layout is not page.name.layout
+    assert page.name.layout.display is None, "hiding one field hides no other"
     page.forms["training"].fields["lora_r"].value = "8"
     page.copy.value = "desk"
     page.save.click()
