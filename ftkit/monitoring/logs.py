@@ -53,6 +53,8 @@ def open_log(p: MonitoringParameters, folder: Path) -> Log | None:
         raise BadInput("there is no such file", where=str(path), todo="check monitoring.log; empty: nothing is watched yet")
     good, rejected = [], []
     for number, row in _rows(path):
+        if p.served_name and isinstance(row, dict) and str(row.get("model", p.served_name)) != p.served_name:
+            continue
         kept, reason = _usable(row)
         if kept is None:
             rejected.append((number, reason))
@@ -60,6 +62,7 @@ def open_log(p: MonitoringParameters, folder: Path) -> Log | None:
             good.append(kept)
     if not good:
         told = f"; line {rejected[0][0]}: {rejected[0][1]}" if rejected else ""
+        told += f"; rows of another name than {p.served_name} were passed over" if p.served_name else ""
         raise BadInput(f"holds no row with a time and an input{told}", where=str(path), todo="name its columns time and input")
     return _in_weeks(good, rejected, path.name)
 

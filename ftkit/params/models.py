@@ -432,6 +432,10 @@ class MonitoringParameters(Parameters):
     log: str = Field(
         default="", description="production log (JSON lines, CSV, Parquet: time, input, output, feedback); demo; empty: none"
     )
+    served_name: str = Field(
+        default="",
+        description="only the rows that the log's model column gives this name, where several strategies share it; empty: all",
+    )
     labels: str = Field(
         default="", description="label_sample.csv of an earlier look with the right answers filled in; empty: none"
     )

@@ -214,7 +214,7 @@ class Server:
                 if piece:
                     yield _event(head, {"content": piece})
             given, reply = await job
-            yield _event(head, {}, "length" if reply.completion_tokens >= desk.served.bundle.max_new_tokens else "stop")
+            yield _event(head, {}, _end(desk.served, reply))
             yield "data: [DONE]\n\n"
             desk.counts.answered(time.perf_counter() - began, reply.prompt_tokens, reply.completion_tokens)
             self._write(desk, text or messages[-1]["content"], given, reply, time.perf_counter() - began)
@@ -237,11 +237,22 @@ class Server:
 
 def _cut(served: Served, reply: Reply, limit: int | None) -> tuple[Reply, str]:
     """Return the reply within the client's limit, and why it ended."""
-    if limit and reply.completion_tokens > limit and hasattr(served.model, "tokenizer"):
-        tokenizer: Any = served.model.tokenizer  # pyright: ignore[reportAttributeAccessIssue]
-        ids = tokenizer(reply.text, add_special_tokens=False)["input_ids"][:limit]
-        return replace(reply, text=tokenizer.decode(ids), completion_tokens=limit), "length"
-    return reply, "length" if reply.completion_tokens >= served.bundle.max_new_tokens else "stop"
+    if limit and _length(served, reply) > limit and served.local is not None:
+        ids = served.local.tokenizer(reply.text, add_special_tokens=False)["input_ids"][:limit]
+        return replace(reply, text=served.local.tokenizer.decode(ids), completion_tokens=limit), "length"
+    return reply, _end(served, reply)
+
+
+def _end(served: Served, reply: Reply) -> str:
+    """Return why a reply ended, in OpenAI's words."""
+    return "length" if _length(served, reply) >= served.bundle.max_new_tokens else "stop"
+
+
+def _length(served: Served, reply: Reply) -> int:
+    """Return the tokens of the answer itself; where it was voted on, the reply counts those of all draws."""
+    if served.bundle.spec.votes and served.local is not None:
+        return len(served.local.tokenizer(reply.text, add_special_tokens=False)["input_ids"]) + 1
+    return reply.completion_tokens
 
 
 def _logprobs(served: Served, given: Asked, reply: Reply) -> dict[str, Any]:

@@ -291,3 +291,20 @@ def test_a_sample_in_which_somebody_has_filled_in_a_label_is_not_written_over(tm
     assert (first.name, second.name) == ("label_sample.csv", "label_sample-2.csv")
     second.write_text("not a label file")
     assert monitoring.sample_path(tmp_path).name == "label_sample-3.csv"
+
+
+def test_of_a_log_of_several_strategies_one_is_read(tmp_path):
+    rows = [
+        {"time": f"2026-06-{1 + k % 20:02d}T10:00:00Z", "input": f"q{k}", "model": "desk" if k % 2 else "claims"}
+        for k in range(40)
+    ]
+    (tmp_path / "log.jsonl").write_text(
+        "\n".join(json.dumps(row) for row in [*rows, {"time": "2026-06-01T10:00:00Z", "input": "old"}])
+    )
+    p = MonitoringParameters(log=str(tmp_path / "log.jsonl"))
+    assert len(monitoring.open_log(p, tmp_path).table) == 41
+    one = monitoring.open_log(p.model_copy(update={"served_name": "desk"}), tmp_path)
+    assert len(one.table) == 21 and not one.rejected, "rows that name no strategy count for any"
+    (tmp_path / "log.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    with pytest.raises(BadInput, match="another name than other"):
+        monitoring.open_log(p.model_copy(update={"served_name": "other"}), tmp_path)

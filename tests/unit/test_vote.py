@@ -86,5 +86,7 @@ def test_a_vote_ships_and_the_server_answers_as_it_was_tested(tiny_checkpoint, t
             body = {"model": "desk", "messages": [{"role": "user", "content": text}]}
             said = httpx.post(f"{url}/chat/completions", json=body, timeout=60).json()
             assert said["choices"][0]["message"]["content"] == wanted and 0 <= said["ftkit"]["confidence"] <= 1
+            own = len(served.local.tokenizer(wanted, add_special_tokens=False)["input_ids"]) + 1
+            assert said["choices"][0]["finish_reason"] == ("length" if own >= 8 else "stop"), "of the answer, not of all draws"
             with httpx.stream("POST", f"{url}/chat/completions", json={**body, "stream": True}, timeout=60) as stream:
                 assert "[DONE]" in "".join(stream.iter_text())
