@@ -130,7 +130,7 @@ def _correct(m: Materials, size: int, seed: int) -> list[bool]:
     del base
     gc.collect()
     adapter = own if whole else folder / "adapter"
-    settings = {"max_new_tokens": m.p.max_new_tokens, "batch_size": m.p.batch_size, "threads": m.p.threads}
+    settings: dict[str, Any] = {"max_new_tokens": m.p.max_new_tokens, "batch_size": m.p.batch_size, "threads": m.p.threads}
     tuned = LocalModel(m.p.base_model, adapter=adapter, **settings)
     asked = f"answers, {size} examples, seed {seed}"
     answers = strategies.answer_with(asked, m.prompt, tuned, m.validation, m.train, m.searcher, m.progress(asked))
