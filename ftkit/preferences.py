@@ -13,7 +13,7 @@ from ftkit.models.local import LocalModel
 from ftkit.models.weights import resolve
 from ftkit.params import PreferenceParameters
 from ftkit.prompting import neutral, render
-from ftkit.records import RL, Manifest, PreferenceCard, PromptBook, TaskCard, TrainingCard
+from ftkit.records import RL, Manifest, PreferenceCard, PromptBook, TaskCard, TrainingCard, answers_of
 from ftkit.training import dpo, kto, pairs, prefer, reinforce
 
 Progress = Callable[[str], Any]
@@ -115,12 +115,7 @@ class Round:
 
     def _table(self, items: Any, texts: Sequence[str]) -> Any:
         """Return the scores of answers to items, in their order."""
-        import pandas as pd
-
-        answers = pd.DataFrame({
-            "item_id": items["id"], "strategy": "tuned", "text": list(texts), "prompt_tokens": 0, "completion_tokens": 0, "latency_s": 0.0,
-            "passage_ids": [[] for _ in texts], "passages": [[] for _ in texts], "cut": 0,
-        })  # fmt: skip
+        answers = answers_of("tuned", items["id"], texts)
         return evaluation.score(self.card, items, answers).set_index("item_id").loc[items["id"]].reset_index()
 
     def _checks(self) -> tuple[Any, list[Messages]]:

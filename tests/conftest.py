@@ -49,6 +49,17 @@ def tiny_checkpoint(tmp_path_factory):
     return make
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """One thread for torch: tiny models on several threads wait for one another."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def project_folder(tmp_path, monkeypatch):
     """An empty project folder with a file of examples, desk.csv, as the working directory."""

@@ -6,7 +6,7 @@ from ftkit.evaluation.conclude import conclude, learned, notes
 from ftkit.evaluation.items import cluster_of
 from ftkit.evaluation.judge import corrected
 from ftkit.evaluation.keep import answer_all, kept, key
-from ftkit.evaluation.luck import p_value, with_seeds
+from ftkit.evaluation.luck import with_differences, with_seeds
 from ftkit.evaluation.openings import looks, open_test, openings
 from ftkit.evaluation.probe import (
     NOT_MEASURED,
@@ -45,7 +45,6 @@ __all__ = [
     "notes",
     "open_test",
     "openings",
-    "p_value",
     "pivot",
     "probe",
     "probe_models",
@@ -54,5 +53,6 @@ __all__ = [
     "selective",
     "shares",
     "summarise",
+    "with_differences",
     "with_seeds",
 ]  # fmt: skip

@@ -8,10 +8,13 @@ the tuned strategies; where it did not, that is said.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
-from ftkit.records import Comparison, Estimate, Evaluation, LearningCurve
+from ftkit.records import Comparison, Effect, Estimate, Evaluation, LearningCurve
 from ftkit.statistics import holm
 
+C = TypeVar("C", Comparison, Effect)
 Z = 1.959964
 ONCE = (
     "The tuned model was trained once: trained again it would do somewhat better or worse, and no interval holds that "
@@ -47,21 +50,14 @@ def with_seeds(result: Evaluation, curve: LearningCurve | None) -> Evaluation:
     results = [
         r.model_copy(update={"accuracy": wider(r.accuracy, more, 0.0)}) if r.spec.name in tuned else r for r in result.results
     ]
-    pairs = [_compared(c, more) if (c.a in tuned) != (c.b in tuned) else c for c in result.comparisons]
-    adjusted = holm([c.p_value for c in pairs]) if pairs else []
-    pairs = [c.model_copy(update={"p_adjusted": p}) for c, p in zip(pairs, adjusted, strict=True)]
-    effects = [
-        e.model_copy(update={"difference": d, "p_value": max(e.p_value, p_value(d))})
-        if e.name == "tuning" and (d := wider(e.difference, more, -1.0))
-        else e
-        for e in result.effects
-    ]
     told = (
         f"{seeds} trainings that differ in their seed alone lie {100 * sd:.1f} points apart (standard deviation on validation, beyond what single "
         "answers flip); the intervals of tuned strategies hold that."
     )
-    return result.model_copy(
-        update={"results": results, "comparisons": pairs, "effects": effects, "notes": [*result.notes, told]}
+    return with_differences(
+        result.model_copy(update={"results": results, "notes": [*result.notes, told]}),
+        lambda c: wider(c.difference, more, -1.0) if (c.a in tuned) != (c.b in tuned) else c.difference,
+        lambda e: wider(e.difference, more, -1.0) if e.name == "tuning" else e.difference,
     )
 
 
@@ -79,9 +75,26 @@ def wider(e: Estimate, more: float, least: float) -> Estimate:
     )
 
 
-def _compared(c: Comparison, more: float) -> Comparison:
-    difference = wider(c.difference, more, -1.0)
-    return c.model_copy(update={"difference": difference, "p_value": max(c.p_value, p_value(difference))})
+def with_differences(
+    result: Evaluation, of_pair: Callable[[Comparison], Estimate], of_effect: Callable[[Effect], Estimate]
+) -> Evaluation:
+    """Return an evaluation whose differences have longer intervals; where one has, its p-value is no smaller than that says.
+
+    Args:
+        result: The evaluation.
+        of_pair: Returns the difference of a pair of strategies, the same one where nothing changes.
+        of_effect: Returns that of an effect.
+    """
+    pairs = [_changed(c, of_pair(c)) for c in result.comparisons]
+    adjusted = holm([c.p_value for c in pairs]) if pairs else []
+    pairs = [c.model_copy(update={"p_adjusted": p}) for c, p in zip(pairs, adjusted, strict=True)]
+    return result.model_copy(update={"comparisons": pairs, "effects": [_changed(e, of_effect(e)) for e in result.effects]})
+
+
+def _changed(old: C, difference: Estimate) -> C:
+    if difference == old.difference:
+        return old
+    return old.model_copy(update={"difference": difference, "p_value": max(old.p_value, p_value(difference))})
 
 
 def p_value(e: Estimate) -> float:

@@ -93,7 +93,9 @@ def allowed(sure: Any, right: Any, groups: Any, share: float) -> tuple[int, floa
 
     if not 0 < share < 1:
         return 0, None
-    seen = np.cumsum([place == 0 for place in _times(groups)])  # clusters among the surest so many answers
+    new = np.zeros(len(groups), dtype=int)
+    new[np.unique(groups, return_index=True)[1]] = 1
+    seen = np.cumsum(new)  # clusters among the surest so many answers
     fewest = int(np.searchsorted(seen, math.ceil(math.log(LEVEL) / math.log(1 - share)))) + 1
     steps = [s for s in sorted({*(s for s in sizes(len(sure)) if s > fewest), fewest}) if s <= len(sure)]
 
@@ -108,16 +110,6 @@ def allowed(sure: Any, right: Any, groups: Any, share: float) -> tuple[int, floa
             break
         found = size
     return (found, float(sure[found - 1])) if found else (0, None)
-
-
-def _times(groups: Any) -> list[int]:
-    """Return of each answer how many of its cluster came before it."""
-    counts: dict[str, int] = {}
-    found = []
-    for group in groups:
-        found.append(counts.get(group, 0))
-        counts[group] = found[-1] + 1
-    return found
 
 
 def _over(sure: Any, right: Any, groups: Any) -> Estimate:
@@ -150,7 +142,7 @@ def auroc(sure: Any, right: Any, groups: Any) -> Estimate | None:
     pull = np.bincount(index[yes], above - value, g) / m + np.bincount(index[~yes], below - value, g) / n
     error = math.sqrt(float((pull**2).sum()) * g / (g - 1))
     inside = min(max(value, 0.5 / len(sure)), 1 - 0.5 / len(sure))
-    error = max(error, 1 / (2 * min(m, n) + 2) / 2)
+    error = max(error, 1 / (2 * min(m, n) + 2) / 2)  # all right ones above all wrong ones is no sure thing
     half = float(stdtrit(g - 1, 0.975)) * error / (inside * (1 - inside))
     low, high = (1 / (1 + math.exp(-(math.log(inside / (1 - inside)) + side * half))) for side in (-1, 1))
     return Estimate(value=value, low=min(low, value), high=max(high, value), n=len(sure), method="Obuchowski, logit")

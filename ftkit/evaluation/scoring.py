@@ -11,7 +11,7 @@ from ftkit.checks.parse import Format, Parsed, parse
 from ftkit.checks.text import normalise, token_f1
 from ftkit.evaluation.items import check_answers, check_items, cluster_of
 from ftkit.evaluation.support import Evidence
-from ftkit.records import SCORE_COLUMNS, Estimate, TaskCard
+from ftkit.records import SCORE_COLUMNS, Estimate, TaskCard, answers_of
 from ftkit.statistics import mean_interval, paired_difference
 
 ABSTENTIONS = ("we will check",)
@@ -141,14 +141,7 @@ def against(card: TaskCard, items: Any, texts: Sequence[str], scores: Any) -> tu
         texts: The other answers, in the order of ``items``.
         scores: The strategy's scores (``item_id``, ``correct``), these items among them.
     """
-    import pandas as pd
-
-    n = len(items)
-    answers = pd.DataFrame({
-        "item_id": items["id"].to_numpy(), "strategy": "other", "text": list(texts), "prompt_tokens": 0, "completion_tokens": 0,
-        "latency_s": 0.0, "passage_ids": [[]] * n, "passages": [[]] * n, "cut": 0,
-    })  # fmt: skip
-    other = score(card, items, answers)
+    other = score(card, items, answers_of("other", items["id"], texts))
     mine = scores.set_index("item_id").loc[items["id"], "correct"].astype(float).tolist()
     given = other["correct"].astype(float)
     return paired_difference(mine, given.tolist(), other["group"].astype(str).tolist()), float(given.mean())

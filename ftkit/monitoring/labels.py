@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.errors import BadInput
+from ftkit.records import answers_of
 
 COLUMNS = ["id", "time", "why", "input", "output", "right_answer"]
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # the last one so that a text's own quote is not taken for ours
@@ -80,8 +81,8 @@ def read_labels(path: Path) -> tuple[Any, Any]:
             "holds no labelled answer among those drawn at random", where=str(path), todo="fill in the column right_answer"
         )
     items = pd.DataFrame({"id": table["id"], "input": table["input"], "output": table["right_answer"], "group": "", "cluster": "", "split": "test", "source_row": range(len(table))})  # fmt: skip
-    answers = pd.DataFrame({"item_id": table["id"], "strategy": "production", "text": table["output"], "prompt_tokens": 0, "completion_tokens": 0, "latency_s": 0.0, "passage_ids": [[]] * len(table), "passages": [[]] * len(table), "cut": 0})  # fmt: skip
-    return items.reset_index(drop=True), answers.reset_index(drop=True)
+    answers = answers_of("production", table["id"], table["output"])
+    return items.reset_index(drop=True), answers
 
 
 def labelled(path: Path) -> Any:

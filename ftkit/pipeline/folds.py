@@ -13,8 +13,7 @@ from ftkit.errors import BadInput
 from ftkit.params import EvaluationParameters
 from ftkit.pipeline.walk import Outcome, Selection, run, values_of
 from ftkit.power import detectable_points
-from ftkit.records import Comparison, DataCard, Estimate, Evaluation, StrategySpec, TaskCard
-from ftkit.statistics import holm
+from ftkit.records import DataCard, Estimate, Evaluation, StrategySpec, TaskCard
 
 COPIED = ["task", "data", "prompting", "retrieval", "training", "preference"]
 LEFT = ("adapter", "index", "checkpoints", "handbook", "answers", "notebooks")
@@ -53,8 +52,7 @@ def run_folds(
     say(f"[all {folds}] → {pooled}")
     with runs.locked(pooled):
         pool(folders, pooled, params.load(file, own))
-    outcome = run(file, selection=Selection(["decision"]), overrides=own, say=say, live=live)
-    return outcome
+    return run(file, selection=Selection(["decision"]), overrides=own, say=say, live=live)
 
 
 def pool(folders: Sequence[Path], pooled: Path, built: dict[str, Any]) -> Evaluation:
@@ -135,16 +133,10 @@ def widened(result: Evaluation, folds: int) -> Evaluation:
         )
         for r in result.results
     ]
-    pairs = [_compared(c, folds) for c in result.comparisons]
-    adjusted = holm([c.p_value for c in pairs]) if pairs else []
-    pairs = [c.model_copy(update={"p_adjusted": p}) for c, p in zip(pairs, adjusted, strict=True)]
-    effects = [
-        e.model_copy(
-            update={"difference": (d := stretched(e.difference, folds, -1.0)), "p_value": max(e.p_value, evaluation.p_value(d))}
-        )
-        for e in result.effects
-    ]
-    return result.model_copy(update={"results": results, "comparisons": pairs, "effects": effects})
+    return evaluation.with_differences(
+        result.model_copy(update={"results": results}),
+        lambda c: stretched(c.difference, folds, -1.0), lambda e: stretched(e.difference, folds, -1.0),
+    )  # fmt: skip
 
 
 def stretched(e: Estimate, folds: int, least: float) -> Estimate:
@@ -168,8 +160,3 @@ def stretched(e: Estimate, folds: int, least: float) -> Estimate:
             "method": f"{e.method}, {folds} folds",
         }
     )  # fmt: skip
-
-
-def _compared(c: Comparison, folds: int) -> Comparison:
-    difference = stretched(c.difference, folds, -1.0)
-    return c.model_copy(update={"difference": difference, "p_value": max(c.p_value, evaluation.p_value(difference))})

@@ -28,18 +28,20 @@ def promote(run: Path, store: Path, note: str = "", force: bool = False) -> tupl
         run: The run folder; 09 must be done.
         store: The release folder.
         note: Why, for people.
-        force: Promote in spite of a parity that failed, or of worse answers.
+        force: Promote in spite of what speaks against it.
 
     Returns:
         The release, and what was found on the way, for people.
 
     Raises:
         NotReady: 09 has not been run.
-        BadInput: It does not answer as tested, or is worse beyond chance than what serves now.
+        BadInput: It does not answer as tested, 08 found none good enough, it is older than what it rests on, or it is worse
+            beyond chance than what serves now or than what production answered.
     """
     export = _export(run)
     card = runs.read_record(run / "deployment" / "deployment.json", DeploymentCard)
-    said, against = [], []
+    strategy, said, against = _bundle(export).spec.name, [], []
+    now = measured(run, strategy)
     stale = runs.older(run, "deployment")
     if stale:
         against.append(f"{' and '.join(stale)} ran again after 09 exported this: it may not be what was tested last")
@@ -50,20 +52,21 @@ def promote(run: Path, store: Path, note: str = "", force: bool = False) -> tupl
         said.append(f"Answers as tested: {', '.join(f'{p.path} on {p.items} questions' for p in card.parity)}.")
     else:
         said.append("Whether it answers as tested was not measured: 09 compared nothing.")
-    _against_verdict(run, _bundle(export).spec.name, said, against)
+    _against_verdict(run, strategy, said, against)
     if releases.is_store(store):
-        _against_current(run, export, store, said, against)
-    _against_production(run, _bundle(export).spec.name, said, against)
+        _against_current(now, store, said, against)
+    if now is not None:
+        _against_production(run, now, said, against)
     if against and not force:
         raise BadInput("; ".join(against), where=str(run), todo="mend it, or promote it in spite of that with --force")
-    made = releases.promote(store, export, str(run), note, measured(run, _bundle(export).spec.name))
+    made = releases.promote(store, export, str(run), note, now)
     return made, [*said, *(f"In spite of this: {reason}." for reason in against)]
 
 
-def _against_current(run: Path, export: Path, store: Path, said: list[str], against: list[str]) -> None:
+def _against_current(now: Any, store: Path, said: list[str], against: list[str]) -> None:
     """Compare with what serves, on the test questions that both runs asked."""
     known = releases.read(store)
-    before, now = releases.scores(store, known.current), measured(run, _bundle(export).spec.name)
+    before = releases.scores(store, known.current)
     if now is None or not before.exists():
         said.append(f"Not compared with version {known.current}: one of the two was not measured by 07.")
         return
@@ -89,10 +92,10 @@ def _against_verdict(run: Path, strategy: str, said: list[str], against: list[st
         said.append(f"08 does not recommend {strategy} yet: {decision.sentence}")
 
 
-def _against_production(run: Path, strategy: str, said: list[str], against: list[str]) -> None:
+def _against_production(run: Path, now: Any, said: list[str], against: list[str]) -> None:
     """Compare with what production answered to the fresh test questions of a round that ``ftkit retune`` made."""
-    now, evaluated = measured(run, strategy), run / "evaluation" / "evaluation.json"
-    if now is None or not (run / "data" / "manifest.json").exists():
+    evaluated = run / "evaluation" / "evaluation.json"
+    if not (run / "data" / "manifest.json").exists():
         return
     p = DataParameters.model_validate(runs.read_record(run / "data" / "manifest.json", Manifest).parameters | {"run": str(run)})
     served = {row: text for row, (_, text) in rounds_of(p).items() if text}

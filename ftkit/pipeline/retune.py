@@ -146,9 +146,8 @@ def _parted(old: Any, card: TaskCard, before: dict[str, Parameters], changed: se
     """Return the examples that still hold, and those that cite an article that has changed."""
     p = before["retrieval"]
     cited = p.citation_field if isinstance(p, RetrievalParameters) else ""
-    stale = [bool(cited) and checks.parse(card, text).fields.get(cited, "") in changed for text in old["output"]]
-    mask = old.index.isin([i for i, yes in zip(old.index, stale, strict=True) if yes])
-    return old[~mask], old[mask]
+    stale = old["output"].map(lambda text: bool(cited) and checks.parse(card, text).fields.get(cited, "") in changed)
+    return old[~stale], old[stale]
 
 
 def _to_correct(outdated: Any) -> Any:

@@ -27,7 +27,7 @@ from ftkit.records.manifest import Manifest
 from ftkit.records.monitoring import MonitoringCard, Verdict10, WatchedSignal
 from ftkit.records.prompting import Prompt, PromptBook, PromptTrial, ResponseFormat
 from ftkit.records.retrieval import Passage, RetrievalCard, Triage
-from ftkit.records.strategy import ANSWER_COLUMNS, StrategySpec
+from ftkit.records.strategy import ANSWER_COLUMNS, StrategySpec, answers_of
 from ftkit.records.task import Check, Reason, Suitability, TaskCard, TaskKind
 from ftkit.records.training import (
     RL,
@@ -104,4 +104,5 @@ __all__ = [
     "Triage",
     "Verdict10",
     "WatchedSignal",
+    "answers_of",
 ]

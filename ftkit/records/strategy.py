@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -12,6 +14,20 @@ ANSWER_COLUMNS = [
     "item_id", "strategy", "text", "prompt_tokens", "completion_tokens", "latency_s", "passage_ids", "passages", "cut",
     "confidence",
 ]  # fmt: skip
+
+
+def answers_of(strategy: str, ids: Sequence[str], texts: Sequence[str]) -> Any:
+    """Return answers that came from elsewhere (production, a preference pair) as a table with ``ANSWER_COLUMNS``.
+
+    Args:
+        strategy: Name that they go by.
+        ids: Item of each answer.
+        texts: The answers, in the same order.
+    """
+    import pandas as pd
+
+    rows = [(item, strategy, text, 0, 0, 0.0, [], [], 0, math.nan) for item, text in zip(ids, texts, strict=True)]
+    return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 
 
 class StrategySpec(Record):

@@ -10,7 +10,7 @@ from ftkit import params, pipeline, runs
 from ftkit.cli import main
 from ftkit.data.read import open_source
 from ftkit.errors import BadInput, NotReady
-from ftkit.pipeline.promote import _against_production
+from ftkit.pipeline.promote import _against_production, measured
 from ftkit.pipeline.retune import next_name, rounds_of
 from ftkit.records import Manifest, MonitoringCard
 
@@ -138,6 +138,6 @@ def test_a_release_is_held_against_what_production_answered_to_the_fresh_questio
     known = params.load(made.parameters)["data"].model_dump(mode="json")
     runs.write_record(run / "data" / "manifest.json", Manifest(stage="data", parameters=known, **rest))
     said, against = [], []
-    _against_production(run, "hybrid", said, against)
+    _against_production(run, measured(run, "hybrid"), said, against)
     assert bool(against) == worse and bool(said) != worse
     assert "10 fresh test questions (100% right)" in " ".join(said + against)

@@ -32,6 +32,7 @@ from ftkit.serving.run import check_host, folder_of
 from ftkit.training.methods import wrap_lora
 
 SYSTEM = "Answer in one word."
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def bundle(base, form="base", model="base", **more):
@@ -41,14 +42,6 @@ def bundle(base, form="base", model="base", **more):
         max_new_tokens=8, batch_size=4, instruction="Answer.", verdict="prompting", run="r", created="2026-01-01T00:00:00Z"
     )
     return Bundle.model_validate({**values, **texts, "form": form, **more})
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -20,14 +20,7 @@ from ftkit.training.methods import wrap_lora
 
 TEXTS = ["Where is it?", "hello", "a longer question about the order of last week", "12 34"]
 ASKED = [[{"role": "user", "content": text}] for text in TEXTS]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

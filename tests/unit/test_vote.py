@@ -3,7 +3,6 @@
 import httpx
 import pandas as pd
 import pytest
-import torch
 from test_serving import bundle
 from test_strategies import ON, book, training
 
@@ -14,14 +13,6 @@ from ftkit.models.vote import Voting, agreed, voting
 from ftkit.records import ResponseFormat, StrategySpec
 from ftkit.serving import Served, running
 from ftkit.serving.ask import ask_files
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +32,7 @@ def test_the_answer_that_agrees_most_with_the_others_is_given(texts, best, share
 
 
 ASKED = [[{"role": "user", "content": text}] for text in ("Where is it?", "hello", "a longer question about the order", "12")]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_draws_depend_on_the_question_alone_and_their_tokens_are_counted(tiny_checkpoint):
