@@ -94,7 +94,7 @@ def formats(evaluation: Evaluation) -> Any:
     figure.update_yaxes(showgrid=False)
     worst = min(evaluation.results, key=lambda r: r.format_ok.value)
     title = (
-        f"Every strategy keeps the format in at least {theme.percent(worst.format_ok.value)} of its answers"
+        f"Every strategy keeps the format in {f'at least {theme.percent(worst.format_ok.value)}' if worst.format_ok.value < 1 else 'all'} of its answers"
         if worst.format_ok.value > 0.8
         else f"{worst.spec.name} keeps the format in only {theme.interval(worst.format_ok)} of its answers"
     )
@@ -107,7 +107,10 @@ def _format_parts(r: StrategyResult) -> tuple[float, float, float]:
 
 
 def _legend_below(figure: Any) -> Any:
-    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.3, "x": 0, "traceorder": "normal"}, margin_b=60)
+    figure.update_layout(
+        legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0.01, "x": 0, "traceorder": "normal"},
+        margin_b=64,
+    )
     return figure
 
 
@@ -342,7 +345,7 @@ def alone_sentence(found: Selective) -> str:
     best = min(found.curve, key=lambda point: (point.wrong.value, -point.coverage))
     share, wrong = f"surest {100 * best.coverage:.0f}%", f"{100 * best.wrong.value:.0f}%"
     why = f"of its {share} of answers {wrong} are wrong"
-    why += ", too few to be sure of it" if best.wrong.value < found.allowed_wrong else ""
+    why += "; too few answers to be sure of it" if best.wrong.value < found.allowed_wrong else ""
     return f"{found.strategy} should not answer alone ({limit}): {why}"
 
 
