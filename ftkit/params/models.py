@@ -250,7 +250,7 @@ class TrainingParameters(ModelParameters):
     adapter_hours: float = Field(default=0.0, ge=0, description="hours that this took there, for the costs")
     num_train_epochs: float = Field(default=8.0, gt=0, description="passes over the training examples, at most")
     learning_rate: float = Field(default=2.0e-3, gt=0, lt=1, description="peak learning rate")
-    per_device_train_batch_size: int = Field(default=16, ge=1, description="examples per step")
+    per_device_train_batch_size: int = Field(default=16, ge=1, description="examples per step (and process)")
     max_length: int = Field(default=512, ge=16, description="longest training example, in tokens")
     lora_r: int = Field(default=32, ge=1, description="rank of the adapter")
     lora_alpha: int = Field(default=64, ge=1, description="scale of the adapter")
@@ -258,6 +258,13 @@ class TrainingParameters(ModelParameters):
     use_dora: bool = Field(default=False, description="learn size and direction apart (DoRA): nearer to full tuning, slower")
     quantization_bits: Literal[4, 8] = Field(
         default=4, description="bits of the base's weights while qlora learns: 4 (NF4, double quantisation) or 8"
+    )
+    packing: bool = Field(
+        default=False,
+        description="put the examples of a step into one row without padding (they do not see each other); pays with FlashAttention",
+    )
+    processes: int = Field(
+        default=1, ge=1, description="processes that train together (DDP), one per GPU; a step takes examples from each"
     )
     machines: str = Field(
         default="", description=f"YAML file of machines to rent, with prices; empty: the built-in list of {PRICE_DATE}"

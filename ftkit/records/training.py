@@ -69,6 +69,7 @@ class TrainingCard(Record):
     tokens: int
     duration_s: float
     peak_memory_gib: float
+    processes: int = Field(default=1, description="processes that trained together; the peak memory is that of the first")
     log: list[TrainPoint]
     best_validation_loss: float
     stopped_early: bool

@@ -12,17 +12,20 @@ Row = tuple[list[int], list[int], int]
 SHORTEST_PREFIX = 16  # below, a second pass through the model costs more than it saves
 
 
-def collate(examples: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
-    """Pad a batch at the right, rows that begin alike first.
+def collate(examples: Sequence[dict[str, Any]], pad: int, *, packing: bool = False) -> dict[str, Any]:
+    """Pad a batch at the right, rows that begin alike first; or pack it into one row.
 
     Returns:
         ``input_ids``, ``attention_mask`` and ``labels`` of shape ``[batch, longest]``; ``row``: place of each
         example in its dataset; ``alike``: how many of the first rows begin with the same ``prefix`` tokens, both 0 where
-        too few do.
+        too few do. Packed, the shape is ``[1, all tokens]``, and ``position_ids`` begin at 0 with each example.
     """
     import torch
 
-    rows, alike, prefix = _by_prefix([(list(e["input_ids"]), list(e["labels"]), int(e["row"])) for e in examples])
+    found = [(list(e["input_ids"]), list(e["labels"]), int(e["row"])) for e in examples]
+    if packing:
+        return _packed(found)
+    rows, alike, prefix = _by_prefix(found)
     width = max(len(ids) for ids, _, _ in rows)
     return {
         "input_ids": torch.tensor([ids + [pad] * (width - len(ids)) for ids, _, _ in rows]),
@@ -31,6 +34,21 @@ def collate(examples: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
         "row": torch.tensor([row for _, _, row in rows]),
         "alike": torch.tensor(alike),
         "prefix": torch.tensor(prefix),
+    }
+
+
+def _packed(rows: list[Row]) -> dict[str, Any]:
+    import torch
+
+    ids = [token for row in rows for token in row[0]]
+    return {
+        "input_ids": torch.tensor([ids]),
+        "attention_mask": torch.ones(1, len(ids), dtype=torch.long),  # for counting tokens; no model is given it
+        "labels": torch.tensor([[label for _, labels, _ in rows for label in (IGNORED, *labels[1:])]]),
+        "position_ids": torch.tensor([[place for row in rows for place in range(len(row[0]))]]),
+        "row": torch.tensor([row for _, _, row in rows]),
+        "alike": torch.tensor(0),
+        "prefix": torch.tensor(0),
     }
 
 
@@ -52,7 +70,8 @@ def answer_loss(model: Any, batch: dict[str, Any], items: Any = None) -> Any:
     """Return the loss on the answers of a batch of ``collate``.
 
     Rows that begin alike (the same system turn) go through the model with that beginning read once. Right padding needs
-    no mask: no token that counts can see what comes after it.
+    no mask: no token that counts can see what comes after it. In a packed row no token sees another example: transformers
+    makes that mask (or FlashAttention its variable lengths) from positions that begin anew.
 
     Args:
         model: A causal model, with or without an adapter.
@@ -63,6 +82,9 @@ def answer_loss(model: Any, batch: dict[str, Any], items: Any = None) -> Any:
         The mean negative log-likelihood per answer token, in nats.
     """
     labels, count, prefix = batch["labels"], int(batch["alike"]), int(batch["prefix"])
+    answered = items if items is not None else (labels[:, 1:] != IGNORED).sum().clamp(min=1)
+    if "position_ids" in batch:
+        return _sum_loss(model, batch["input_ids"], labels, 0, position_ids=batch["position_ids"]) / answered
     if not shares_prefix(model, labels.shape[1]):
         count, prefix = 0, 0
     lengths = batch["attention_mask"].sum(dim=1)
@@ -72,21 +94,22 @@ def answer_loss(model: Any, batch: dict[str, Any], items: Any = None) -> Any:
         if len(labels[rows]):
             width = int(lengths[rows].max())
             total = total + _sum_loss(model, batch["input_ids"][rows, :width], labels[rows, :width], start)
-    return total / (items if items is not None else (labels[:, 1:] != IGNORED).sum().clamp(min=1))
+    return total / answered
 
 
 def shares_prefix(model: Any, width: int) -> bool:
     """Return whether a beginning can be read once: not with recomputed activations, nor with a window below the width."""
+    model = getattr(model, "module", model)  # as one of several processes holds it
     window = getattr(model.config, "sliding_window", None) or width
     name = "is_activation_checkpointing" if hasattr(model, "is_activation_checkpointing") else "is_gradient_checkpointing"
     return window >= width and not getattr(model, name, False)
 
 
-def _sum_loss(model: Any, ids: Any, labels: Any, prefix: int) -> Any:
+def _sum_loss(model: Any, ids: Any, labels: Any, prefix: int, **more: Any) -> Any:
     """Return the summed loss of right-padded rows whose first ``prefix`` tokens are the same."""
     import torch
 
-    options: dict[str, Any] = {"use_cache": False}
+    options: dict[str, Any] = {"use_cache": False, **more}
     if prefix:
         head = model(input_ids=ids[:1, :prefix], use_cache=True, logits_to_keep=1)
         name = "cache" if hasattr(head, "cache") else "past_key_values"  # renamed in transformers 5.24

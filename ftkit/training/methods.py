@@ -57,7 +57,7 @@ def load_quantised(folder: str, bits: int) -> Any:
     kind = torch.bfloat16 if on_gpu else torch.float32
     nf4: dict[str, Any] = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": kind}
     config = BitsAndBytesConfig(load_in_4bit=True, **nf4) if bits == 4 else BitsAndBytesConfig(load_in_8bit=True)
-    place: dict[str, Any] = {"device_map": {"": 0}} if on_gpu else {}
+    place: dict[str, Any] = {"device_map": {"": torch.cuda.current_device()}} if on_gpu else {}
     try:
         with quiet():
             model: Any = AutoModelForCausalLM.from_pretrained(
@@ -92,6 +92,15 @@ def model_to_train(base: LocalModel, p: TrainingParameters) -> Any:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return load_quantised(str(base.folder), p.quantization_bits)
+
+
+def use_variable_lengths(model: Any) -> None:
+    """Let a model read packed rows with FlashAttention where it is installed: its time grows with each example's length,
+    not with the row's."""
+    from transformers.utils import is_flash_attn_2_available
+
+    if device() == "cuda" and is_flash_attn_2_available():
+        model.set_attn_implementation("flash_attention_2")
 
 
 class Chosen(Protocol):

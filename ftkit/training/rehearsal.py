@@ -26,7 +26,8 @@ class Rehearsal:
     """What two batches showed.
 
     Attributes:
-        tokens_per_s: Prompt and answer tokens that one second of training reads, on a batch of usual length.
+        tokens_per_s: Prompt and answer tokens that one second of training reads, on a batch of usual length; of several
+            GPUs, as many times that as there are (the time to average their gradients comes on top).
         peak_gib: Largest memory during a step on the longest batch.
         loss: Loss of the untrained model on it, nats per answer token.
         seconds: How long the rehearsal took.
@@ -101,10 +102,10 @@ def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validatio
     try:
         with quiet(), _Peak() as peak:
             optimizer = torch.optim.AdamW([w for w in tuned.parameters() if w.requires_grad], lr=0.0, weight_decay=0.0)
-            loss, _ = _step(tuned, optimizer, longest, tokenizer.pad_token_id)
-            _, seconds = _step(tuned, optimizer, usual, tokenizer.pad_token_id)
+            loss, _ = _step(tuned, optimizer, longest, tokenizer.pad_token_id, p.packing)
+            _, seconds = _step(tuned, optimizer, usual, tokenizer.pad_token_id, p.packing)
             with torch.no_grad():
-                answer_loss(tuned, _on(tuned, collate(_rows(validation_set[:size]), tokenizer.pad_token_id)))
+                answer_loss(tuned, _on(tuned, collate(_rows(validation_set[:size]), tokenizer.pad_token_id, packing=p.packing)))
         _round_trip(tuned, usual[0], save=tuned is not model)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
@@ -121,7 +122,8 @@ def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validatio
             "the loss of the longest examples is no number before anything is learnt", where="training",
             todo=f"look at {', '.join(e.id for e in longest if e.id)[:200] or 'the longest examples'}",
         )  # fmt: skip
-    tokens = sum(len(e.input_ids) for e in usual)
+    together = p.processes if torch.cuda.is_available() else 1  # without GPUs they share the cores
+    tokens = sum(len(e.input_ids) for e in usual) * together
     return Rehearsal(tokens / max(seconds, 1e-6), peak.gib, loss, time.monotonic() - began)
 
 
@@ -133,11 +135,11 @@ def _on(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
     return {name: value.to(model.device) for name, value in batch.items()}
 
 
-def _step(model: Any, optimizer: Any, examples: Sequence[Encoded], pad: int) -> tuple[float, float]:
+def _step(model: Any, optimizer: Any, examples: Sequence[Encoded], pad: int, packing: bool) -> tuple[float, float]:
     """Return loss and seconds of one step."""
     began = time.perf_counter()
     model.train()
-    loss = answer_loss(model, _on(model, collate(_rows(examples), pad)))
+    loss = answer_loss(model, _on(model, collate(_rows(examples), pad, packing=packing)))
     loss.backward()
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: LoRA or full, on TRL's SFTTrainer, resumable from its last checkpoint."""
+"""Supervised fine-tuning: LoRA or full, on TRL's SFTTrainer, resumable from its last checkpoint, in one process or several."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from ftkit.params import TrainingParameters
 from ftkit.records import TrainingCard, TrainPoint
 from ftkit.runs import peak_memory_gib, write_record, write_text
 from ftkit.training.adopt import adopt
+from ftkit.training.distributed import check_equal, forget_evaluation, train_together
 from ftkit.training.encode import Encoded, loss_sample
 from ftkit.training.keep import last_checkpoint, save_weights, seconds_before
-from ftkit.training.methods import variant, wrap_lora
+from ftkit.training.methods import use_variable_lengths, variant, wrap_lora
 from ftkit.training.plan import parameters_of
 from ftkit.training.trainer import make_trainer, points
 from ftkit.training.verdict import judge
 
 Progress = Callable[[TrainPoint, int], None]
+FINISHED = "finished.json"
 
 
 @dataclass
@@ -51,6 +53,8 @@ class TrainingPlan:
     use_rslora: bool = False
     use_dora: bool = False
     quantization_bits: int = 4
+    packing: bool = False
+    processes: int = 1
     early_stopping_patience: int = 2
     seed: int = 7
     prompt: str = ""
@@ -70,6 +74,8 @@ def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPl
         "use_rslora",
         "use_dora",
         "quantization_bits",
+        "packing",
+        "processes",
         "adapter",
         "adapter_hours",
     )
@@ -87,7 +93,7 @@ def train(
     returns the card at once if it had finished. Another plan, other data or another base start anew.
 
     Args:
-        model: A loaded causal model without an adapter, quantised for ``qlora``.
+        model: A loaded causal model without an adapter, quantised for ``qlora``. Several processes load their own.
         tokenizer: Its tokenizer.
         train_set: Encoded examples, general ones included.
         validation_set: Encoded examples that choose the checkpoint.
@@ -101,8 +107,8 @@ def train(
         The card; the weights are in ``plan.folder / "adapter"``.
 
     Raises:
-        BadInput: Nothing to train on, or a rank that does not fit.
-        FtkitError: Out of memory, or a loss that is not finite.
+        BadInput: Nothing to train on, a rank that does not fit, or more processes than there are GPUs (cores without one).
+        FtkitError: Out of memory, a loss that is not finite, or a process that ended.
     """
     if not train_set or not validation_set:
         raise BadInput("there are no training or validation examples", where="training", todo="see 02_data's splits")
@@ -115,9 +121,23 @@ def train(
     kept = _open(plan, train_set, validation_set, base_sha256)
     if kept is not None:
         return kept
+    names: dict[str, Any] = {"base": base, "base_folder": base_folder, "general_examples": general_examples}
+    if plan.processes > 1:
+        train_together(asdict(plan), [train_set, validation_set], names, plan.folder, progress)
+        return TrainingCard.model_validate_json((plan.folder / FINISHED).read_text())
+    return fit(model, tokenizer, train_set, validation_set, plan, progress=progress, **names)
+
+
+def fit(
+    model: Any, tokenizer: Any, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], plan: TrainingPlan,
+    *, base: str, base_folder: Path, general_examples: int = 0, progress: Progress | None = None,
+) -> TrainingCard:  # fmt: skip
+    """Train in this process, which may be one of several that torchrun started; see ``train``. The first of them writes."""
     from transformers import set_seed
 
     set_seed(plan.seed)
+    if plan.packing:
+        use_variable_lengths(model)
     total = parameters_of(model.config)
     began, before = time.monotonic(), seconds_before(plan.folder)
     with quiet():
@@ -126,16 +146,20 @@ def train(
         trainer = make_trainer(model, tokenizer, train_set, validation_set, plan, progress, before)
         first = _first_loss(trainer, plan.folder)
         _run(trainer, plan)
-        save_weights(trainer.model, tokenizer, plan.folder, base, base_folder)
+        check_equal(trainer)
+        first_process = trainer.is_world_process_zero()
+        if first_process:
+            save_weights(trainer.model, tokenizer, plan.folder, base, base_folder)
     card = TrainingCard(
-        method=plan.method, variant=variant(plan), base=base, base_sha256=base_sha256, adapter="training/adapter", prompt=plan.prompt,
+        method=plan.method, variant=variant(plan), base=base, base_sha256=fingerprint(base_folder), adapter="training/adapter", prompt=plan.prompt,
         parameters=total, trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
         examples=len(train_set), general_examples=general_examples,
         duration_s=round(before + time.monotonic() - began, 1), peak_memory_gib=_peak_gib(),
-        loss_sample=loss_sample(tokenizer, train_set[0]), **_curve(trainer.state, first),
+        loss_sample=loss_sample(tokenizer, train_set[0]), processes=plan.processes, **_curve(trainer.state, first),
     )  # fmt: skip
-    write_record(plan.folder / "finished.json", card)
-    shutil.rmtree(plan.folder / "checkpoints", ignore_errors=True)
+    if first_process:
+        write_record(plan.folder / FINISHED, card)
+        shutil.rmtree(plan.folder / "checkpoints", ignore_errors=True)
     del trainer
     gc.collect()
     return card
@@ -173,14 +197,14 @@ def _open(
 ) -> TrainingCard | None:
     """Return the card of a finished run of the same plan; remove what another plan left."""
     key, mark = key_of(plan, train_set, validation_set, base_sha256), plan.folder / "key.txt"
-    finished = plan.folder / "finished.json"
+    finished = plan.folder / FINISHED
     if mark.exists() and mark.read_text() == key:
         if finished.exists() and (plan.folder / "adapter").is_dir():
             return TrainingCard.model_validate_json(finished.read_text())
         return None
     for name in ("checkpoints", "adapter"):
         shutil.rmtree(plan.folder / name, ignore_errors=True)
-    for name in ("first_loss.json", "finished.json"):
+    for name in ("first_loss.json", FINISHED):
         (plan.folder / name).unlink(missing_ok=True)
     write_text(mark, key)
     return None
@@ -213,7 +237,9 @@ def _first_loss(trainer: Any, folder: Path) -> float:
         return float(json.loads(path.read_text())["eval_loss"])
     value = float(trainer.evaluate()["eval_loss"])
     trainer.state.log_history.clear()
-    write_text(path, json.dumps({"eval_loss": value}))
+    forget_evaluation(trainer)
+    if trainer.is_world_process_zero():
+        write_text(path, json.dumps({"eval_loss": value}))
     return value
 
 

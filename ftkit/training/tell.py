@@ -74,7 +74,8 @@ def learned(card: TrainingCard, *notes: str) -> tuple[str, list[str]]:
 def _took(card: TrainingCard) -> str:
     if card.elsewhere:
         return f"Another tool trained it; {card.duration_s / 3600:g} hours are counted for that, as training.adapter_hours says."
-    return f"It took {card.duration_s:.0f} s for {card.tokens:,} tokens, and {card.peak_memory_gib:.1f} GiB at its peak."
+    each = f" in each of {card.processes} processes" if card.processes > 1 else ""
+    return f"It took {card.duration_s:.0f} s for {card.tokens:,} tokens, and {card.peak_memory_gib:.1f} GiB at its peak{each}."
 
 
 def told(trial: Rehearsal, found: Sequence[Offer], p: TrainingParameters) -> str:

@@ -33,18 +33,32 @@ def make_trainer(
     import torch
     from datasets import Dataset
     from transformers import EarlyStoppingCallback
+    from transformers.trainer_pt_utils import LengthGroupedSampler
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
     class AnswerTrainer(SFTTrainer):
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
             loss = answer_loss(model, inputs, num_items_in_batch)
+            if num_items_in_batch is not None:
+                loss = loss * self.accelerator.num_processes  # which divides by the answer tokens of all of them
             if not on_gpu and not math.isfinite(loss.item()):  # on a GPU the question would hold up every step; its log asks
                 _not_finite(
                     "loss", self.state.global_step + 1, [ids[i] for i in inputs["row"].tolist()] if model.training else []
                 )
             return (loss, {"loss": loss}) if return_outputs else loss
 
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            return super()._get_train_sampler(train_dataset) if plan.processes == 1 else OrderOfEpoch(self.args.train_batch_size, lengths=lengths)  # fmt: skip
+
+    class OrderOfEpoch(LengthGroupedSampler):
+        """The same order in every process, and the same again where a stopped run goes on."""
+
+        def set_epoch(self, epoch: int) -> None:
+            self.generator = self.generator or torch.Generator()
+            self.generator.manual_seed(plan.seed + epoch)
+
+    lengths = [len(e.input_ids) for e in train_set]
     on_gpu, ids = torch.cuda.is_available(), [e.id for e in train_set]
     config = SFTConfig(
         output_dir=str(plan.folder / "checkpoints"), num_train_epochs=plan.num_train_epochs, learning_rate=plan.learning_rate,
@@ -55,7 +69,8 @@ def make_trainer(
         use_cpu=not on_gpu, bf16=on_gpu, gradient_checkpointing=on_gpu and model.config.hidden_size > SMALL_WIDTH,
         include_num_input_tokens_seen="non_padding", dataset_kwargs={"skip_prepare_dataset": True}, max_length=None,
         train_sampling_strategy="group_by_length", length_column_name="length", dataloader_pin_memory=on_gpu, remove_unused_columns=False,
-        restore_callback_states_from_checkpoint=True, average_tokens_across_devices=False,
+        restore_callback_states_from_checkpoint=True, average_tokens_across_devices=plan.processes > 1,
+        ddp_find_unused_parameters=False,
     )  # fmt: skip
     rows = [
         Dataset.from_list(
@@ -66,7 +81,7 @@ def make_trainer(
     callbacks: list[Any] = [EarlyStoppingCallback(plan.early_stopping_patience), _watch(progress, before)]
     trainer = AnswerTrainer(
         model=model, args=config, train_dataset=rows[0], eval_dataset=rows[1], processing_class=tokenizer, callbacks=callbacks,
-        data_collator=lambda examples: collate(examples, tokenizer.pad_token_id),
+        data_collator=lambda examples: collate(examples, tokenizer.pad_token_id, packing=plan.packing),
     )  # fmt: skip
     from transformers import PrinterCallback
 
@@ -94,7 +109,8 @@ def _watch(progress: Progress | None, before: float) -> Any:
                     progress(point, state.max_steps)
 
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            note_seconds(args, state, self.before + time.monotonic() - self.began)
+            if state.is_world_process_zero:
+                note_seconds(args, state, self.before + time.monotonic() - self.began)
 
     return Watch()
 

@@ -551,3 +551,66 @@ def test_another_tool_may_train_and_this_one_stops_with_the_files_written(tmp_pa
         hand_over(tmp_path / "handover", p, lessons, lessons[:2])
     assert (tmp_path / "handover" / "axolotl.yaml").exists() and not provider_faults(tmp_path / "handover" / "train.jsonl")
     assert hand_over(tmp_path / "handover", p.model_copy(update={"adapter": "there"}), lessons, lessons[:2])
+
+
+def test_two_processes_learn_what_one_does_and_go_on_after_kill_9(parts, tmp_path):
+    """Two with 4 examples each take the steps of one with 8: same losses, weights equal but for the order of sums."""
+    from safetensors.torch import load_file
+
+    seen = []
+    one = run(parts, tmp_path / "one", num_train_epochs=3)
+    two = run(parts, tmp_path / "two", num_train_epochs=3, per_device_train_batch_size=4, processes=2, progress=lambda p, n: seen.append((p.step, n)))  # fmt: skip
+    assert two.steps == one.steps and two.examples == one.examples and two.tokens == one.tokens
+    assert seen[-1] == (two.steps, two.steps)
+    assert two.best_validation_loss == pytest.approx(one.best_validation_loss, rel=0.15)
+    folder = tmp_path / "cut"
+
+    def kill(point, steps):
+        if point.step >= 10:
+            import psutil
+
+            worker = next(c for c in psutil.Process().children(recursive=True) if "ftkit.training.worker" in " ".join(c.cmdline()) and "torch.distributed" not in " ".join(c.cmdline()))  # fmt: skip
+            worker.kill()
+
+    options = {"num_train_epochs": 3, "per_device_train_batch_size": 4, "processes": 2}
+    with pytest.raises(FtkitError, match="one of the training processes ended"):
+        run(parts, folder, progress=kill, **options)
+    assert not (folder / "adapter").exists()
+    again = run(parts, folder, **options)
+    weights = [load_file(tmp_path / name / "adapter" / "adapter_model.safetensors") for name in ("two", "cut")]
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+    assert again.log[-1].validation_loss == two.log[-1].validation_loss
+
+
+def test_what_a_process_finds_wrong_and_too_many_processes_are_told(parts, tmp_path):
+    with pytest.raises(BadInput, match="processes on"):
+        run(parts, tmp_path / "many", processes=10_000)
+    with pytest.raises(BadInput, match="rank 4096 is above the model's width"):
+        run(parts, tmp_path / "rank", processes=2, lora_r=4096)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_packed_row_has_the_loss_and_gradient_of_its_examples_alone(tiny_checkpoint, family):
+    import torch
+
+    folder = str(tiny_checkpoint(family))
+    tokenizer, model = load_tokenizer(folder), load_model(folder)
+    encoded = encode_all(tokenizer, [lesson(i) for i in range(5)], 256)
+    rows = [{"input_ids": e.input_ids, "labels": e.labels, "row": i} for i, e in enumerate(encoded)]
+    results = []
+    for packing in (False, True):
+        model.zero_grad()
+        loss = answer_loss(model, collate(rows, 0, packing=packing))
+        loss.backward()
+        results.append((float(loss), torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])))
+    assert results[1][0] == pytest.approx(results[0][0], rel=1e-5)
+    assert torch.allclose(results[1][1], results[0][1], rtol=1e-3, atol=1e-6)
+    other = [*rows[1:], rows[0]]  # in another order and company, the same
+    assert float(answer_loss(model, collate(other, 0, packing=True))) == pytest.approx(results[0][0], rel=1e-5)
+
+
+def test_packed_training_takes_the_same_steps(parts, tmp_path):
+    packed = run(parts, tmp_path / "packed", packing=True)
+    plain = run(parts, tmp_path / "plain")
+    assert packed.steps == plain.steps and packed.tokens == plain.tokens
+    assert packed.best_validation_loss == pytest.approx(plain.best_validation_loss, rel=0.01)

@@ -1,0 +1,182 @@
+"""Training in several processes that torchrun starts: one per GPU, or, to try it, one per core (DDP).
+
+Each process loads its own copy of the base and learns from its share of each step; the gradients are averaged. The
+parent waits, shows the first process's progress and passes on what any of them found wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ftkit.errors import BadInput, FtkitError
+from ftkit.records import TrainPoint
+from ftkit.training.encode import Encoded
+
+Progress = Callable[[TrainPoint, int], None]
+JOB, LOG, FAULT, PARENT = "together.jsonl", "together.log", "together.fault.json", "FTKIT_TRAINING_PARENT"
+POINT = "ftkit-point "
+
+
+def train_together(
+    plan: dict[str, Any], parts: Sequence[Sequence[Encoded]], names: dict[str, Any], folder: Path, progress: Progress | None = None
+) -> None:  # fmt: skip
+    """Run ``sft.fit`` in ``plan["processes"]`` processes and wait for them.
+
+    Args:
+        plan: The fields of a ``TrainingPlan``.
+        parts: Encoded training and validation examples.
+        names: What else ``sft.fit`` is told: base, base_folder, general_examples.
+        folder: The plan's folder; the processes' own words stand in its ``together.log``.
+        progress: Called with each log point and the total number of steps.
+
+    Raises:
+        BadInput: More processes than GPUs, or without a GPU, than cores.
+        FtkitError: What a process found wrong, or that one ended.
+    """
+    count = int(plan["processes"])
+    check(count)
+    _write_job(folder / JOB, plan, parts, names)
+    for left in folder.glob(f"*.{FAULT}"):
+        left.unlink()
+    threads = max(1, (os.cpu_count() or 1) // count)
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "1", "--nproc-per-node", str(count)),
+        *("--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"),
+        *("--module", "ftkit.training.worker", str(folder / JOB)),
+    ]
+    environment = os.environ | {PARENT: str(os.getpid()), "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    with (folder / LOG).open("w", encoding="utf-8") as log:
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        assert child.stdout is not None
+        try:
+            _follow(child.stdout, log, progress)
+            code = child.wait()
+        finally:  # stopped by the user: torchrun passes the signal on to its processes
+            if child.poll() is None:
+                child.terminate()
+                child.wait()
+    if code:
+        raise _fault(folder, code)
+    (folder / JOB).unlink()
+
+
+def check(count: int) -> None:
+    """Refuse more processes than there are GPUs or, without one, cores.
+
+    Raises:
+        BadInput: There are more.
+    """
+    import torch
+
+    gpus = torch.cuda.device_count()
+    have, what = (gpus, "GPUs") if gpus else (os.cpu_count() or 1, "cores")
+    if count > have:
+        raise BadInput(f"{count} processes on {have} {what}", where="training.processes", todo=f"use at most {have}")
+
+
+def _write_job(path: Path, plan: dict[str, Any], parts: Sequence[Sequence[Encoded]], names: dict[str, Any]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(json.dumps({"plan": plan | {"folder": str(plan["folder"])}, "names": names | {"base_folder": str(names["base_folder"])}}) + "\n")  # fmt: skip
+        for place, part in enumerate(parts):
+            for example in part:
+                file.write(json.dumps([place, asdict(example)]) + "\n")
+
+
+def read_job(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[list[Encoded]]]:
+    """Return plan, names and the examples of both parts, as ``train_together`` wrote them."""
+    parts: list[list[Encoded]] = [[], []]
+    with path.open(encoding="utf-8") as file:
+        head = json.loads(next(file))
+        for line in file:
+            place, values = json.loads(line)
+            parts[place].append(Encoded(**values))
+    plan, names = head["plan"], head["names"]
+    return plan | {"folder": Path(plan["folder"])}, names | {"base_folder": Path(names["base_folder"])}, parts
+
+
+def _follow(lines: Iterable[str], log: Any, progress: Progress | None) -> None:
+    for line in lines:
+        if not line.startswith(POINT):
+            log.write(line)
+        elif progress:
+            steps, point = line.removeprefix(POINT).split(" ", 1)
+            progress(TrainPoint.model_validate_json(point), int(steps))
+
+
+def tell(point: TrainPoint, steps: int) -> None:
+    """Print a log point for the parent."""
+    print(f"{POINT}{steps} {point.model_dump_json()}", flush=True)
+
+
+def keep_fault(folder: Path, rank: int, error: FtkitError) -> None:
+    """Write what a process found wrong, for the parent."""
+    told = {"found": error.found, "where": error.where, "todo": error.todo, "input": isinstance(error, BadInput)}
+    (folder / f"{rank}.{FAULT}").write_text(json.dumps(told))
+
+
+def _fault(folder: Path, code: int) -> FtkitError:
+    for path in sorted(folder.glob(f"*.{FAULT}")):
+        told = json.loads(path.read_text())
+        kind = BadInput if told.pop("input") else FtkitError
+        return kind(told.pop("found"), **told)
+    words = [line for line in (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines() if "Error" in line]
+    return FtkitError(
+        f"one of the training processes ended ({words[-1].strip()[:200] if words else f'exit code {code}'})", where=str(folder / LOG),
+        todo="look into that file; the same command goes on from the last checkpoint",
+    )  # fmt: skip
+
+
+def forget_evaluation(trainer: Any) -> None:
+    """Let a trainer prepare its model anew after it was only evaluated.
+
+    Accelerate marks the model as prepared then, and ``train`` would leave it alone: each process would learn by itself
+    (transformers 5.24, accelerate 1.15).
+    """
+    if hasattr(trainer.model, "_is_accelerate_prepared"):
+        del trainer.model._is_accelerate_prepared
+    trainer.accelerator._models.clear()
+    trainer.model_wrapped = trainer.model
+
+
+def check_equal(trainer: Any) -> None:
+    """Make sure that all processes hold the same trained weights.
+
+    Raises:
+        FtkitError: They do not.
+    """
+    import torch
+
+    if trainer.accelerator.num_processes == 1:
+        return
+    device = trainer.accelerator.device
+    sums = torch.tensor([[p.detach().double().sum() for p in trainer.model.parameters() if p.requires_grad]], device=device)
+    found = trainer.accelerator.gather(sums)
+    if not bool((found == found[0]).all()):
+        raise FtkitError(
+            "the training processes hold different weights", where="training.processes",
+            todo="train with processes 1, and report this with the versions of torch, transformers and accelerate",
+        )  # fmt: skip
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started the training is gone, however it ended."""
+    import psutil
+
+    parent = int(os.environ.get(PARENT, "0"))
+
+    def watch() -> None:
+        while psutil.pid_exists(parent):
+            time.sleep(0.5)
+        os._exit(1)
+
+    if parent:
+        threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,37 @@
+"""One of the processes of a training that torchrun started; see ``distributed``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from ftkit.errors import FtkitError
+from ftkit.training.distributed import end_with_parent, keep_fault, read_job, tell
+
+
+def main(job: Path) -> None:
+    """Train one share of the examples; the first process tells how it goes."""
+    end_with_parent()
+    import torch
+
+    from ftkit.models.local import load_model, load_tokenizer
+    from ftkit.training.methods import load_quantised
+    from ftkit.training.sft import TrainingPlan, fit
+
+    rank = int(os.environ["RANK"])
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    values, names, (train_set, validation_set) = read_job(job)
+    plan, folder = TrainingPlan(**values), str(names["base_folder"])
+    try:
+        model = load_quantised(folder, plan.quantization_bits) if plan.method == "qlora" else load_model(folder)
+        fit(model, load_tokenizer(folder), train_set, validation_set, plan, progress=tell if rank == 0 else None, **names)
+    except FtkitError as error:
+        keep_fault(plan.folder, rank, error)
+        sys.exit(1)
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
