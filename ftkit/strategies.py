@@ -304,7 +304,7 @@ def load_model(spec: StrategySpec, p: Any, run: Path) -> ChatModel:
         from ftkit.models.endpoint import EndpointModel
 
         kept = run / "evaluation" / "answers" / "endpoint.jsonl"
-        return EndpointModel(p.endpoint_url, p.endpoint_model, max_new_tokens=p.max_new_tokens, cache=kept)
+        return EndpointModel(p.endpoint_url, p.endpoint_model, max_new_tokens=p.max_new_tokens, cache=kept, confidence=True)
     from ftkit.models.local import LocalModel
 
     adapter = run / spec.adapter if spec.model == "tuned" else None

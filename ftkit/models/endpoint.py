@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import random
 import threading
@@ -41,6 +42,7 @@ class EndpointModel:
         timeout_s: Longest wait for one answer.
         first_wait_s: Wait before the second try; it doubles with each further one.
         cache: File that keeps every answer as it comes (JSON lines), so that a stopped run asks for none twice.
+        confidence: Ask for the tokens' log probabilities too; a server that refuses them is asked without.
 
     Raises:
         BadInput: The URL or the model's name is not usable.
@@ -48,7 +50,7 @@ class EndpointModel:
 
     def __init__(
         self, url: str, model: str, *, max_new_tokens: int = 64, concurrency: int = 8, attempts: int = 6,
-        timeout_s: float = 60.0, first_wait_s: float = 0.5, cache: Path | None = None,
+        timeout_s: float = 60.0, first_wait_s: float = 0.5, cache: Path | None = None, confidence: bool = False,
     ) -> None:  # fmt: skip
         if not url.startswith(("http://", "https://")):
             raise BadInput(f"'{url}' is no URL", where="evaluation.endpoint_url", todo="e.g. http://localhost:8000/v1")
@@ -59,6 +61,8 @@ class EndpointModel:
         self.name, self.url, self.concurrency = model, url, concurrency
         self.attempts, self.first_wait_s, self.cache = attempts, first_wait_s, cache
         self.options: dict[str, Any] = {"max_tokens": max_new_tokens, "temperature": 0}
+        if confidence:
+            self.options["logprobs"] = True
         self._asked = f"{url} {model} {max_new_tokens}"
         self._key = os.environ.get("OPENAI_API_KEY", "")
         self.client = OpenAI(base_url=url, api_key=self._key or "none", max_retries=0, timeout=timeout_s)
@@ -103,39 +107,50 @@ class EndpointModel:
         """Ask until there is an answer, the tries are used up, or the whole run must stop."""
         from openai import APIError
 
-        fault, lost = "stopped", True
+        fault, lost, without = "stopped", True, False
         for attempt in range(self.attempts):
             if self._stop.is_set():
                 break
             wait = self._wait(attempt)
             try:
-                reply = self._ask(messages, form, time.perf_counter())
+                reply = self._ask(messages, form, time.perf_counter(), without)
                 if not reply.failed:
+                    if without:
+                        self._drop_logprobs()  # a request that was refused for them alone
                     return self._keep(messages, form, reply)
                 fault, lost = reply.failed, False
             except (APIError, ValueError) as error:  # ValueError: a body that is no JSON
                 fault, lost = self._judge(error), True
                 wait = 0.0 if fault == ADAPTED else _asked_wait(error, wait)
+            if fault.startswith(REFUSED) and "logprobs" in self.options and not without:
+                without = True
+                continue
             if fault.startswith(REFUSED):
                 return Reply("", failed=fault)
             if attempt + 1 < self.attempts:
                 self._stop.wait(wait)
         return self._given_up(fault) if lost else Reply("", failed=fault)
 
-    def _ask(self, messages: Messages, form: ResponseFormat | None, began: float) -> Reply:
+    def _ask(self, messages: Messages, form: ResponseFormat | None, began: float, without_logprobs: bool = False) -> Reply:
         sent: Any = messages
         options: dict[str, Any] = self.options | ({"extra_body": body_options(form)} if form else {})
+        if without_logprobs:
+            options.pop("logprobs", None)
         done: Any = self.client.chat.completions.create(model=self.name, messages=sent, **options)
         choices = getattr(done, "choices", None)
         message = choices[0].message if choices else None
         if message is None:
             return Reply("", failed="the server gave an answer without choices")
         text, usage = (message.content or "").strip(), getattr(done, "usage", None)
-        seconds = time.perf_counter() - began
+        seconds, sure = time.perf_counter() - began, _confidence(choices[0] if choices else None)
         if usage is None:
-            length = sum(len(m["content"]) for m in messages)
-            return Reply(text, length // CHARACTERS_PER_TOKEN, -(-len(text) // CHARACTERS_PER_TOKEN), seconds, estimated=True)
-        return Reply(text, usage.prompt_tokens or 0, usage.completion_tokens or 0, seconds)
+            length, written = sum(len(m["content"]) for m in messages), -(-len(text) // CHARACTERS_PER_TOKEN)
+            return Reply(text, length // CHARACTERS_PER_TOKEN, written, seconds, estimated=True, confidence=sure)
+        return Reply(text, usage.prompt_tokens or 0, usage.completion_tokens or 0, seconds, confidence=sure)
+
+    def _drop_logprobs(self) -> None:
+        with self._lock:
+            self.options.pop("logprobs", None)
 
     def _judge(self, error: Exception) -> str:
         """Return what went wrong; it starts with ``REFUSED`` where another try is useless.
@@ -175,8 +190,10 @@ class EndpointModel:
                 self.options["max_completion_tokens"] = self.options.pop("max_tokens")
             elif "temperature" in message and "temperature" in self.options:
                 del self.options["temperature"]
+            elif "logprobs" in message and "logprobs" in self.options:
+                del self.options["logprobs"]
             else:
-                return "max_completion_tokens" in message or "temperature" in message
+                return any(name in message for name in ("max_completion_tokens", "temperature", "logprobs"))
         return True
 
     def _masked(self, error: Exception) -> str:
@@ -225,6 +242,15 @@ class EndpointModel:
             key = row.pop("key")
             found[key] = Reply(**row)
         return {i: found[name] for i, one in enumerate(asked) if (name := self._name_of(*one)) in found}
+
+
+def _confidence(choice: Any) -> float:
+    """Return the probability of all tokens that a server told, 0..1; NaN where it told none."""
+    told = getattr(getattr(choice, "logprobs", None), "content", None)
+    values: list[Any] = [getattr(token, "logprob", None) for token in told] if isinstance(told, list) else []
+    if not values or not all(isinstance(v, int | float) and v <= 1e-6 for v in values):
+        return math.nan
+    return math.exp(min(0.0, math.fsum(float(v) for v in values)))
 
 
 def _asked_wait(error: Exception, otherwise: float) -> float:

@@ -77,7 +77,7 @@ class Served:
         if b.form == "endpoint":
             from ftkit.models.endpoint import EndpointModel
 
-            return EndpointModel(b.endpoint_url, b.base_model, max_new_tokens=b.max_new_tokens)
+            return EndpointModel(b.endpoint_url, b.base_model, max_new_tokens=b.max_new_tokens, confidence=True)
         from ftkit.models.local import LocalModel
         from ftkit.models.vote import voting
 

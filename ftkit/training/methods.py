@@ -97,7 +97,7 @@ def model_to_train(base: LocalModel, p: TrainingParameters) -> Any:
 def use_variable_lengths(model: Any) -> None:
     """Let a model read packed rows with FlashAttention where it is installed: its time grows with each example's length,
     not with the row's."""
-    from transformers.utils import is_flash_attn_2_available
+    from transformers.utils.import_utils import is_flash_attn_2_available
 
     if device() == "cuda" and is_flash_attn_2_available():
         model.set_attn_implementation("flash_attention_2")

@@ -232,3 +232,42 @@ def test_a_server_that_refuses_a_response_format_stops_the_run_with_the_way_out(
 def test_an_unusable_address_is_told_before_any_request(url, name, found):
     with pytest.raises(BadInput, match=found):
         EndpointModel(url, name)
+
+
+def with_logprobs(text, *values):
+    body = completion(text)
+    body["choices"][0]["logprobs"] = {
+        "content": [{"token": "t", "logprob": v, "bytes": None, "top_logprobs": []} for v in values]
+    }
+    return body
+
+
+def test_an_answers_confidence_is_the_probability_of_its_tokens(serve, tmp_path):
+    import math
+
+    server, model = serve(
+        lambda n, body: (200, {}, with_logprobs("yes", -0.1, -0.2)), confidence=True, cache=tmp_path / "kept.jsonl"
+    )
+    assert [r.confidence for r in model.answer(ask(2))] == [pytest.approx(math.exp(-0.3))] * 2
+    assert all(body["logprobs"] is True for body in server.seen)
+    assert model.answer(ask(2))[0].confidence == pytest.approx(math.exp(-0.3)) and len(server.seen) == 2  # kept with the answer
+    _, silent = serve(confidence=True)
+    assert math.isnan(silent.answer(ask(1))[0].confidence)
+    _, odd = serve(lambda n, body: (200, {}, with_logprobs("yes", -0.1, 3.0)), confidence=True)
+    assert math.isnan(odd.answer(ask(1))[0].confidence)
+
+
+@pytest.mark.parametrize("said", ["logprobs are not supported with this model", "Unprocessable"])
+def test_a_server_without_log_probabilities_is_asked_without(serve, said):
+    server, model = serve(lambda n, body: error(400, said) if "logprobs" in body else None, confidence=True, concurrency=1)
+    assert [r.text for r in model.answer(ask(5))] == [f"echo: question {i}" for i in range(5)]
+    assert len(server.seen) == 6  # one refusal, and never asked again
+
+
+def test_a_bad_request_does_not_cost_the_others_their_confidence(serve):
+    def faults(n, body):
+        return error(400, "context too long") if "question 0" in str(body) else (200, {}, with_logprobs("yes", -0.1))
+
+    server, model = serve(faults, confidence=True, concurrency=1)
+    replies = model.answer(ask(3))
+    assert replies[0].failed and all(r.confidence > 0.9 for r in replies[1:])
