@@ -147,6 +147,15 @@ def _ollama(bundle: Bundle, limits: Limits) -> str:
     )
 
 
+def modelfile(file: str, context: int, max_new_tokens: int, ends: list[str]) -> str:
+    """Return Ollama's Modelfile for a GGUF file beside it."""
+    stops = "".join(f"\nPARAMETER stop {json.dumps(end)}" for end in ends)
+    return (
+        "# Ollama writes prompts with its own Go template: compare with ../export/serving/chat_template.jinja before use.\n"
+        f"FROM ./{file}\nPARAMETER temperature 0\nPARAMETER num_ctx {context}\nPARAMETER num_predict {max_new_tokens}{stops}\n"
+    )
+
+
 def _sagemaker(bundle: Bundle, limits: Limits, model: str) -> str:
     where = "/opt/ml/model" if bundle.form == "merged" else model
     values = {

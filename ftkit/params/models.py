@@ -427,6 +427,10 @@ class DeploymentParameters(ModelParameters):
     form: Literal["adapter", "merged"] = Field(
         default="adapter", description="how tuned weights ship: adapter (small, needs its base) or merged (one model)"
     )
+    llama_cpp: str = Field(
+        default="", description="folder of llama.cpp's source, whose converter writes the model as one GGUF file too; empty: none"
+    )
+    gguf_type: Literal["f32", "bf16", "f16", "q8_0"] = Field(default="f16", description="precision of the GGUF file's weights")
     parity_items: int = Field(default=40, ge=1, description="test questions asked again through the files and the server")
     fault_items: int = Field(default=16, ge=0, description="questions for the five planted faults; 0: not planted")
     load_clients: list[int] = Field(default=[1, 4, 16], description="clients at once in the load test; empty: none")

@@ -7,7 +7,7 @@ memory in GiB (``_gib``), money in US dollars (``_usd``).
 from ftkit.records.base import Estimate, Origin, Record
 from ftkit.records.data import EXAMPLE_COLUMNS, Agreement, Coverage, DataCard, Defect, LabelCheck
 from ftkit.records.decision import Claim, Decision, Foresight, Gate, Price, StrategyCost, Swing
-from ftkit.records.deployment import Bundle, DeploymentCard, LoadPoint, Move, Parity, Release, Releases, ServingFile
+from ftkit.records.deployment import Bundle, DeploymentCard, GgufFile, LoadPoint, Move, Parity, Release, Releases, ServingFile
 from ftkit.records.evaluation import (
     SCORE_COLUMNS,
     AttackArm,
@@ -66,6 +66,7 @@ __all__ = [
     "Evaluation",
     "Foresight",
     "Gate",
+    "GgufFile",
     "JudgeCheck",
     "LabelCheck",
     "LearningCurve",

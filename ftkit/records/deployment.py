@@ -62,6 +62,17 @@ class ServingFile(Record):
     checked: str = Field(description="how it was checked; what was not run is said")
 
 
+class GgufFile(Record):
+    """The whole model as one file for llama.cpp."""
+
+    file: str = Field(description="name in the stage's folder gguf; empty: none could be made")
+    kind: str = Field(description="precision of its weights: f32, bf16, f16 or q8_0")
+    size_mib: float
+    sha256: str
+    unchecked: str = Field(default="", description="why it was not asked; empty: it was")
+    parity: Parity | None = Field(default=None, description="its answers against those of 07; None: it was not asked")
+
+
 class LoadPoint(Record):
     """The server under so many clients at once."""
 
@@ -114,4 +125,5 @@ class DeploymentCard(Record):
     faults: list[Parity] = Field(default_factory=list, description="planted faults: each must fail and be named")
     serving: list[ServingFile]
     load: list[LoadPoint] = Field(default_factory=list)
+    gguf: GgufFile | None = Field(default=None, description="the model for llama.cpp; None: not asked for")
     skipped: str = Field(default="", description="why nothing was exported, if so")

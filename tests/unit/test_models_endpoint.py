@@ -268,6 +268,6 @@ def test_a_bad_request_does_not_cost_the_others_their_confidence(serve):
     def faults(n, body):
         return error(400, "context too long") if "question 0" in str(body) else (200, {}, with_logprobs("yes", -0.1))
 
-    server, model = serve(faults, confidence=True, concurrency=1)
+    _, model = serve(faults, confidence=True, concurrency=1)
     replies = model.answer(ask(3))
     assert replies[0].failed and all(r.confidence > 0.9 for r in replies[1:])

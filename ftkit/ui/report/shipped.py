@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ftkit.deployment.gguf import rows as gguf_rows
 from ftkit.deployment.tell import parity_rows
 from ftkit.records import DeploymentCard, Parity
 from ftkit.ui.report.blocks import Section, chart, data_text, more, table, text
@@ -23,7 +24,7 @@ def deployment(found: Found) -> Section:
     section.blocks = [
         text(_told(card)), *chart(figures.parity(card)), *table(_rows(card.parity), "The same questions, asked again"),
         *more("Faults planted to see whether they would be noticed", table(_rows(card.faults))), *chart(figures.load(card)),
-        *more("Files for serving platforms", table([{"file": f.name, "platform": f.platform, "checked": f.checked} for f in card.serving])),
+        *more("One file for llama.cpp and Ollama", table(gguf_rows(card.gguf) if card.gguf else [])), *more("Files for serving platforms", table([{"file": f.name, "platform": f.platform, "checked": f.checked} for f in card.serving])),
     ]  # fmt: skip
     return section
 
