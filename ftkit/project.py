@@ -32,6 +32,7 @@ def guess(name: str, data: Path, *, test_data: str = "", handbook: str = "", enc
         if other and not Path(other).exists():
             raise BadInput("does not exist", where=other, todo="check the path")
     found = propose(data, name, test_data=test_data, handbook=handbook, encoding=encoding)
+    found.sections["deployment"] = {"served_name": name}  # one server may hold several projects
     for stage, values in found.sections.items():
         params.build(stage, values)
     return found

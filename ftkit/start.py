@@ -220,9 +220,11 @@ class Start:
         code = process.wait()
         code = 130 if code and self.asked_to_stop else code  # however it ended: the user wanted it to
         told = {0: "The walk is done.", 130: "Stopped. 'Run the walk' goes on from here."}
+        found = pipeline.listing(Path("outputs"))[:1] if code == 0 else []
         self.state.value = theme.box_html(
-            told.get(code, "The walk ended with an error: see the last lines."), [], theme.GOOD if code == 0 else theme.BAD
-        )
+            told.get(code, "The walk ended with an error: see the last lines."), [run.finding for run in found],
+            theme.GOOD if code == 0 else theme.BAD,
+        ) + "".join(_report_link(run.report, "Read the report") for run in found)  # fmt: skip
         self.process = None
         self.listed.value = runs_html()
         self._enable()
@@ -294,8 +296,8 @@ def runs_html() -> str:
     )
 
 
-def _report_link(path: str) -> str:
-    return f"<a href='{html.escape(_link(Path(path)), quote=True)}' target='_blank'>report</a>" if path else ""
+def _report_link(path: str, text: str = "report") -> str:
+    return f"<a href='{html.escape(_link(Path(path)), quote=True)}' target='_blank'>{text}</a>" if path else ""
 
 
 def show(opened: str = "") -> None:

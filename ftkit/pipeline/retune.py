@@ -98,8 +98,11 @@ def _labelled(run: Path, labels: Sequence[Path]) -> Any:
     paths = list(labels) or sorted((run / "monitoring").glob("label_sample*.csv"))
     tables = [monitoring.labelled(path) for path in paths]
     found = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    if not paths:
+        todo = "set monitoring.log to what production wrote, run 10_monitoring, and fill in right_answer"
+        raise BadInput("there is no sample of production answers to label yet", where=str(run / "monitoring"), todo=todo)
     if not len(found):
-        where = ", ".join(map(str, paths)) or str(run / "monitoring" / "label_sample.csv")
+        where = ", ".join(map(str, paths))
         raise BadInput("no right answer is filled in", where=where, todo="fill in right_answer in label_sample.csv, which 10_monitoring writes")  # fmt: skip
     return found.drop_duplicates("id", keep="last")
 

@@ -1,5 +1,7 @@
 """JupyterLab opens the first notebook of a project and runs it by hand to the same files as headless."""
 
+import csv
+import json
 import os
 import shutil
 import signal
@@ -12,10 +14,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 
-from ftkit import runs
+from ftkit import pipeline, runs
 from ftkit.data import review
-from ftkit.records import Manifest
+from ftkit.demo.scenarios import example_rows
+from ftkit.records import DataCard, Decision, DeploymentCard, Evaluation, Manifest, PromptBook, TrainingCard
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "of-a-test"
@@ -140,3 +144,81 @@ def test_a_project_is_made_by_clicks_alone_and_equals_the_command_line(chromium,
         line for line in typed.splitlines() if "instruction:" not in line
     ]
     assert "instruction: Which desk is it for?" in clicked
+
+
+@pytest.mark.timeout(900)
+def test_the_whole_walk_by_clicks_alone_and_headless_with_the_yaml_it_wrote_come_to_the_same(chromium, lab, project, tmp_path):
+    """From a small file to the last record without a key but what is typed into fields; then the same file on the command line."""
+    write_tickets(project / "tickets.csv")
+    page = chromium.new_context(viewport={"width": 1280, "height": 2400}).new_page()
+    open_and_run(page, f"{lab}/lab/tree/notebooks/00_start.ipynb?token={TOKEN}")
+    page.get_by_label("Project name", exact=True).fill("tickets", timeout=90_000)
+    page.get_by_label("File of examples", exact=True).fill("tickets.csv")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Look at it").click()
+    page.wait_for_selector("text=What was guessed. Check it", timeout=30_000)
+    for stage, changes in CLICKED.items():
+        page.get_by_text(f"{stage} ·").first.click()
+        more = page.locator("text=/more settings of this step/ >> visible=true")
+        if more.count():
+            more.first.click()
+        for name, value in changes.items():
+            page.get_by_label(name, exact=True).locator("visible=true").first.fill(value)
+    page.get_by_role("button", name="Run the walk").click()
+    again = second_copy(project, tmp_path / "again")
+    page.wait_for_selector("text=/The walk (is done|ended)/", timeout=600_000)
+    page.screenshot(path=tmp_path / "walked.png")
+    assert page.locator("text=The walk is done.").count(), "the walk by clicks ended with an error"
+    assert again.wait(300) == 0
+    clicked, typed = (folder / "outputs" / "tickets" for folder in (project, tmp_path / "again"))
+    settings = yaml.safe_load((project / "params" / "tickets.yaml").read_text())
+    assert settings["training"]["num_train_epochs"] == 1.0 and settings["evaluation"]["threads"] == 1
+    assert findings(clicked) == findings(typed)
+    assert (clicked / "report.html").exists() and len(pipeline.listing(project / "outputs")[0].stages) == len(runs.STAGES)
+
+
+CLICKED = {
+    "03_prompting": {"validation items": "16", "threads": "1"},
+    "05_training": {"num train epochs": "1", "general items": "0", "threads": "1"},
+    "06_preference": {"threads": "1"},
+    "07_evaluation": {"threads": "1"},
+    "09_deployment": {"parity items": "8", "fault items": "0", "load clients": "", "threads": "1"},
+}
+
+
+def write_tickets(path):
+    rows = [(row.text, json.loads(row.answer)["category"]) for row in example_rows(160, 7) if row.answer.endswith("}")]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("message", "label"), *[row for row in rows if not row[1].startswith("{")]])
+
+
+def second_copy(project, folder):
+    """Start the walk in a folder of its own, with the parameter file that the page has written."""
+    written = project / "params" / "tickets.yaml"
+    for _ in range(100):
+        if written.exists() and "num_train_epochs: 1" in written.read_text():
+            break
+        time.sleep(0.2)
+    folder.mkdir()
+    for name in ("notebooks", "params"):
+        shutil.copytree(project / name, folder / name)
+    shutil.copy(project / "tickets.csv", folder)
+    command = [sys.executable, "-m", "ftkit.cli", "run", "params/tickets.yaml"]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def findings(run):
+    """Return what a run found, without times, speeds and what they decide."""
+    answers = runs.read_table(run / "evaluation" / "answers.parquet")
+    data = runs.read_record(run / "data" / "data_card.json", DataCard)
+    book = runs.read_record(run / "prompting" / "prompts.json", PromptBook)
+    learnt = runs.read_record(run / "training" / "training.json", TrainingCard)
+    evaluation = runs.read_record(run / "evaluation" / "evaluation.json", Evaluation)
+    shipped = runs.read_record(run / "deployment" / "deployment.json", DeploymentCard)
+    return {
+        "data": (data.splits, data.rows_used), "prompts": [(t.prompt.sha256, t.accuracy) for t in book.trials],
+        "training": (learnt.steps, learnt.best_validation_loss), "answers": answers[["strategy", "item_id", "text"]].to_dict("records"),
+        "accuracy": {r.spec.name: r.accuracy for r in evaluation.results},
+        "decision": runs.read_record(run / "decision" / "decision.json", Decision).verdict,
+        "ships": (shipped.strategy, [(c.path, c.identical, c.cause) for c in shipped.parity]),
+    }  # fmt: skip

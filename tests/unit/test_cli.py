@@ -37,6 +37,7 @@ def test_help_is_quick_names_the_exit_codes_and_imports_nothing_heavy():
 def test_new_guesses_writes_every_value_explained_and_never_overwrites(project_folder, capsys):
     code, out, _ = told(capsys, "new", "desk", "--data", "desk.csv")
     assert code == 0 and "params/desk.yaml" in out and "label" in out
+    assert "served_name: desk" in Path("params/desk.yaml").read_text()
     written = Path("params/desk.yaml").read_text()
     built = params.load(Path("params/desk.yaml"))
     assert (built["data"].input_column, built["data"].output_column, built["task"].kind) == ("message", "label", "label")

@@ -102,7 +102,12 @@ def test_a_third_round_knows_the_rounds_before(desk):
 
 def test_what_cannot_be_used_is_told(desk, capsys):
     file = desk.parents[1] / "params" / "desk.yaml"
-    label(desk / "monitoring" / "label_sample.csv", right="")
+    sample = desk / "monitoring" / "label_sample.csv"
+    sample.rename(desk / "kept.csv")
+    assert main(["retune", str(file)]) == 2
+    assert "there is no sample of production answers to label yet" in capsys.readouterr().err
+    (desk / "kept.csv").rename(sample)
+    label(sample, right="")
     assert main(["retune", str(file)]) == 2
     assert "no right answer is filled in" in capsys.readouterr().err
     with pytest.raises(BadInput, match="there is no such file"):
