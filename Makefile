@@ -25,7 +25,7 @@ lab: setup
 	@$(BIN)/ftkit lab
 
 docs: setup
-	@$(BIN)/python docs/build.py outputs/site
+	@$(BIN)/python docs/build.py outputs/site outputs/demo
 
 lint: setup
 	$(BIN)/ruff check .

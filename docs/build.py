@@ -1,12 +1,13 @@
-"""Builds the documentation: ``python docs/build.py OUT``.
+"""Builds the documentation: ``python docs/build.py OUT [RUN]``.
 
-The pages are docs/*.md, and pages made from the code: parameters, records, commands; and the benchmarks' own pages. Sphinx
-with MyST and Furo; a warning fails the build.
+The pages are docs/*.md, and pages made from the code: parameters, records, commands; the benchmarks' own pages; and, where a
+run's folder is given and there, its notebooks with what they put out. Sphinx with MyST and Furo; a warning fails the build.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import sys
@@ -24,6 +25,15 @@ html_show_sourcelink = False
 myst_heading_anchors = 3
 suppress_warnings = ["misc.highlighting_failure"]
 """
+WALKED = """
+```{toctree}
+:hidden:
+:caption: The demo, notebook by notebook
+
+%s
+```
+"""
+PLOTLY = "plotly.min.js"
 TREE = """
 ```{toctree}
 :hidden:
@@ -58,8 +68,13 @@ benchmarks
 """
 
 
-def build(out: Path) -> int:
-    """Build the site into a folder and return Sphinx's exit code: 0 where there was no warning."""
+def build(out: Path, run: Path | None = None) -> int:
+    """Build the site into a folder and return Sphinx's exit code: 0 where there was no warning.
+
+    Args:
+        out: The folder.
+        run: A run whose notebooks are shown with their outputs; None or not there: the site is built without.
+    """
     from sphinx.cmd.build import main
 
     made = {
@@ -71,9 +86,63 @@ def build(out: Path) -> int:
             shutil.copy2(path, folder)
         for name, content in made.items():
             (Path(folder) / name).write_text(content, encoding="utf-8")
-        index = Path(folder) / "index.md"
-        index.write_text(index.read_text(encoding="utf-8") + TREE, encoding="utf-8")
+        index, walked = Path(folder) / "index.md", _walked(run, Path(folder)) if run else ""
+        index.write_text(index.read_text(encoding="utf-8") + TREE + walked, encoding="utf-8")
         return main(["-W", "--keep-going", "-q", "-b", "html", folder, str(out)])
+
+
+def _walked(run: Path, folder: Path) -> str:
+    """Write the notebooks of a run as pages, and return their table of contents; empty where there are none."""
+    from plotly.offline import get_plotlyjs
+
+    pages = [(path.stem, page(json.loads(path.read_text(encoding="utf-8")))) for path in sorted(run.glob("notebooks/*.ipynb"))]
+    if not pages:
+        return ""
+    for name, content in pages:
+        (folder / f"walk_{name}.md").write_text(content, encoding="utf-8")
+    (folder / "_static").mkdir(exist_ok=True)
+    (folder / "_static" / PLOTLY).write_text(get_plotlyjs(), encoding="utf-8")
+    with (folder / "conf.py").open("a", encoding="utf-8") as file:
+        file.write('html_static_path = ["_static"]\n')
+    return WALKED % "\n".join(f"walk_{name}" for name, _ in pages)
+
+
+def page(notebook: dict[str, Any]) -> str:
+    """Return an executed notebook as a page: its words, its code, and its tables and charts."""
+    parts = [_html(f"<script src='_static/{PLOTLY}'></script>")]
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(_heading_first(source) if len(parts) == 1 else source)
+        elif source.strip() and "injected-parameters" not in cell["metadata"].get("tags", []):
+            parts.append(f"````python\n{source}\n````")
+        parts += [drawn for output in cell.get("outputs", []) if (drawn := _output(output.get("data", {})))]
+    parts[0], parts[1] = parts[1], parts[0]  # the title first
+    return "\n\n".join(parts) + "\n"
+
+
+def _heading_first(source: str) -> str:
+    return source if source.startswith("# ") else f"# {source}"
+
+
+def _output(data: dict[str, Any]) -> str:
+    """Return one output as the page shows it; empty for lines of progress."""
+    import plotly.io
+
+    if chart := data.get("application/vnd.plotly.v1+json"):
+        drawn: Any = plotly.io.from_json(json.dumps(chart))
+        return _html(
+            plotly.io.to_html(
+                drawn, full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}
+            )
+        )
+    if "application/vnd.jupyter.widget-view+json" in data:
+        return "*(Here the notebook shows controls, which need a running kernel.)*"
+    return _html("".join(data.get("text/html", "")))
+
+
+def _html(text: str) -> str:
+    return "````````{raw} html\n" + text.replace("````````", "` ```````") + "\n````````" if text.strip() else ""
 
 
 def _outside(path: Path) -> str:
@@ -151,6 +220,6 @@ def _cell(value: Any) -> str:
 
 if __name__ == "__main__":
     where = Path(sys.argv[1] if len(sys.argv) > 1 else "outputs/site").resolve()
-    code = build(where)
+    code = build(where, Path(sys.argv[2]) if len(sys.argv) > 2 else None)
     print(where / "index.html" if code == 0 else "the documentation was not built: see the warnings above")
     sys.exit(code)

@@ -1,6 +1,7 @@
 """The documentation: it builds without a warning, its commands and settings are real, and it asks the network for nothing."""
 
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 
 from ftkit import params
 from ftkit.cli import parser
+from ftkit.ui import theme
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -55,9 +57,37 @@ def site(tmp_path_factory):
     spec = importlib.util.spec_from_file_location("docs_build", ROOT / "docs" / "build.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    out = tmp_path_factory.mktemp("site")
-    assert module.build(out) == 0, "a warning fails the build"
+    out, run = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("walked")
+    (run / "notebooks").mkdir()
+    (run / "notebooks" / "07_evaluation.ipynb").write_text(json.dumps(walked()))
+    assert module.build(out, run) == 0, "a warning fails the build"
     return out
+
+
+def walked():
+    """An executed notebook with each kind of output, made by the code that notebooks call."""
+    import plotly.graph_objects as go
+
+    chart = theme.bundle(go.Figure(go.Bar(x=[1], y=["hybrid"])).update_layout(title="hybrid is ahead"))
+    table = {"text/html": theme.table_html([{"message": "<script>alert(1)</script> ```````` $x$"}])}
+    outputs = [
+        chart,
+        table,
+        {"text/plain": "answers: 3/3"},
+        {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "Box()"},
+    ]
+    return {"cells": [
+        {"cell_type": "markdown", "source": ["# How does it do?"], "metadata": {}},
+        {"cell_type": "code", "source": ["theme.show(chart)"], "metadata": {}, "outputs": [{"output_type": "display_data", "data": d} for d in outputs]},
+    ]}  # fmt: skip
+
+
+def test_a_walk_is_shown_with_its_outputs_and_runs_nothing_of_the_data(site):
+    shown = (site / "walk_07_evaluation.html").read_text()
+    assert "How does it do?" in shown and "theme" in shown and "Plotly.newPlot" in shown and "hybrid is ahead" in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown and "<script>alert" not in shown and "answers: 3/3" not in shown
+    assert "need a running kernel" in shown and (site / "_static" / "plotly.min.js").exists()
+    assert "walk_07_evaluation" in (site / "index.html").read_text()
 
 
 def test_the_reference_holds_every_parameter_and_command(site):
