@@ -6,21 +6,24 @@ best of many looks would flatter), but tested: the surest answers first, then mo
 said with 95% certainty that at most the allowed share is wrong.
 
 Source: Angelopoulos, Bates, Candès, Jordan & Lei (2021), Learn then Test: fixed-sequence testing;
-Obuchowski (1997), Nonparametric analysis of clustered ROC curve data.
+Obuchowski (1997), Nonparametric analysis of clustered ROC curve data; Niculescu-Mizil & Caruana (2005), Predicting Good
+Probabilities With Supervised Learning (reliability diagrams).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ftkit.records import CoveragePoint, Estimate, Selective, StrategySpec
+from ftkit.records import CoveragePoint, Estimate, ReliabilityPoint, Selective, StrategySpec
 from ftkit.statistics import mean_interval
 
 STEPS = 20
+BINS, FEWEST = 10, 20
 LEVEL = 0.05
 START = 0.25
 
@@ -67,8 +70,28 @@ def of(spec: StrategySpec, sure: Any, right: Any, groups: Any, questions: int, a
     alone, least = allowed(sure, right, groups, allowed_wrong)
     return Selective(
         strategy=spec.name, family=spec.family, told=len(sure), confidence=float(sure.mean()), overconfidence=_over(sure, right, groups),
-        auroc=auroc(sure, right, groups), curve=curve, allowed_wrong=allowed_wrong, alone=alone / questions, least=least,
+        auroc=auroc(sure, right, groups), curve=curve, reliability=reliability(sure[::-1], right[::-1], groups[::-1]), allowed_wrong=allowed_wrong, alone=alone / questions, least=least,
     )  # fmt: skip
+
+
+def reliability(sure: Any, right: Any, groups: Any) -> list[ReliabilityPoint]:
+    """Return how often answers are right that the model is about equally sure of, from the least sure to the surest.
+
+    The answers are cut into at most ten parts of like size, of at least twenty answers; equally sure ones stay together.
+
+    Args:
+        sure: Confidence per answer, lowest first, shape (answers,).
+        right: 1 where the answer is right, shape (answers,).
+        groups: Cluster of each answer, shape (answers,).
+    """
+    n = len(sure)
+    parts = max(1, min(BINS, n // FEWEST))
+    cuts = sorted({int(np.searchsorted(sure, sure[n * k // parts], side="left")) for k in range(1, parts)} | {0, n})
+    return [
+        ReliabilityPoint(answers=b - a, confidence=float(sure[a:b].mean()), right=mean_interval(right[a:b], groups[a:b], 2_000))
+        for a, b in pairwise(cuts)
+        if b > a
+    ]
 
 
 def sizes(n: int) -> list[int]:

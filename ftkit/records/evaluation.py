@@ -124,6 +124,14 @@ class CoveragePoint(Record):
     wrong: Estimate = Field(description="share of them that is wrong")
 
 
+class ReliabilityPoint(Record):
+    """Answers that a model was about equally sure of."""
+
+    answers: int
+    confidence: float = Field(description="mean confidence, 0..1")
+    right: Estimate = Field(description="share of them that is right; what a well calibrated model has as its confidence")
+
+
 class Selective(Record):
     """Whether a strategy knows when it is right: what it may answer alone, and what should go to a person."""
 
@@ -136,6 +144,7 @@ class Selective(Record):
         description="chance that a right answer is surer than a wrong one; 0.5: its confidence tells nothing; None: all right or all wrong"
     )
     curve: list[CoveragePoint] = Field(description="from the surest answers to all")
+    reliability: list[ReliabilityPoint] = Field(default_factory=list, description="from the least sure answers to the surest")
     allowed_wrong: float = Field(description="share of wrong answers allowed among those that it gives alone")
     alone: float = Field(description="largest share of the questions with no more wrong than that, with 95% certainty; 0: none")
     least: float | None = Field(default=None, description="confidence from which it may answer alone; None: never")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
 
+from ftkit.evaluation import risk_coverage
 from ftkit.evaluation.risk_coverage import allowed, auroc, of, selective
 from ftkit.models.local import LocalModel
 from ftkit.records import ANSWER_COLUMNS, Evaluation, ResponseFormat, StrategySpec
@@ -95,6 +96,36 @@ def test_the_picture_says_what_may_be_answered_alone(right, told):
     assert told in shown.layout.title.text.replace("<br>", " ")
     row = figures.alone_rows(Evaluation.model_construct(results=[], selective=[found]))[0]
     assert (row["may answer alone"] == "none") == (not right.any())
+
+
+def test_parts_of_like_confidence_tell_how_often_they_are_right():
+    rng = np.random.default_rng(4)
+    sure = np.sort(rng.uniform(0.05, 0.99, 4000))
+    groups = np.arange(4000).astype(str)
+    honest = risk_coverage.reliability(sure, (rng.random(4000) < sure).astype(float), groups)
+    assert len(honest) == 10 and sum(p.answers for p in honest) == 4000
+    assert sum(p.right.low <= p.confidence <= p.right.high for p in honest) >= 8, "95% intervals of a calibrated model"
+    boast = risk_coverage.reliability(sure, (rng.random(4000) < sure**3).astype(float), groups)
+    assert sum(p.confidence > p.right.high for p in boast) >= 6
+    ties = risk_coverage.reliability(np.r_[np.full(70, 0.2), np.full(30, 0.9)], np.ones(100), groups[:100])
+    assert [(p.answers, round(p.confidence, 2)) for p in ties] == [(70, 0.2), (30, 0.9)], "equally sure ones stay together"
+    few = risk_coverage.reliability(sure[:30], np.ones(30), groups[:30])
+    assert len(few) == 1 and few[0].answers == 30
+
+
+@pytest.mark.parametrize(
+    ("truth", "told"),
+    [
+        (lambda s: s, "about as sure as it is right"), (lambda s: s / 2, "thinks too well of itself"),
+        (lambda s: (1 + s) / 2, "right more often than it thinks"), (lambda s: np.full_like(s, s.mean()), "but not in"),
+    ],
+)  # fmt: skip
+def test_the_picture_says_whether_it_is_as_sure_as_it_is_right(truth, told):
+    sure = np.linspace(0.99, 0.02, 2000)
+    right = (np.random.default_rng(0).random(2000) < truth(sure)).astype(float)
+    found = of(SPEC, sure, right, np.arange(2000).astype(str), 2000, 0.1)
+    shown = figures.reliability(Evaluation.model_construct(results=[], selective=[found]))
+    assert told in shown.layout.title.text.replace("<br>", " ")
 
 
 def test_a_local_model_tells_the_probability_of_its_whole_answer(tiny_checkpoint):

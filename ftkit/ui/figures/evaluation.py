@@ -320,6 +320,54 @@ def alone(evaluation: Evaluation, chosen: str = "") -> Any | None:
     return theme.style(figure, alone_sentence(mine), under, height=330)
 
 
+def reliability(evaluation: Evaluation, chosen: str = "") -> Any | None:
+    """Return how often answers are right against how sure the model was; None where no model tells its confidence.
+
+    Args:
+        evaluation: What 07 measured.
+        chosen: Strategy that is drawn; empty: the most accurate of those that tell.
+    """
+    import plotly.graph_objects as go
+
+    mine = _selective(evaluation, chosen)
+    if mine is None or not mine.reliability:
+        return None
+    x, y = [100 * p.confidence for p in mine.reliability], [100 * p.right.value for p in mine.reliability]
+    up = [100 * p.right.high - v for p, v in zip(mine.reliability, y, strict=True)]
+    down = [v - 100 * p.right.low for p, v in zip(mine.reliability, y, strict=True)]
+    told = [f"{p.answers} answers, {100 * p.confidence:.0f}% sure: {theme.interval(p.right)} right" for p in mine.reliability]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 100], y=[0, 100], mode="lines", line={"color": theme.MUTED, "width": 1, "dash": "dash"}, hoverinfo="skip"
+    )
+    figure.add_annotation(
+        x=97, y=97, text="as sure as it is right", showarrow=False, xanchor="right", yanchor="bottom", textangle=0
+    )
+    figure.add_scatter(
+        x=x, y=y, mode="lines+markers", error_y={"array": up, "arrayminus": down, "thickness": 2}, marker_size=9,
+        line={"color": theme.color(mine.family), "width": 1}, text=told, hovertemplate="%{text}<extra></extra>",
+    )  # fmt: skip
+    figure.update_layout(showlegend=False)
+    figure.update_xaxes(title="how sure the model was, mean of each part, %", range=[0, 102])
+    figure.update_yaxes(title="right among them, %", range=[0, 108])
+    under = f"{mine.told} answers in {len(mine.reliability)} parts of like size, with 95% intervals"
+    return theme.style(figure, reliability_sentence(mine), under, height=330)
+
+
+def reliability_sentence(found: Selective) -> str:
+    """Return in one sentence whether a strategy is as sure as it is right."""
+    gap, right = found.overconfidence, found.confidence - found.overconfidence.value
+    figures = f"{100 * found.confidence:.0f}% sure on average, {100 * right:.0f}% right"
+    if gap.low > 0:
+        return f"{found.strategy} thinks too well of itself: {figures}"
+    if gap.high < 0:
+        return f"{found.strategy} is right more often than it thinks: {figures}"
+    off = [p for p in found.reliability if not p.right.low <= p.confidence <= p.right.high]
+    if len(off) > max(1, len(found.reliability) // 10):
+        return f"{found.strategy} is as sure as it is right on average, but not in {len(off)} of {len(found.reliability)} parts"
+    return f"{found.strategy} is about as sure as it is right: {figures}"
+
+
 def _apart(values: list[float], gap: float = 6.5) -> list[float]:
     """Return where labels stand beside values so that none covers another."""
     order, places = sorted(range(len(values)), key=lambda i: values[i]), [0.0] * len(values)

@@ -71,7 +71,7 @@ def strategies(found: Found) -> Section:
         text(READ), *points(e.notes, "To know beside the figures"),
         *chart(figures.differences(e, margin)), *more(f"All {len(e.comparisons)} pairs", table(_pairs(e))),
         *chart(figures.effects(e)), *chart(figures.formats(e)), *chart(figures.fields(e)),
-        *chart(figures.alone(e, found.chosen())), *more("How well each strategy knows when it is right", table(figures.alone_rows(e))),
+        *chart(figures.alone(e, found.chosen())), *more("How well each strategy knows when it is right", [*table(figures.alone_rows(e)), *chart(figures.reliability(e, found.chosen()))]),
         *chart(figures.unsupported(e)), *chart(figures.general(e)), *_probe(e),
         *chart(figures.edition(e.edition)), *more("What the change of facts did to each strategy", table(figures.edition_rows(e.edition))),
         *chart(figures.attacks(e.attacks)), *more("How each strategy takes planted instructions", table(figures.attack_rows(e.attacks))),
