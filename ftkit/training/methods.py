@@ -76,13 +76,14 @@ def load_quantised(folder: str, bits: int) -> Any:
 
 
 def model_to_train(base: LocalModel, p: TrainingParameters) -> Any:
-    """Return the model that the method trains: the base as it is loaded, or, for QLoRA, quantised in its place.
+    """Return the model that the method trains: the base as it is loaded (for full tuning in 32 bits), or, for QLoRA,
+    quantised in its place.
 
     The full weights leave memory first, so that a base trains where they would not fit beside their copy. ``base`` must
     not be asked anything after.
     """
     if p.method != "qlora" or p.adapter:
-        return base.model
+        return base.model if p.adapter else to_learn(base.model, p.method)
     import gc
 
     import torch
@@ -92,6 +93,15 @@ def model_to_train(base: LocalModel, p: TrainingParameters) -> Any:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return load_quantised(str(base.folder), p.quantization_bits)
+
+
+def to_learn(model: Any, method: str) -> Any:
+    """Return a model whose learning weights are held in 32 bits; it computes in 16 bits on a GPU all the same.
+
+    A step of 1e-5 is lost on most weights of 16 bits (bfloat16 has 8 bits of precision): of the embedded base's, 3% changed
+    in twenty steps instead of 63%. Adapters are made in 32 bits by PEFT.
+    """
+    return model.float() if method == "full" else model
 
 
 def use_variable_lengths(model: Any) -> None:

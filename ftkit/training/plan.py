@@ -143,20 +143,20 @@ def needs(config: Any, examples: Sequence[Encoded], p: TrainingParameters, on_gp
         config: The model's configuration (Hugging Face).
         examples: What is learnt from; the longest ones decide.
         p: Rank, variants and batch size.
-        on_gpu: Whether it runs on a GPU: 16-bit weights, activations of wide models computed again.
+        on_gpu: Whether it runs on a GPU: frozen weights in 16 bits, activations of wide models computed again.
     """
     shape, size = shape_of(config), 2 if on_gpu else 4
     total, linear = sum(w.numel() for w in shape.parameters()), _linear(shape)
     quantised = sum(m.in_features * m.out_features for m in linear)
     adapter = lora_parameters(shape, p.lora_r, p.use_dora)
     bits = NF4_BITS if p.quantization_bits == 4 else 8.0
-    weights = {"lora": total * size, "full": total * size, "qlora": quantised * bits / 8 + (total - quantised) * 4}
+    weights = {"lora": total * size, "full": total * 4, "qlora": quantised * bits / 8 + (total - quantised) * 4}
     again, found = on_gpu and config.hidden_size > SMALL_WIDTH, []
     for method in METHODS:
         kept = _activations(config, examples, p.per_device_train_batch_size, size, again, SAVED_PER_LAYER[method])
-        trainable, each = (total, size) if method == "full" else (adapter, 4)
-        held = (weights[method] + (0 if method == "full" else adapter * each)) / GIB
-        training = trainable * 3 * each / GIB  # gradient and AdamW's two moments, in the weights' own precision
+        trainable = total if method == "full" else adapter
+        held = (weights[method] + (0 if method == "full" else adapter * 4)) / GIB
+        training = trainable * 3 * 4 / GIB  # gradient and AdamW's two moments; what learns is held in 32 bits
         whole = RUNTIME_GIB + held + training + kept
         found.append(Need(method, trainable, trainable / total, held, training, kept, whole))
     return found

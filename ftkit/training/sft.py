@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftkit.errors import BadInput, FtkitError
-from ftkit.models.local import quiet
+from ftkit.models.local import device, quiet
 from ftkit.models.weights import fingerprint
 from ftkit.params import TrainingParameters
 from ftkit.records import TrainingCard, TrainPoint
@@ -148,6 +148,8 @@ def fit(
         _run(trainer, plan)
         check_equal(trainer)
         first_process = trainer.is_world_process_zero()
+        if plan.method == "full" and device() == "cuda":
+            trainer.model.bfloat16()  # as it will be loaded
         if first_process:
             save_weights(trainer.model, tokenizer, plan.folder, base, base_folder)
     card = TrainingCard(

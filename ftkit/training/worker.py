@@ -16,7 +16,7 @@ def main(job: Path) -> None:
     import torch
 
     from ftkit.models.local import load_model, load_tokenizer
-    from ftkit.training.methods import load_quantised
+    from ftkit.training.methods import load_quantised, to_learn
     from ftkit.training.sft import TrainingPlan, fit
 
     rank = int(os.environ["RANK"])
@@ -25,7 +25,11 @@ def main(job: Path) -> None:
     values, names, (train_set, validation_set) = read_job(job)
     plan, folder = TrainingPlan(**values), str(names["base_folder"])
     try:
-        model = load_quantised(folder, plan.quantization_bits) if plan.method == "qlora" else load_model(folder)
+        model = (
+            load_quantised(folder, plan.quantization_bits)
+            if plan.method == "qlora"
+            else to_learn(load_model(folder), plan.method)
+        )
         fit(model, load_tokenizer(folder), train_set, validation_set, plan, progress=tell if rank == 0 else None, **names)
     except FtkitError as error:
         keep_fault(plan.folder, rank, error)

@@ -553,6 +553,25 @@ def test_another_tool_may_train_and_this_one_stops_with_the_files_written(tmp_pa
     assert hand_over(tmp_path / "handover", p.model_copy(update={"adapter": "there"}), lessons, lessons[:2])
 
 
+def test_full_tuning_of_a_base_in_16_bits_learns_in_32(tiny_checkpoint):
+    """In bfloat16 a learning rate of 1e-5 would move almost no weight."""
+    import torch
+
+    base = LocalModel(str(tiny_checkpoint("llama")), max_new_tokens=4)
+    base.model.bfloat16()
+    lora = model_to_train(base, TrainingParameters(run="x", method="lora"))
+    assert next(lora.parameters()).dtype == torch.bfloat16, "frozen weights stay as they are"
+    full = model_to_train(base, TrainingParameters(run="x", method="full"))
+    before = [w.detach().clone() for w in full.parameters()]
+    optimizer = torch.optim.AdamW(full.parameters(), lr=1e-5, weight_decay=0.0)
+    encoded = encode_all(base.tokenizer, [lesson(i) for i in range(4)], 128)
+    answer_loss(full.train(), batch_of(encoded)).backward()
+    optimizer.step()
+    moved = sum(int((w != b).sum()) for w, b in zip(full.parameters(), before, strict=True))
+    touched = sum(int((w.grad != 0).sum()) for w in full.parameters() if w.grad is not None)
+    assert moved > 0.9 * touched
+
+
 def test_two_processes_learn_what_one_does_and_go_on_after_kill_9(parts, tmp_path):
     """Two with 4 examples each take the steps of one with 8: same losses, weights equal but for the order of sums."""
     from safetensors.torch import load_file
