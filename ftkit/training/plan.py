@@ -267,7 +267,7 @@ def proposed(found: Sequence[Offer]) -> tuple[str, str]:
     rent = by_name["qlora"]
     if rent.machine is None:
         return "qlora", "nothing fits here or on a machine of the list: take a smaller base"
-    return "qlora", f"nothing fits here; it takes the least memory and fits {rent.cards} × {rent.machine.name}"
+    return "qlora", f"nothing fits here; it takes the least memory and fits {_where(rent)}"
 
 
 def rows(found: Sequence[Offer], chosen: str) -> list[dict[str, str]]:
@@ -278,13 +278,21 @@ def rows(found: Sequence[Offer], chosen: str) -> list[dict[str, str]]:
             "weights that change": f"{o.need.trainable:,} ({o.need.share:.1%})",
             "memory here, GiB": f"{o.need.total_gib:.1f}",
             "here": "does not fit" if o.minutes_here is None else f"at most {_minutes(o.minutes_here)}",
-            "rented, cheapest": f"{o.cards} × {o.machine.name}" if o.machine else "none of the list",
+            "rented, cheapest": _where(o),
             "time there": _minutes(60 * o.hours) if o.machine else "–",
             "USD there": ("under 0.01" if o.usd < 0.01 else f"{o.usd:,.2f}") if o.machine else "–",
             "the guide, for a 7B": GUIDE[o.need.method],
         }
         for o in found
     ]  # fmt: skip
+
+
+def _where(offer: Offer) -> str:
+    """Return where a method is rented; what one card cannot hold must be split over several, which ftkit does not do."""
+    if offer.machine is None:
+        return "none of the list"
+    split = ", split over them by another tool (training.elsewhere)" if offer.cards > 1 else ""
+    return f"{offer.cards} × {offer.machine.name}{split}"
 
 
 def _minutes(minutes: float) -> str:

@@ -360,6 +360,8 @@ def test_offers_name_the_cheapest_machine_and_what_fits_here_comes_first():
         ]
         assert offer.usd == pytest.approx(min(costs))
     assert proposed(list(by_name.values()))[0] == "qlora"
+    where = {row["method"]: row["rented, cheapest"] for row in plan_rows(list(by_name.values()), "lora")}
+    assert "by another tool (training.elsewhere)" in where["full"] and "another tool" not in where["qlora"]
     assert proposed(offers(llama(), examples, p, free_gib=500.0, **asked))[0] == "lora"
     assert "× " in proposed(offers(llama(), examples, p, free_gib=2.0, **asked))[1]
     none = offers(llama(), examples, p, free_gib=2.0, **{**asked, "rented": []})
