@@ -132,10 +132,19 @@ def load(p: DataParameters, folder: Path) -> tuple[Table, Table | None]:
     if p.data == "demo":
         path = demo.write_examples(folder / "demo.csv", p.demo_examples, p.seed, scenario=p.demo_scenario)
         group = group or "customer"
-    train = read(path, p.input_column, p.output_column, group, p.encoding, extra=[*p.annotator_columns, *held.columns(p)])
+    train = read(
+        path,
+        p.input_column,
+        p.output_column,
+        group,
+        p.encoding,
+        extra=[*p.annotator_columns, *held.columns(p)],
+        most=p.most_rows,
+        seed=p.seed,
+    )
     if not p.test_data:
         return train, None
-    test = read(Path(p.test_data), p.input_column, p.output_column, group, p.encoding, 1)
+    test = read(Path(p.test_data), p.input_column, p.output_column, group, p.encoding, 1, most=p.most_rows, seed=p.seed)
     if sha256_path(path) == sha256_path(Path(p.test_data)):
         raise BadInput("is the same file as data.data", where=f"data.test_data = {p.test_data}", todo="leave it empty: 02 splits")
     return train, test
@@ -390,7 +399,7 @@ def data_card(done: Curated, p: DataParameters, folder: Path, card: TaskCard) ->
     left_out = sum(d.removed for d in defects if d.kind == LEFT_OUT)
     return DataCard(
         file=str(path), file_sha256=sha256_path(path), encoding=done.train.encoding, separator=done.train.separator,
-        rows_read=sum(t.rows_read for t in _tables(done)), rows_rejected=sum(d.removed for d in defects) - left_out,
+        rows_read=sum(t.rows_read for t in _tables(done)), read_notes=[note for t in _tables(done) for note in t.notes], rows_rejected=sum(d.removed for d in defects) - left_out,
         rows_used=len(done.rows), rows_left_out=left_out, defects=defects, splits=splits,
         labels=labels, classes=found,
         input_words_p50=_percentile(inputs, 0.5), input_words_p95=_percentile(inputs, 0.95),
@@ -458,6 +467,7 @@ def learned(card: DataCard) -> tuple[str, list[str]]:
         points.append(
             f"No training example covers: {', '.join(gaps[:5])}{f' and {len(gaps) - 5} more' if len(gaps) > 5 else ''}."
         )
+    points += card.read_notes
     look = [f"{d.count:,} {d.kind}" for d in card.defects if d.count and not d.removed]
     if look:
         points.append(f"Worth a look before you train: {', '.join(look)}.")

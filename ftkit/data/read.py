@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ftkit.data import large
 from ftkit.data.layouts import flatten
 from ftkit.data.sources import SOURCES, Raw, read_folder
 from ftkit.errors import BadInput
 from ftkit.params import nearest
 
 FEWEST = 20
+ROWS = 50_000
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Table:
         encoding: Encoding of the text, or the format's name for binary formats.
         separator: Column separator of a CSV or TSV file.
         file: Name of the file.
+        notes: What was done to it on the way, in sentences.
     """
 
     rows: list[dict[str, Any]]
@@ -50,11 +53,12 @@ class Table:
     encoding: str = ""
     separator: str = ""
     file: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 def read(
     path: Path, input_column: str, output_column: str, group_column: str = "", encoding: str = "", fewest: int = FEWEST,
-    extra: Sequence[str] = (),
+    extra: Sequence[str] = (), most: int = ROWS, seed: int = 7,
 ) -> Table:  # fmt: skip
     """Read a file of examples.
 
@@ -66,15 +70,19 @@ def read(
         encoding: Encoding of a text file; empty for UTF-8.
         fewest: Fewest usable rows; 1 for a test file, whose answers may also be all the same.
         extra: Further columns to keep, as text under ``extra`` of each row.
+        most: Most rows kept of a file above ``large.LARGE`` bytes.
+        seed: Draws them.
 
     Raises:
         BadInput: The file is missing, empty or not readable, a column is not there, there are too few rows, or all
             outputs are the same.
     """
-    raw = open_source(path, encoding)
+    raw = open_source(path, encoding, most, seed)
     wanted = [c for c in (input_column, output_column, group_column, *extra) if c]
     _check_columns(path, raw.columns, wanted)
-    table = Table([], list(_told(raw, path)), encoding=raw.encoding, separator=raw.separator, file=path.name)
+    table = Table(
+        [], list(_told(raw, path)), encoding=raw.encoding, separator=raw.separator, file=path.name, notes=list(raw.notes)
+    )
     for number, row in raw.rows:
         reason = _fault(row, input_column, output_column)
         if reason:
@@ -97,8 +105,10 @@ def read(
     return table
 
 
-def open_source(path: Path, encoding: str = "") -> Raw:
+def open_source(path: Path, encoding: str = "", most: int = ROWS, seed: int = 7) -> Raw:
     """Open a file by its ending, or a folder of the ``datasets`` library; known layouts become input and output.
+
+    Of a file above ``large.LARGE`` bytes at most ``most`` rows are kept, drawn with a seed.
 
     Raises:
         BadInput: No such file, an unknown ending, or an empty or unreadable file.
@@ -113,6 +123,8 @@ def open_source(path: Path, encoding: str = "") -> Raw:
     if path.stat().st_size == 0:
         raise BadInput("the file is empty", where=str(path), todo="give a file with a header and rows")
     try:
+        if path.stat().st_size > (large.LARGE if path.suffix.lower() in large.STREAMED else large.WHOLE):
+            return flatten(large.read_large(path, encoding, most, seed))
         return flatten(reader(path, encoding))
     except PermissionError as error:
         raise BadInput("may not be read", where=str(path), todo="change its permissions") from error

@@ -21,6 +21,7 @@ def files(table: Table, test: Table | None) -> list[dict[str, Any]]:
             "of these unusable": len(found.rejected),
             "encoding": found.encoding,
             "separator": SEPARATORS[found.separator],
+            **({"to know": " ".join(found.notes)} if found.notes else {}),
         }
         for name, found in (("all splits" if test is None else "training and validation", table), ("test", test))
         if found

@@ -63,33 +63,35 @@ def decode(path: Path, encoding: str) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise BadInput(
-            f"is not UTF-8 (line {line}); it looks like {_looks_like(data)}", where=str(path), todo=_encoding_hint(data)
+            f"is not UTF-8 (line {line}); it looks like {looks_like(data)}", where=str(path), todo=encoding_hint(data)
         ) from error
 
 
-def _looks_like(data: bytes) -> str:
+def looks_like(data: bytes) -> str:
+    """Return the encoding that bytes look like, in words."""
     from charset_normalizer import from_bytes
 
     best = from_bytes(data[:200_000]).best()
     return best.encoding if best else "no text at all"
 
 
-def _encoding_hint(data: bytes) -> str:
-    name = _looks_like(data)
+def encoding_hint(data: bytes) -> str:
+    """Return what to do about bytes that are no UTF-8."""
+    name = looks_like(data)
     return "give a text file" if name == "no text at all" else f"set data.encoding: {name}, or save the file as UTF-8"
 
 
 def read_csv(path: Path, encoding: str) -> Raw:
     """Read CSV or TSV; the separator is found from the header."""
     text, used = decode(path, encoding)
-    separator = "\t" if path.suffix.lower() == ".tsv" else _separator(text)
+    separator = "\t" if path.suffix.lower() == ".tsv" else separator_of(text)
     csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     raw = Raw([], [], encoding=used, separator=separator)
     start = 1
     try:
         for cells in reader:
-            _csv_row(raw, start, cells)
+            add_row(raw, start, cells)
             start = reader.line_num + 1
     except csv.Error as error:
         raise BadInput(
@@ -102,7 +104,8 @@ def read_csv(path: Path, encoding: str) -> Raw:
     return raw
 
 
-def _csv_row(raw: Raw, line: int, cells: list[str]) -> None:
+def add_row(raw: Raw, line: int, cells: list[str]) -> None:
+    """Add a line of a table to what was read: the header, a row, or a fault."""
     if not raw.columns:
         raw.columns = [c.strip() for c in cells]
     elif len(cells) == len(raw.columns) or (len(cells) > len(raw.columns) and not any(cells[len(raw.columns) :])):
@@ -111,7 +114,7 @@ def _csv_row(raw: Raw, line: int, cells: list[str]) -> None:
         raw.faults.append((line, f"has {len(cells)} cells, the header has {len(raw.columns)}"))
 
 
-def _separator(text: str) -> str:
+def separator_of(text: str) -> str:
     """Return the candidate that splits the first lines into the same number of cells, most cells first."""
     lines = [line for line in text.splitlines()[:30] if line.strip()]
     best, most = ",", 1
@@ -132,8 +135,8 @@ def read_jsonl(path: Path, encoding: str) -> Raw:
     raw = Raw([], [], encoding=used)
     for number, line in enumerate(text.split("\n"), 1):  # not splitlines: U+2028 and the like may stand inside a string
         if line.strip():
-            _add(raw, number, *_object(line))
-    return _named(raw, path)
+            _add(raw, number, *parsed(line))
+    return named(raw, path)
 
 
 def read_json(path: Path, encoding: str) -> Raw:
@@ -150,7 +153,7 @@ def read_json(path: Path, encoding: str) -> Raw:
     raw = Raw([], [], encoding=used)
     for number, item in enumerate(content, 1):
         _add(raw, number, item if isinstance(item, dict) else None, "is no object")
-    return _named(raw, path)
+    return named(raw, path)
 
 
 def _by_column(content: dict[str, Any]) -> list[dict[str, Any]] | None:
@@ -163,7 +166,8 @@ def _by_column(content: dict[str, Any]) -> list[dict[str, Any]] | None:
     return [dict(zip(content, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
-def _object(line: str) -> tuple[dict[str, Any] | None, str]:
+def parsed(line: str) -> tuple[dict[str, Any] | None, str]:
+    """Return the object of a line of JSON, or None and why it is none."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -178,7 +182,8 @@ def _add(raw: Raw, number: int, item: dict[str, Any] | None, reason: str) -> Non
         raw.rows.append((number, item))
 
 
-def _named(raw: Raw, path: Path) -> Raw:
+def named(raw: Raw, path: Path) -> Raw:
+    """Return what was read with the names of its columns; refuse a file without rows."""
     if not raw.rows:
         why = f": row {raw.faults[0][0]} {raw.faults[0][1]}" if raw.faults else ""
         raise BadInput(f"holds no JSON object{why}", where=str(path), todo="give objects with the same keys")
@@ -193,7 +198,7 @@ def read_parquet(path: Path, encoding: str) -> Raw:
     try:
         table = pq.read_table(path)
     except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
-        raise _unreadable(path, "Parquet", error) from error
+        raise unreadable(path, "Parquet", error) from error
     return _from_arrow(table, "parquet")
 
 
@@ -209,7 +214,7 @@ def read_arrow(path: Path, encoding: str) -> Raw:
                 source.seek(0)
                 table = pa.ipc.open_stream(source).read_all()
     except (OSError, ValueError) as error:
-        raise _unreadable(path, "Arrow", error) from error
+        raise unreadable(path, "Arrow", error) from error
     return _from_arrow(table, "arrow")
 
 
@@ -220,7 +225,7 @@ def read_folder(path: Path, encoding: str) -> Raw:
     try:
         found = load_from_disk(str(path))
     except (OSError, ValueError, KeyError) as error:
-        raise _unreadable(path, "a datasets folder", error) from error
+        raise unreadable(path, "a datasets folder", error) from error
     if not isinstance(found, DatasetDict):
         return _from_arrow(found.data.table if found._indices is None else found.flatten_indices().data.table, "datasets folder")
     if "train" not in found:
@@ -256,7 +261,7 @@ def read_xlsx(path: Path, encoding: str) -> Raw:
         sheet = book.worksheets[0]
         table = [list(cells) for cells in sheet.iter_rows(values_only=True)]
     except (OSError, ValueError, KeyError, IndexError, BadZipFile, ElementTree.ParseError, SyntaxError) as error:
-        raise _unreadable(path, "XLSX", error) from error
+        raise unreadable(path, "XLSX", error) from error
     header = [_header(cell) for cell in (table[0] if table else [])]
     while header and not header[-1]:
         header.pop()
@@ -276,7 +281,7 @@ def _no_bomb(path: Path) -> None:
         with ZipFile(path) as parts:
             whole = sum(part.file_size for part in parts.infolist())
     except (OSError, BadZipFile) as error:
-        raise _unreadable(path, "XLSX", error) from error
+        raise unreadable(path, "XLSX", error) from error
     if whole > LARGEST_SHEET and whole > MOST_SHRUNK * path.stat().st_size:
         raise BadInput(
             f"would take {whole / 2**30:.1f} GiB from {path.stat().st_size / 2**20:.1f} MiB on disk, which no table of texts does",
@@ -294,7 +299,8 @@ def _numbered(names: list[str], table: Iterable[Sequence[Any]]) -> list[tuple[in
     return [(number, row) for number, row in rows if any(cell is not None for cell in row.values())]
 
 
-def _unreadable(path: Path, kind: str, error: BaseException) -> BadInput:
+def unreadable(path: Path, kind: str, error: BaseException) -> BadInput:
+    """Return the error of a file that is not what its ending says."""
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return BadInput(f"cannot be read as {kind}: {reason}", where=str(path), todo=f"open it and save it again as {kind}")
 

@@ -65,6 +65,7 @@ class DataCard(Record):
     rows_read: int
     rows_rejected: int = Field(description="rows taken out as defects; each stands in rejected.jsonl with its reason")
     rows_used: int
+    read_notes: list[str] = Field(default_factory=list, description="what reading did beyond taking all rows, in sentences")
     rows_left_out: int = Field(default=0, description="good rows not used because data.max_... keeps fewer")
     defects: list[Defect]
     personal: dict[str, int] = Field(default_factory=dict, description="rows as read with each kind of personal data")

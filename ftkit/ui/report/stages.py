@@ -157,7 +157,7 @@ def data(found: Found) -> Section:
 
     splits = ", ".join(f"{n:,} for {name}" for name, n in card.splits.items())
     section.blocks = [
-        text(f"{card.rows_used:,} of {card.rows_read:,} rows are used: {splits}. {card.volume_verdict}"),
+        text(" ".join([f"{card.rows_used:,} of {card.rows_read:,} rows are used: {splits}. {card.volume_verdict}", *card.read_notes])),
         *chart(figures.splits(card)),
         *chart(figures.rows(card)),
         *table(_defects(card), "What was found, and what was done"),
