@@ -26,6 +26,8 @@ LONG_NUMBER = re.compile(r"\+?\d(?:[ ()/.-]{0,2}\d){6,}")
 """Seven digits or more in a row: whatever it is, it may point to somebody."""
 HINT = re.compile(r"@|\d(?:[^\w\n]{0,3}\d){5,}|\b[A-Z]{2}\d{2}|[\da-fA-F]{1,4}::?[\da-fA-F]")
 """Whatever presidio is asked for has one of these: a sign of mail, six digits close by, the head of an IBAN, an IP address."""
+AROUND = 120
+"""Characters before and after such a sign that presidio sees."""
 MASKED = re.compile(rf"<(?:{'|'.join(re.escape(k) for k in [*KINDS.values(), NUMBER, FIRST_NAME])})(?: \d+)?>")
 REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "CH", "AT", "IN", "CA", "BR", "AU", "SE", "PL")
 LEAST_SCORE = 0.4
@@ -57,9 +59,9 @@ def find(text: str, common: frozenset[str] = frozenset(), names_model: str = "")
     """
     kinds = {"EMAIL_ADDRESS", "IBAN_CODE", "CREDIT_CARD", "PHONE_NUMBER", "US_SSN", "IP_ADDRESS"}
     pieces = [Found(m.start(), m.end(), "phone" if m.group()[0] == "+" else NUMBER) for m in LONG_NUMBER.finditer(text)]
-    if HINT.search(text):
-        hits = _analyzer().analyze(text, language="en", entities=sorted(kinds), score_threshold=LEAST_SCORE)
-        pieces += [Found(h.start, h.end, KINDS[h.entity_type]) for h in hits]
+    for start, end in _hinted(text):
+        hits = _analyzer().analyze(text[start:end], language="en", entities=sorted(kinds), score_threshold=LEAST_SCORE)
+        pieces += [Found(start + h.start, start + h.end, KINDS[h.entity_type]) for h in hits]
     if any(c.isdigit() for c in text):
         pieces += [Found(start, end, "address") for start, end in _addresses(text)]
     pieces += _names(text, common)
@@ -73,6 +75,24 @@ def find(text: str, common: frozenset[str] = frozenset(), names_model: str = "")
         if apart and all(piece.end <= a or piece.start >= b for a, b in hidden):
             taken.append(piece)
     return sorted(taken, key=lambda f: f.start)
+
+
+def _hinted(text: str) -> list[tuple[int, int]]:
+    """Return the parts of a text that presidio is asked about: around each hint, with the words that may explain it.
+
+    Its search for phone numbers takes time for every digit of a text, in each of ``REGIONS``.
+    """
+    parts: list[tuple[int, int]] = []
+    for hint in HINT.finditer(text):
+        start, end = max(0, hint.start() - AROUND), min(len(text), hint.end() + AROUND)
+        while start and not text[start - 1].isspace():
+            start -= 1
+        while end < len(text) and not text[end].isspace():
+            end += 1
+        if parts and start <= parts[-1][1]:
+            start = parts.pop()[0]
+        parts.append((start, end))
+    return parts
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -244,7 +264,7 @@ def _names(text: str, common: frozenset[str]) -> list[Found]:
             lower = words[at].group()
             closed = re.match(r"\s*(?:[.,;!?\n]|$)", text[words[at].end() :])
             if (
-                CERTAIN.search(lead) and lower not in common | DOUBLE | LITTLE and (lower in first or closed)
+                CERTAIN.search(lead) and not _in(lower, common, DOUBLE, LITTLE) and (lower in first or closed)
             ):  # "my name is lena andersson"
                 end = at + 1
                 if end < len(words) and words[end].group() in last and not text[words[at].end() : words[end].start()].strip():
@@ -255,7 +275,7 @@ def _names(text: str, common: frozenset[str]) -> list[Found]:
             at += 1
             continue
         names = [w.group().lower() for w in run]
-        while len(run) > 1 and (names[0] in LITTLE or (names[0] in DOUBLE | common and names[0] not in first)):
+        while len(run) > 1 and (names[0] in LITTLE or (_in(names[0], DOUBLE, common) and names[0] not in first)):
             run, names = run[1:], names[1:]  # "Dear Anna Berg": the first word is none
         lead = text[max(0, run[0].start() - 24) : run[0].start()]
         alone = lead.endswith("\n") or not text[: run[0].start()].strip(" ?\t>*-")
@@ -269,10 +289,15 @@ def _names(text: str, common: frozenset[str]) -> list[Found]:
     return found
 
 
+def _in(word: str, *sets: frozenset[str]) -> bool:
+    """Return whether a word is in one of several sets (a union of them would be made anew for every word)."""
+    return any(word in each for each in sets)
+
+
 def _is_name(names: list[str], lead: str, first: frozenset[str], last: frozenset[str], common: frozenset[str]) -> bool:
-    plain = names[0] not in common | DOUBLE | LITTLE
+    plain = not _in(names[0], common, DOUBLE, LITTLE)
     if TITLES.search(lead):
-        return names[0] not in common | LITTLE
+        return not _in(names[0], common, LITTLE)
     if CERTAIN.search(lead) and plain:
         return True
     if len(names) > 1 and (all(n in common for n in names) or names[-1] in LITTLE):

@@ -15,7 +15,7 @@ from ftkit.errors import BadInput
 from ftkit.params import nearest
 
 FEWEST = 20
-ROWS = 50_000
+ROWS = 20_000
 
 
 @dataclass

@@ -112,7 +112,7 @@ class DataParameters(Parameters):
     )
     fold: int = Field(default=1, ge=1, le=20, description="which fold is the test")
     most_rows: int = Field(
-        default=50_000, ge=100, description="rows kept of a file above 256 MiB, drawn with the seed while it is read"
+        default=20_000, ge=100, description="rows kept of a file above 256 MiB, drawn with the seed while it is read"
     )
     max_examples: int = Field(default=0, ge=0, description="keep at most this many training examples; 0: all")
     max_validation: int = Field(default=0, ge=0, description="keep at most this many validation examples; 0: all")
