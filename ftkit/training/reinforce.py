@@ -6,8 +6,10 @@ instructions" (2022), for a reward model learnt from pairs and the penalty that 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import shutil
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,15 +18,18 @@ from typing import Any
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.chat import Messages
 from ftkit.models.local import LocalModel, quiet
+from ftkit.models.weights import fingerprint
 from ftkit.params import PreferenceParameters
 from ftkit.records import Estimate, PreferencePoint
+from ftkit.runs import write_text
 from ftkit.statistics import wilson
 from ftkit.training.dpo import Preferred
-from ftkit.training.keep import seconds_before
+from ftkit.training.keep import last_checkpoint, seconds_before
 from ftkit.training.refine import Progress, check_adapter, options, refine, watch
 
 Reward = Callable[[Sequence[str], Sequence[str]], list[float]]
-REWARD_EPOCHS, REWARD_RATE = 3.0, 1e-3
+REWARD_EPOCHS, REWARD_RATE, HEAD_SEED = 3.0, 1e-3, 7
+KEY = "learnt_from.txt"
 CONSTANT = 1e-4  # a reward model whose scores spread less than this tells nothing apart
 
 
@@ -139,11 +144,13 @@ class RewardModel:
     """
 
     def __init__(self, local: LocalModel, base_folder: Path) -> None:
+        import torch
         from peft import LoraConfig, get_peft_model
         from transformers import AutoModelForSequenceClassification
 
-        self.local = local
+        self.local, self.base_folder = local, base_folder
         with quiet():
+            torch.manual_seed(HEAD_SEED)  # of the new head and the adapter
             model: Any = AutoModelForSequenceClassification.from_pretrained(
                 str(base_folder), num_labels=1, dtype=local.model.dtype, use_safetensors=True, trust_remote_code=False
             )
@@ -154,20 +161,51 @@ class RewardModel:
     def train(self, pairs: Sequence[Preferred], held: Sequence[Preferred], seed: int, folder: Path) -> Estimate:
         """Learn from pairs; return how often the better answer of a held-out pair is scored higher.
 
+        Stopped at any point, the same call goes on from its last pass; finished, it is read back from ``folder / "reward"``.
+        Other pairs, another seed or another base start anew.
+
         Raises:
             FtkitError: Its scores hardly differ, or it tells held-out pairs apart no better than chance.
         """
+        from peft import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        kept = folder / "reward"
+        key, mark, weights = self._key(pairs, seed), kept / KEY, kept / "adapter" / "adapter_model.safetensors"
+        if not mark.exists() or mark.read_text() != key:
+            shutil.rmtree(kept, ignore_errors=True)
+            write_text(mark, key)
+        if weights.exists():
+            set_peft_model_state_dict(self.model, load_file(weights))
+        else:
+            self._learn(pairs, seed, kept)
+            half = kept / ".adapter.tmp"
+            shutil.rmtree(half, ignore_errors=True)
+            self.model.save_pretrained(str(half))
+            half.rename(kept / "adapter")
+            shutil.rmtree(kept / "checkpoints", ignore_errors=True)
+        self.model.eval()
+        return self._checked(held)
+
+    def _key(self, pairs: Sequence[Preferred], seed: int) -> str:
+        digest = hashlib.sha256(json.dumps([fingerprint(self.base_folder), seed, REWARD_EPOCHS, REWARD_RATE]).encode())
+        for pair in pairs:
+            digest.update(json.dumps([pair.prompt_ids, pair.chosen_ids, pair.rejected_ids]).encode())
+        return digest.hexdigest()
+
+    def _learn(self, pairs: Sequence[Preferred], seed: int, kept: Path) -> None:
         import torch
         from datasets import Dataset
-        from transformers import PrinterCallback
+        from transformers import PrinterCallback, set_seed
         from trl.trainer.reward_config import RewardConfig
         from trl.trainer.reward_trainer import RewardTrainer
 
         on_gpu = torch.cuda.is_available()
         config = RewardConfig(
-            output_dir=str(folder / "checkpoints"), num_train_epochs=REWARD_EPOCHS, learning_rate=REWARD_RATE, seed=seed, data_seed=seed,
-            per_device_train_batch_size=8, lr_scheduler_type="cosine", warmup_steps=0.1, save_strategy="no", report_to=[], disable_tqdm=True,
-            use_cpu=not on_gpu, bf16=on_gpu, gradient_checkpointing=False, max_length=None, dataloader_pin_memory=on_gpu, remove_unused_columns=False,
+            output_dir=str(kept / "checkpoints"), num_train_epochs=REWARD_EPOCHS, learning_rate=REWARD_RATE, seed=seed, data_seed=seed,
+            per_device_train_batch_size=8, lr_scheduler_type="cosine", warmup_steps=0.1, save_strategy="epoch", save_total_limit=1, report_to=[],
+            disable_tqdm=True, use_cpu=not on_gpu, bf16=on_gpu, gradient_checkpointing=False, max_length=None, dataloader_pin_memory=on_gpu,
+            remove_unused_columns=False,
         )  # fmt: skip
         rows = [{"chosen_ids": x.prompt_ids + x.chosen_ids, "rejected_ids": x.prompt_ids + x.rejected_ids} for x in pairs]
         with quiet():
@@ -175,9 +213,8 @@ class RewardModel:
                 model=self.model, args=config, train_dataset=Dataset.from_list(rows), processing_class=self.local.tokenizer
             )
             trainer.remove_callback(PrinterCallback)
-            trainer.train()
-        self.model.eval()
-        return self._checked(held)
+            set_seed(seed)  # the same order whatever was drawn before
+            trainer.train(resume_from_checkpoint=last_checkpoint(kept))
 
     def _checked(self, held: Sequence[Preferred]) -> Estimate:
         better, worse = (self._scores([x.prompt_ids + getattr(x, side) for x in held]) for side in ("chosen_ids", "rejected_ids"))

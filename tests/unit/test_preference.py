@@ -280,6 +280,47 @@ def test_a_reward_model_learns_pairs_and_scores_new_answers_by_them(tuned, tmp_p
     assert min(better) > max(worse)
 
 
+def test_a_reward_model_goes_on_after_kill_9_and_a_finished_one_is_read_back(tuned, tmp_path, monkeypatch):
+    from trl.trainer.reward_trainer import RewardTrainer
+
+    base, start = tuned
+    local = LocalModel(str(base), adapter=start, max_new_tokens=8)
+    encoded = [dpo.encode(local, ask(f"q{i}"), f"yes {i % 5}", f"no {i % 7}") for i in range(60)]
+    step = RewardTrainer.training_step
+
+    def train(folder, seed=1):
+        model = reinforce.RewardModel(local, base)
+        told = model.train(encoded[:40], encoded[40:], seed, folder)
+        return told, model.score([ask("new")] * 2, ["yes 1", "no 1"])
+
+    def killed(trainer, *args, **kwargs):
+        if trainer.state.global_step == 8:  # in the second pass of five steps each
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(trainer, *args, **kwargs)
+
+    whole = train(tmp_path / "whole")
+    child = os.fork()
+    if child == 0:
+        try:
+            RewardTrainer.training_step = killed
+            train(tmp_path / "cut")
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert (
+        list((tmp_path / "cut" / "reward" / "checkpoints").iterdir()) and not (tmp_path / "cut" / "reward" / "adapter").exists()
+    )
+    seen = []
+    monkeypatch.setattr(
+        RewardTrainer, "training_step", lambda t, *a, **k: (seen.append(t.state.global_step), step(t, *a, **k))[1]
+    )
+    assert train(tmp_path / "cut") == whole and min(seen) == 5, "it went on from the first pass, to the same scores"
+    seen.clear()
+    assert train(tmp_path / "cut") == whole and seen == [], "read back"
+    train(tmp_path / "cut", seed=2)
+    assert seen, "another seed is learnt anew"
+
+
 def test_a_reward_model_that_tells_nothing_apart_is_refused(tuned, tmp_path):
     base, start = tuned
     local = LocalModel(str(base), adapter=start, max_new_tokens=8)
