@@ -187,7 +187,9 @@ class PromptingParameters(ModelParameters):
         description="answers that the search for a prompt may take in all; worse prompts are dropped early; 0: all answer all",
     )  # fmt: skip
     shots: list[int] = Field(default=[2, 4], description="numbers of few-shot examples to try")
-    own_prompt: str = Field(default="", description="your own system prompt as a further candidate; empty: none")
+    own_prompt: str = Field(
+        default="", description="your own system prompt as a further candidate, or a file that holds it (.md, .txt); empty: none"
+    )
     proposal_model: str = Field(default="", description="model that proposes instructions as further candidates; empty: none")
     proposal_url: str = Field(default="", description="OpenAI-compatible server that it answers at; empty: a local model")
     proposals: int = Field(default=4, ge=1, le=20, description="instructions that it proposes")
@@ -202,6 +204,10 @@ class PromptingParameters(ModelParameters):
         default=True,
         description="also try the best prompts with constrained decoding, where answers were not all in the right format",
     )
+
+    def external(self) -> list[Path]:
+        named = self.own_prompt.strip()
+        return super().external() + ([Path(named)] if "\n" not in named and named.lower().endswith((".md", ".txt")) else [])
 
 
 class RetrievalParameters(ModelParameters):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from ftkit import runs
 from ftkit.errors import NotReady
 from ftkit.pipeline.figures import key_figure
-from ftkit.records import Decision, Estimate, Evaluation, Manifest
+from ftkit.records import Decision, Estimate, Evaluation, Manifest, PromptBook
 from ftkit.statistics import paired_difference
 
 PLACES = ("run", "name")
@@ -26,6 +27,7 @@ class Compared:
         shared: Test questions that both asked.
         asked: Test questions of the first and of the second run.
         verdicts: Both verdicts; empty where 08 was not run.
+        prompts: Lines that tell how the chosen prompts differ, word for word.
     """
 
     parameters: list[tuple[str, str, str]]
@@ -34,6 +36,7 @@ class Compared:
     shared: int = 0
     asked: tuple[int, int] = (0, 0)
     verdicts: tuple[str, str] = ("", "")
+    prompts: list[str] = field(default_factory=list)
 
 
 def compare(first: Path, second: Path) -> Compared:
@@ -52,6 +55,8 @@ def compare(first: Path, second: Path) -> Compared:
     found = Compared(_parameters(*both), _findings(first, second))
     if all("evaluation" in manifests for manifests in both):
         _strategies(first, second, found)
+    if all("prompting" in manifests for manifests in both):
+        found.prompts = _prompts(*(runs.read_record(run / "prompting" / "prompts.json", PromptBook) for run in (first, second)))
     verdicts = [runs.read_record(run / "decision" / "decision.json", Decision).sentence if "decision" in m else "" for run, m in zip((first, second), both, strict=True)]  # fmt: skip
     found.verdicts = (verdicts[0], verdicts[1])
     return found
@@ -76,6 +81,22 @@ def _parameters(a: dict[str, Manifest], b: dict[str, Manifest]) -> list[tuple[st
 def _findings(first: Path, second: Path) -> list[tuple[str, str, str]]:
     told = [(runs.stage_name(stage), key_figure(first, stage), key_figure(second, stage)) for stage in runs.STAGES]
     return [(stage, a or "–", b or "–") for stage, a, b in told if a != b]
+
+
+def _prompts(first: PromptBook, second: PromptBook) -> list[str]:
+    """Return how the prompts that were chosen differ: their names and hashes, then the lines taken away and added."""
+    told: list[str] = []
+    for what, name in (("without examples", "zero_shot"), ("with examples", "few_shot"), ("the endpoint's", "endpoint")):
+        pair = [book.get(getattr(book, name)) if getattr(book, name) else None for book in (first, second)]
+        a, b = pair
+        if a is None or b is None or a.sha256 == b.sha256:
+            continue
+        told.append(f"{what}: {a.name} ({a.sha256[:8]}) → {b.name} ({b.sha256[:8]})")
+        lines = [p.system.splitlines() + [f"(example {shot})" for shot in p.shots] for p in (a, b)]
+        told += [
+            f"  {line}" for line in difflib.unified_diff(*lines, lineterm="", n=0) if not line.startswith(("---", "+++", "@@"))
+        ]
+    return told
 
 
 def _strategies(first: Path, second: Path, found: Compared) -> None:
@@ -129,6 +150,8 @@ def lines(found: Compared, names: tuple[str, str]) -> list[str]:
         "Found differently:",
         *([f"  {stage}: {a}\n  {'':{len(stage)}}  {b}" for stage, a, b in found.findings] or ["  nothing"]),
     ]
+    if found.prompts:
+        told += ["", "Prompts chosen differently:", *(f"  {line}" for line in found.prompts)]
     if found.strategies:
         told += [
             "",

@@ -2,6 +2,7 @@
 
 from ftkit.prompting.candidates import TASK_ONLY, candidates, with_hash
 from ftkit.prompting.choose import answer_rows, choose, learned, ranked, trial, trial_rows
+from ftkit.prompting.files import own_text, write_prompts
 from ftkit.prompting.proposals import propose
 from ftkit.prompting.proposals import rows as proposal_rows
 from ftkit.prompting.render import check_template, markers, neutral, render
@@ -18,6 +19,6 @@ from ftkit.prompting.structured import (
 )
 
 __all__ = [
-    "CONSTRAINED", "RANKED", "TASK_ONLY", "answer_rows", "candidates", "check_template", "choose", "constrained", "format_rows", "free_name", "gain", "held_sentence", "learned", "markers", "neutral", "proposal_rows", "propose",
-    "ranked", "render", "response_format", "similar", "trial", "trial_rows", "with_hash",
+    "CONSTRAINED", "RANKED", "TASK_ONLY", "answer_rows", "candidates", "check_template", "choose", "constrained", "format_rows", "free_name", "gain", "held_sentence", "learned", "markers", "neutral", "own_text", "proposal_rows", "propose",
+    "ranked", "render", "response_format", "similar", "trial", "trial_rows", "with_hash", "write_prompts",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftkit.checks import parse
+from ftkit.prompting.files import own_text
 from ftkit.prompting.render import check_template
 from ftkit.records import Prompt, ResponseFormat, TaskCard
 
@@ -66,10 +67,11 @@ def candidates(
         train: Training examples (columns ``records.EXAMPLE_COLUMNS``); few-shot examples come from here only.
         shots: Numbers of few-shot examples to try.
         seed: Seed of their choice.
-        own_prompt: The user's own system prompt, as one more candidate.
+        own_prompt: The user's own system prompt, or a file that holds it, as one more candidate.
         retrieval: Whether passages may come, so that the format tells how to use them.
         proposed: Instructions that a model proposed, as further candidates.
     """
+    own_prompt = own_text(own_prompt)
     check_template(own_prompt, "prompting.own_prompt")
     systems = {name: text for name, text in _variants(card, retrieval, own_prompt.strip()).items() if text}
     systems |= {f"proposed {k}": text for k, text in enumerate(proposed, 1)}

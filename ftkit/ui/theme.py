@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -209,3 +211,19 @@ def percent(share: float, digits: int = 0) -> str:
 def interval(estimate: Any, digits: int = 0) -> str:
     """Return an estimate with its interval, e.g. '73% (66 to 79)'."""
     return f"{100 * estimate.value:.{digits}f}% ({100 * estimate.low:.{digits}f} to {100 * estimate.high:.{digits}f})"
+
+
+def marked(first: str, second: str) -> str:
+    """Return the second text with what it adds in bold and what it lacks struck out; all text is escaped."""
+    a, b = re.findall(r"\S+\s*", first), re.findall(r"\S+\s*", second)
+    parts = []
+    for kind, i, j, k, m in difflib.SequenceMatcher(
+        None, [w.strip() for w in a], [w.strip() for w in b], autojunk=False
+    ).get_opcodes():
+        gone, new = html.escape("".join(a[i:j])), html.escape("".join(b[k:m]))
+        if kind == "equal":
+            parts.append(new)
+            continue
+        parts.append(f"<del style='color:{BAD_TEXT}'>{gone.strip()}</del> " if gone else "")
+        parts.append(f"<ins style='font-weight:700;text-decoration:none;background:rgba(230,159,0,.28)'>{new.strip()}</ins> " if new else "")  # fmt: skip
+    return "".join(parts)

@@ -6,8 +6,9 @@ import shutil
 import pytest
 from made_run import make_run
 
-from ftkit import pipeline, runs
+from ftkit import pipeline, prompting, runs
 from ftkit.errors import NotReady
+from ftkit.records import PromptBook
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,22 @@ def test_parameters_and_answers_that_differ_are_told_with_a_paired_interval(firs
     before = runs.read_table(first / "evaluation" / "scores.parquet")
     wrong = 1 - before[before["strategy"] == name]["correct"].mean()
     assert row["difference"].value == pytest.approx(wrong) and row["difference"].low > 0
+
+
+def test_prompts_that_differ_are_shown_line_by_line(first, second):
+    path = second / "prompting" / "prompts.json"
+    book = runs.read_record(path, PromptBook)
+    trials = [
+        t.model_copy(update={"prompt": prompting.with_hash(t.prompt.name, t.prompt.system + "\nBe brief.", t.prompt.shots)})
+        if t.prompt.name == book.zero_shot else t
+        for t in book.trials
+    ]  # fmt: skip
+    runs.write_record(path, book.model_copy(update={"trials": trials}))
+    found = pipeline.compare(first, second)
+    assert any(line.startswith(f"without examples: {book.zero_shot} (") for line in found.prompts)
+    assert "  +Be brief." in found.prompts and not any("@@" in line or "+++" in line for line in found.prompts)
+    assert "Prompts chosen differently:" in pipeline.lines(found, ("a", "b"))
+    assert pipeline.compare(first, first).prompts == []
 
 
 def test_only_questions_with_the_same_right_answer_are_compared(first, second):

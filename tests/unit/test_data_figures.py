@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from ftkit.records import DataCard, Defect
+from ftkit.ui import theme
 from ftkit.ui.figures import data as figures
 
 
@@ -53,7 +54,7 @@ def test_every_example_is_in_the_histogram_of_lengths(longest):
 
 
 def test_differences_are_marked_and_the_text_is_escaped():
-    marked = figures.marked("my <b>card</b> is late", "my <b>card</b> is very late")
+    marked = theme.marked("my <b>card</b> is late", "my <b>card</b> is very late")
     assert "&lt;b&gt;card&lt;/b&gt;" in marked and ">very</ins>" in marked and "<b>" not in marked and "<del" not in marked
     pairs = [({"source_row": 1, "input": "a", "output": "<i>"}, {"source_row": 2, "input": "<script>", "output": "x"})]
     page = figures.near_html(pairs * 9, "nine")

@@ -1,11 +1,15 @@
 """Prompts: texts are put in as they are, examples come from training only, the best one is chosen by a stated rule."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from ftkit import prompting
 from ftkit.errors import BadInput
-from ftkit.records import Check, Estimate, Passage, PromptTrial, TaskCard
+from ftkit.params import PromptingParameters
+from ftkit.records import Check, Estimate, Passage, PromptBook, PromptTrial, TaskCard
+from ftkit.ui.figures import prompting as figures
 
 LABELS = TaskCard(name="t", instruction="Classify.", kind="label", labels=["a", "b", "c"])
 FIELDS = TaskCard(
@@ -187,3 +191,42 @@ def test_the_summary_tells_gain_price_and_what_was_cut():
         and "'plain', would have got 20%" in told
         and "cut: 4 examples" in told
     )
+
+
+def test_your_own_prompt_may_stand_in_a_file_and_every_instruction_tried_is_written_as_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ours.md").write_text("Sort it.\nBe brief.")
+    found = {c.name: c for c in prompting.candidates(LABELS, train(), [2], 1, own_prompt="ours.md")}
+    assert found["your own"].system == "Sort it.\nBe brief."
+    assert PromptingParameters(own_prompt="ours.md").external() == [Path("ours.md")], "another text makes the stage stale"
+    assert PromptingParameters(own_prompt="Read the notes in ours.md\nand answer").external() == []
+    for name, told in (("none.md", "cannot be read"), ("bad.txt", "no UTF-8")):
+        (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\x00")
+        with pytest.raises(BadInput, match=told):
+            prompting.candidates(LABELS, train(), [2], 1, own_prompt=name)
+    trials = [PromptTrial.model_construct(prompt=c) for c in found.values()]
+    book = PromptBook.model_construct(trials=trials, endpoint_trials=[])
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "old.md").write_text("of an earlier run")
+    names = prompting.write_prompts(tmp_path / "prompts", book)
+    assert sorted(p.name for p in (tmp_path / "prompts").iterdir()) == names
+    own = next(name for name in names if name.startswith("your-own-"))
+    assert (
+        own == f"your-own-{found['your own'].sha256[:8]}.md"
+        and (tmp_path / "prompts" / own).read_text() == found["your own"].system
+    )
+    assert len(names) == len({c.system for c in found.values()}), "examples alone make no file"
+
+
+def test_instructions_are_shown_with_what_differs_from_the_first(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    figures.show_texts(
+        [
+            prompting.with_hash("plain", "Answer with <b>one</b> label."),
+            prompting.with_hash("role", "You are strict.\nAnswer with one label."),
+        ]
+    )
+    text = shown[0].data
+    assert "&lt;b&gt;one&lt;/b&gt;" in text and "<b>one</b>" not in text
+    assert "<ins" in text and "You are strict." in text and "<del" in text

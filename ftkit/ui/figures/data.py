@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import html
 import itertools
 import re
@@ -316,26 +315,10 @@ def _near_cells(first: dict[str, Any], second: dict[str, Any], cell: str) -> str
     answers = "the same" if same else f"{first['output']} | {second['output']}"
     texts = [
         html.escape(f"{first['source_row']}, {second['source_row']}"),
-        marked(first["input"], second["input"]),
+        theme.marked(first["input"], second["input"]),
         html.escape(answers),
     ]
     return "".join(f"<td style='{cell}'>{text}</td>" for text in texts)
-
-
-def marked(first: str, second: str) -> str:
-    """Return the second text with what it adds in bold and what it lacks struck out; all text is escaped."""
-    a, b = re.findall(r"\S+\s*", first), re.findall(r"\S+\s*", second)
-    parts = []
-    for kind, i, j, k, m in difflib.SequenceMatcher(
-        None, [w.strip() for w in a], [w.strip() for w in b], autojunk=False
-    ).get_opcodes():
-        gone, new = html.escape("".join(a[i:j])), html.escape("".join(b[k:m]))
-        if kind == "equal":
-            parts.append(new)
-            continue
-        parts.append(f"<del style='color:{theme.BAD_TEXT}'>{gone.strip()}</del> " if gone else "")
-        parts.append(f"<ins style='font-weight:700;text-decoration:none;background:rgba(230,159,0,.28)'>{new.strip()}</ins> " if new else "")  # fmt: skip
-    return "".join(parts)
 
 
 def show_near(cleaned: Any) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Sequence
 from typing import Any
 
-from ftkit.records import PromptBook, PromptTrial
+from ftkit.records import Prompt, PromptBook, PromptTrial
 from ftkit.ui import theme
 
 
@@ -48,4 +50,23 @@ def _trials(trials: list[PromptTrial], what: str, finding: str) -> Any:
         title = "No prompt gets a whole answer right"
     return theme.style(
         figure, title, f"{what}, 95% intervals; blue: zero-shot, light blue: with examples", height=80 + 42 * len(rows)
+    )
+
+
+def show_texts(found: Sequence[Prompt]) -> None:
+    """Show instructions word for word: the first as it is, the others with what they add to it and leave out marked."""
+    from IPython.display import HTML, display
+
+    cell = theme.CELL_CSS.format(align="left") + ";white-space:pre-wrap;vertical-align:top"
+    head = "".join(f"<th style='{cell}'>{name}</th>" for name in ("prompt", "hash", "text"))
+    rows = "".join(
+        f"<tr><td style='{cell}'>{html.escape(p.name)}</td><td style='{cell}'>{p.sha256[:8]}</td><td style='{cell}'>"
+        f"{theme.marked(found[0].system, p.system) if k else html.escape(p.system)}</td></tr>"
+        for k, p in enumerate(found)
+    )  # fmt: skip
+    told = f"against '{html.escape(found[0].name)}': added in bold, left out struck through" if len(found) > 1 else ""
+    display(
+        HTML(
+            f"<div style='font-family:{theme.FONT};overflow-x:auto'><table style='border-collapse:collapse'><caption style='text-align:left'>{told}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        )
     )
