@@ -10,7 +10,7 @@ from ftkit.evaluation.probe import NOT_MEASURED, general_accuracy, regression
 from ftkit.evaluation.risk_coverage import selective
 from ftkit.evaluation.slices import find
 from ftkit.evaluation.summary import summarise
-from ftkit.records import Estimate, Evaluation, StrategySpec, TaskCard
+from ftkit.records import Estimate, Evaluation, JudgeCheck, StrategySpec, TaskCard
 
 FEW_CLUSTERS = 30
 
@@ -18,7 +18,7 @@ FEW_CLUSTERS = 30
 def conclude(
     specs: Sequence[StrategySpec], card: TaskCard, items: Any, answers: Any, scores: Any, *,
     probes: Any = None, openings: Sequence[str] = (), looks: int = 1, duration_s: float = 0.0,
-    allowed_wrong: float = 0.1, n_resamples: int = 10_000, seed: int = 0,
+    allowed_wrong: float = 0.1, judge: JudgeCheck | None = None, n_resamples: int = 10_000, seed: int = 0,
 ) -> Evaluation:  # fmt: skip
     """Summarise every strategy, compare all pairs, and estimate the effects of the grid.
 
@@ -33,6 +33,7 @@ def conclude(
         looks: With how many different settings it was opened.
         duration_s: Seconds that answering and scoring took.
         allowed_wrong: Share of wrong answers allowed among those that a strategy gives without a person's look.
+        judge: The model that said what is right; None: the task's metric did.
         n_resamples: Bootstrap resamples.
         seed: Seed of the resamples.
     """
@@ -49,7 +50,7 @@ def conclude(
         probe_items=len(probes) // len(general) if general and probes is not None else 0, probe_note="" if general else NOT_MEASURED,
         test_items=len(items), clusters=int(scores["group"].nunique()), openings=list(openings), duration_s=duration_s,
         notes=notes(scores, answers, looks), slices=find(card, items, scores),
-        selective=selective(specs, answers, scores, allowed_wrong) if "confidence" in answers else [],
+        selective=selective(specs, answers, scores, allowed_wrong, judge) if "confidence" in answers else [],
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ftkit.records import CoveragePoint, Estimate, ReliabilityPoint, Selective, StrategySpec
+from ftkit.records import CoveragePoint, Estimate, JudgeCheck, ReliabilityPoint, Selective, StrategySpec
 from ftkit.statistics import mean_interval
 
 STEPS = 20
@@ -28,7 +28,9 @@ LEVEL = 0.05
 START = 0.25
 
 
-def selective(specs: Sequence[StrategySpec], answers: Any, scores: Any, allowed_wrong: float) -> list[Selective]:
+def selective(
+    specs: Sequence[StrategySpec], answers: Any, scores: Any, allowed_wrong: float, judge: JudgeCheck | None = None
+) -> list[Selective]:  # fmt: skip
     """Return of every strategy whose model tells its confidence what it may answer alone.
 
     Args:
@@ -36,8 +38,9 @@ def selective(specs: Sequence[StrategySpec], answers: Any, scores: Any, allowed_
         answers: Columns ``records.ANSWER_COLUMNS``.
         scores: Columns ``records.SCORE_COLUMNS``.
         allowed_wrong: Share of wrong answers allowed among those that it gives alone, 0..1.
+        judge: The model that said what is right; None: the task's metric did.
     """
-    found = []
+    found, caught = [], judge.specificity.low if judge else None
     for spec in specs:
         said, marks = answers[answers["strategy"] == spec.name], scores[scores["strategy"] == spec.name]
         right = marks.set_index("item_id").loc[said["item_id"]]
@@ -45,12 +48,19 @@ def selective(specs: Sequence[StrategySpec], answers: Any, scores: Any, allowed_
         known = np.isfinite(sure) & ~right["missing"].to_numpy(dtype=bool)
         if known.sum() > 1:
             groups = right["group"].astype(str).to_numpy()[known]
-            found.append(of(spec, sure[known], right["correct"].to_numpy(dtype=float)[known], groups, len(said), allowed_wrong))
+            found.append(
+                of(spec, sure[known], right["correct"].to_numpy(dtype=float)[known], groups, len(said), allowed_wrong, caught)
+            )
     return found
 
 
-def of(spec: StrategySpec, sure: Any, right: Any, groups: Any, questions: int, allowed_wrong: float) -> Selective:
+def of(
+    spec: StrategySpec, sure: Any, right: Any, groups: Any, questions: int, allowed_wrong: float, caught: float | None = None
+) -> Selective:  # fmt: skip
     """Return what one strategy may answer alone.
+
+    A judge calls some wrong answers right. Of those that it calls wrong at least the share ``caught`` of the truly wrong
+    ones are among, so no more than ``allowed_wrong * caught`` may be called wrong; half of the 5% go to that share's bound.
 
     Args:
         spec: The strategy.
@@ -59,6 +69,7 @@ def of(spec: StrategySpec, sure: Any, right: Any, groups: Any, questions: int, a
         groups: Cluster of each answer, shape (answers,).
         questions: Questions in all; what has no answer is never answered alone.
         allowed_wrong: Share of wrong answers allowed among those that it gives alone, 0..1.
+        caught: Least share of wrong answers that a judge calls wrong, with 97.5% certainty; None: no judge says what is right.
     """
     order = np.lexsort((np.arange(len(sure)), -sure))
     sure, right, groups = sure[order], right[order], groups[order]
@@ -67,10 +78,14 @@ def of(spec: StrategySpec, sure: Any, right: Any, groups: Any, questions: int, a
         size = int((sure >= sure[size - 1]).sum())  # answers that are equally sure stay together
         wrong = mean_interval(1 - right[:size], groups[:size], 2_000)
         curve.append(CoveragePoint(coverage=size / questions, least=float(sure[size - 1]), wrong=wrong))
-    alone, least = allowed(sure, right, groups, allowed_wrong)
+    alone, least = (
+        allowed(sure, right, groups, allowed_wrong)
+        if caught is None
+        else allowed(sure, right, groups, allowed_wrong * caught, LEVEL / 2)
+    )
     return Selective(
         strategy=spec.name, family=spec.family, told=len(sure), confidence=float(sure.mean()), overconfidence=_over(sure, right, groups),
-        auroc=auroc(sure, right, groups), curve=curve, reliability=reliability(sure[::-1], right[::-1], groups[::-1]), allowed_wrong=allowed_wrong, alone=alone / questions, least=least,
+        auroc=auroc(sure, right, groups), curve=curve, reliability=reliability(sure[::-1], right[::-1], groups[::-1]), allowed_wrong=allowed_wrong, alone=alone / questions, least=least, caught=caught,
     )  # fmt: skip
 
 
@@ -99,7 +114,7 @@ def sizes(n: int) -> list[int]:
     return sorted({max(1, math.ceil(n * k / STEPS)) for k in range(1, STEPS + 1)})
 
 
-def allowed(sure: Any, right: Any, groups: Any, share: float) -> tuple[int, float | None]:
+def allowed(sure: Any, right: Any, groups: Any, share: float, level: float = LEVEL) -> tuple[int, float | None]:
     """Return how many of the surest answers may be given alone, and from which confidence; (0, None): none.
 
     The first test takes a quarter of the steps between the fewest answers that could show it (29 for 10%) and all, each
@@ -111,6 +126,7 @@ def allowed(sure: Any, right: Any, groups: Any, share: float) -> tuple[int, floa
         right: 1 where the answer is right, shape (answers,).
         groups: Cluster of each answer, shape (answers,).
         share: Share of wrong answers allowed, 0..1.
+        level: Chance of a wrong promise.
     """
     from scipy.special import betainc
 
@@ -119,12 +135,12 @@ def allowed(sure: Any, right: Any, groups: Any, share: float) -> tuple[int, floa
     new = np.zeros(len(groups), dtype=int)
     new[np.unique(groups, return_index=True)[1]] = 1
     seen = np.cumsum(new)  # clusters among the surest so many answers
-    fewest = int(np.searchsorted(seen, math.ceil(math.log(LEVEL) / math.log(1 - share)))) + 1
+    fewest = int(np.searchsorted(seen, math.ceil(math.log(level) / math.log(1 - share)))) + 1
     steps = [s for s in sorted({*(s for s in sizes(len(sure)) if s > fewest), fewest}) if s <= len(sure)]
 
     def holds(size: int) -> bool:
         n, wrong = int(seen[size - 1]), float((1 - right[:size]).mean())
-        return wrong < share and betainc(n - n * wrong, n * wrong + 1, 1 - share) <= LEVEL
+        return wrong < share and betainc(n - n * wrong, n * wrong + 1, 1 - share) <= level
 
     found = 0
     for size in steps[int(START * len(steps)) :]:

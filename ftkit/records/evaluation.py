@@ -148,6 +148,10 @@ class Selective(Record):
     allowed_wrong: float = Field(description="share of wrong answers allowed among those that it gives alone")
     alone: float = Field(description="largest share of the questions with no more wrong than that, with 95% certainty; 0: none")
     least: float | None = Field(default=None, description="confidence from which it may answer alone; None: never")
+    caught: float | None = Field(
+        default=None,
+        description="least share of wrong answers that the judge calls wrong, which the promise allows for; None: no judge",
+    )
 
 
 class Evaluation(Record):

@@ -11,6 +11,7 @@ from ftkit.evaluation import risk_coverage
 from ftkit.evaluation.risk_coverage import allowed, auroc, of, selective
 from ftkit.models.local import LocalModel
 from ftkit.records import ANSWER_COLUMNS, Evaluation, ResponseFormat, StrategySpec
+from ftkit.statistics import wilson
 from ftkit.ui.figures import evaluation as figures
 
 SPEC = StrategySpec(name="tuned", family="fine-tuned", model="tuned", prompt="p", retriever=False)
@@ -35,6 +36,28 @@ def test_a_promise_is_broken_in_at_most_one_of_twenty_worlds_and_is_made_where_i
         shares.append(size / 600)
         assert (least is None) == (size == 0) and (not size or sure[size - 1] == least)
     assert broken <= 15 and np.mean(shares) > 0.3
+
+
+def test_with_a_judge_that_misses_wrong_answers_the_promise_still_holds():
+    """The judge calls 60% of the wrong answers wrong, and 99% of the right ones right; 150 graded wrong ones tell so."""
+    false = {"corrected": 0, "as it is": 0}
+    promised = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        sure, chance, right, groups = world(1500, rng)
+        says = np.where(right == 1, rng.random(1500) < 0.99, rng.random(1500) > 0.6).astype(float)
+        caught = wilson(int(rng.binomial(150, 0.6)), 150).low
+        for how, answers in (
+            ("corrected", allowed(sure, says, groups, 0.1 * caught, 0.025)[0]), ("as it is", allowed(sure, says, groups, 0.1)[0]),
+        ):  # fmt: skip
+            false[how] += answers > 0 and (1 - chance[:answers]).mean() > 0.1
+            promised += how == "corrected" and answers > 0
+    assert false["corrected"] <= 15 < 90 < false["as it is"], false
+    assert promised > 60, "and something is still promised"
+    found = of(SPEC, np.linspace(1, 0.1, 400), np.ones(400), np.arange(400).astype(str), 400, 0.1, 0.5)
+    assert found.caught == 0.5 and found.alone > 0
+    shown = figures.alone(Evaluation.model_construct(results=[], selective=[found]))
+    assert "may miss 50% of it" in shown.layout.title.text.replace("<br>", " ")
 
 
 def test_a_cluster_counts_as_one_answer_and_few_answers_promise_nothing():
