@@ -29,7 +29,9 @@ def open_endpoint(p: PromptingParameters | RetrievalParameters, stage: str) -> C
     from ftkit.models.endpoint import EndpointModel
 
     kept = Path(p.run) / stage / KEPT
-    return EndpointModel(p.endpoint_url, p.endpoint_model, max_new_tokens=p.max_new_tokens, cache=kept)
+    return EndpointModel(
+        p.endpoint_url, p.endpoint_model, max_new_tokens=p.max_new_tokens, cache=kept, prices=p.endpoint_prices, most_usd=p.endpoint_most_usd,
+    )  # fmt: skip
 
 
 def search(
@@ -57,6 +59,8 @@ def search(
             book,
             "No endpoint is named (prompting.endpoint_url): one that takes part in 07 is asked with the base model's prompt.",
         )
+    from ftkit.models.endpoint import EndpointModel
+
     tell = progress or (lambda label: lambda done, of: None)
     free = [c for c in candidates if c.name != prompting.TASK_ONLY]
     found = race(
@@ -74,7 +78,8 @@ def search(
         trials.append(prompting.trial(held, answers, score(card, items, answers)))
     best = prompting.ranked(trials)[0]
     book = book.model_copy(update={"endpoint_trials": trials, "endpoint": best.prompt.name})
-    return book, f"The endpoint does best with '{best.prompt.name}'. {found.sentence()}{refused}"
+    paid = f" {model.bill.told(model.prices)}." if isinstance(model, EndpointModel) else ""
+    return book, f"The endpoint does best with '{best.prompt.name}'. {found.sentence()}{refused}{paid}"
 
 
 def with_passages(

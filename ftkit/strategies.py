@@ -304,7 +304,10 @@ def load_model(spec: StrategySpec, p: Any, run: Path) -> ChatModel:
         from ftkit.models.endpoint import EndpointModel
 
         kept = run / "evaluation" / "answers" / "endpoint.jsonl"
-        return EndpointModel(p.endpoint_url, p.endpoint_model, max_new_tokens=p.max_new_tokens, cache=kept, confidence=True)
+        return EndpointModel(
+            p.endpoint_url, p.endpoint_model, max_new_tokens=p.max_new_tokens, cache=kept, confidence=True, prices=p.endpoint_prices,
+            most_usd=p.endpoint_most_usd,
+        )  # fmt: skip
     from ftkit.models.local import LocalModel
 
     adapter = run / spec.adapter if spec.model == "tuned" else None

@@ -6,6 +6,7 @@ import difflib
 import math
 
 from ftkit.errors import BadInput
+from ftkit.params import ENDPOINT_PRICES
 from ftkit.records import Price
 
 DATE = "2026-11"
@@ -28,8 +29,8 @@ ASSUMED: dict[str, tuple[float, str, str]] = {
     "gpu_usd_per_hour": (5.0, "USD per hour of training", f"{GUIDE}: 5 to 20 USD for 1 to 4 hours on one A100"),
     "machine_use": (0.5, "share of the time that a machine answers", OWN),
     "index_usd_per_month": (20.0, "USD per month for the search index", OWN),
-    "endpoint_usd_per_million_input_tokens": (2.5, "USD per million tokens", OWN),
-    "endpoint_usd_per_million_output_tokens": (10.0, "USD per million tokens", OWN),
+    "endpoint_usd_per_million_input_tokens": (ENDPOINT_PRICES[0], "USD per million tokens", OWN),
+    "endpoint_usd_per_million_output_tokens": (ENDPOINT_PRICES[1], "USD per million tokens", OWN),
 }
 SHARES = ("machine_use", "relabel_share")
 OWN_FACTOR = 2.0  # an assumed figure may as well be half or twice as large

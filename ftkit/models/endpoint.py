@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,33 @@ LONGEST_WAIT_S = 30.0
 OWN_MODES = ("response_format", "structured_outputs")
 REFUSED, ADAPTED = "the server refused this request", "adapted"
 IN_A_ROW = 3  # requests given up one after the other, from which the server counts as gone
+
+
+@dataclass
+class Bill:
+    """What an endpoint's answers cost.
+
+    Attributes:
+        answers: How many there were.
+        read: Prompt tokens.
+        written: Answer tokens.
+    """
+
+    answers: int = 0
+    read: int = 0
+    written: int = 0
+
+    def add(self, reply: Reply) -> None:
+        """Count one answer."""
+        self.answers, self.read, self.written = self.answers + 1, self.read + reply.prompt_tokens, self.written + reply.completion_tokens  # fmt: skip
+
+    def usd(self, prices: tuple[float, float]) -> float:
+        """Return the price, by USD per million prompt and answer tokens."""
+        return (self.read * prices[0] + self.written * prices[1]) / 1e6
+
+    def told(self, prices: tuple[float, float]) -> str:
+        """Return it in words."""
+        return f"{self.answers:,} answers with {self.read:,} prompt and {self.written:,} answer tokens cost {self.usd(prices):.4g} USD at {prices[0]:g} and {prices[1]:g} USD per million"
 
 
 class EndpointModel:
@@ -43,6 +70,9 @@ class EndpointModel:
         first_wait_s: Wait before the second try; it doubles with each further one.
         cache: File that keeps every answer as it comes (JSON lines), so that a stopped run asks for none twice.
         confidence: Ask for the tokens' log probabilities too; a server that refuses them is asked without.
+        prices: USD per million prompt and answer tokens.
+        most_usd: Most that the answers may cost, those that ``cache`` holds already included; 0: no limit. Up to
+            ``concurrency`` requests that are under way when it is reached are still paid.
 
     Raises:
         BadInput: The URL or the model's name is not usable.
@@ -51,6 +81,7 @@ class EndpointModel:
     def __init__(
         self, url: str, model: str, *, max_new_tokens: int = 64, concurrency: int = 8, attempts: int = 6,
         timeout_s: float = 60.0, first_wait_s: float = 0.5, cache: Path | None = None, confidence: bool = False,
+        prices: Sequence[float] = (0.0, 0.0), most_usd: float = 0.0,
     ) -> None:  # fmt: skip
         if not url.startswith(("http://", "https://")):
             raise BadInput(f"'{url}' is no URL", where="evaluation.endpoint_url", todo="e.g. http://localhost:8000/v1")
@@ -61,6 +92,9 @@ class EndpointModel:
         self.name, self.url, self.concurrency = model, url, concurrency
         self.attempts, self.first_wait_s, self.cache = attempts, first_wait_s, cache
         self.options: dict[str, Any] = {"max_tokens": max_new_tokens, "temperature": 0}
+        self.prices, self.most_usd, self.bill = (prices[0], prices[1]), most_usd, Bill()
+        for reply in self._replies().values():
+            self.bill.add(reply)
         if confidence:
             self.options["logprobs"] = True
         self._asked = f"{url} {model} {max_new_tokens}"
@@ -111,6 +145,7 @@ class EndpointModel:
         for attempt in range(self.attempts):
             if self._stop.is_set():
                 break
+            self._check_budget()
             wait = self._wait(attempt)
             try:
                 reply = self._ask(messages, form, time.perf_counter(), without)
@@ -147,6 +182,19 @@ class EndpointModel:
             length, written = sum(len(m["content"]) for m in messages), -(-len(text) // CHARACTERS_PER_TOKEN)
             return Reply(text, length // CHARACTERS_PER_TOKEN, written, seconds, estimated=True, confidence=sure)
         return Reply(text, usage.prompt_tokens or 0, usage.completion_tokens or 0, seconds, confidence=sure)
+
+    def _check_budget(self) -> None:
+        """Refuse to ask for more than may be paid.
+
+        Raises:
+            FtkitError: The budget is used up.
+        """
+        spent = self.bill.usd(self.prices)
+        if self.most_usd and spent >= self.most_usd:
+            raise FtkitError(
+                f"the budget of {self.most_usd:g} USD is used up: {self.bill.told(self.prices)}", where="endpoint_most_usd",
+                todo="raise it, or ask fewer questions; the answers got are kept, and the same command asks only for the others",
+            )  # fmt: skip
 
     def _drop_logprobs(self) -> None:
         with self._lock:
@@ -222,6 +270,7 @@ class EndpointModel:
     def _keep(self, messages: Messages, form: ResponseFormat | None, reply: Reply) -> Reply:
         with self._lock:
             self._unreached, self._reached = 0, True
+            self.bill.add(reply)
             if self.cache is not None:
                 self.cache.parent.mkdir(parents=True, exist_ok=True)
                 with self.cache.open("a", encoding="utf-8") as file:
@@ -230,6 +279,11 @@ class EndpointModel:
 
     def _kept(self, asked: list[tuple[Messages, ResponseFormat | None]]) -> dict[int, Reply]:
         """Return the answers that an earlier, stopped run had got, by place; a half-written last line is taken off."""
+        found = self._replies()
+        return {i: found[name] for i, one in enumerate(asked) if (name := self._name_of(*one)) in found}
+
+    def _replies(self) -> dict[str, Reply]:
+        """Return all answers that the cache holds, by what was asked."""
         if self.cache is None or not self.cache.exists():
             return {}
         found: dict[str, Reply] = {}
@@ -241,7 +295,7 @@ class EndpointModel:
             row = json.loads(line)
             key = row.pop("key")
             found[key] = Reply(**row)
-        return {i: found[name] for i, one in enumerate(asked) if (name := self._name_of(*one)) in found}
+        return found
 
 
 def _confidence(choice: Any) -> float:

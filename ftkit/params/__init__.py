@@ -2,11 +2,13 @@
 
 from ftkit.params.files import build, load, nearest, notebook_cell, to_yaml
 from ftkit.params.models import (
+    ENDPOINT_PRICES,
     MODELS,
     PRICE_DATE,
     DataParameters,
     DecisionParameters,
     DeploymentParameters,
+    EndpointParameters,
     EvaluationParameters,
     ModelParameters,
     MonitoringParameters,
@@ -19,7 +21,7 @@ from ftkit.params.models import (
 )  # fmt: skip
 
 __all__ = [
-    "MODELS", "PRICE_DATE", "DataParameters", "DecisionParameters", "DeploymentParameters", "EvaluationParameters", "ModelParameters",
+    "ENDPOINT_PRICES", "MODELS", "PRICE_DATE", "DataParameters", "DecisionParameters", "DeploymentParameters", "EndpointParameters", "EvaluationParameters", "ModelParameters",
     "MonitoringParameters", "Parameters", "PreferenceParameters", "PromptingParameters", "RetrievalParameters", "TaskParameters", "TrainingParameters",
     "build", "load", "nearest", "notebook_cell", "to_yaml",
 ]  # fmt: skip

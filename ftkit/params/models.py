@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 PRICE_DATE = "2026-11"
+ENDPOINT_PRICES = (2.5, 10.0)  # USD per million prompt and answer tokens, assumed by ftkit
 
 
 class Parameters(BaseModel):
@@ -178,7 +179,27 @@ class ModelParameters(Parameters):
         return [folder] if self.base_model != "embedded" and folder.is_dir() else []
 
 
-class PromptingParameters(ModelParameters):
+class EndpointParameters(ModelParameters):
+    """What a stage needs that asks an endpoint as well."""
+
+    endpoint_url: str = Field(default="", description="OpenAI-compatible server; empty: none")
+    endpoint_model: str = Field(default="", description="model name at the endpoint")
+    endpoint_most_usd: float = Field(
+        default=0.0, ge=0, description="most that its answers in this stage may cost, in USD, by endpoint_prices; 0: no limit"
+    )
+    endpoint_prices: list[float] = Field(
+        default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer", min_length=2, max_length=2
+    )
+
+    @field_validator("endpoint_prices")
+    @classmethod
+    def _prices(cls, value: list[float]) -> list[float]:
+        if any(not 0 <= price < 1e6 for price in value):
+            raise ValueError("prices are numbers from 0 on")
+        return value
+
+
+class PromptingParameters(EndpointParameters):
     """03_prompting: how far does the base model get with better prompts?"""
 
     validation_items: int = Field(default=60, ge=5, description="validation examples that each prompt answers")
@@ -196,7 +217,6 @@ class PromptingParameters(ModelParameters):
     endpoint_url: str = Field(
         default="", description="OpenAI-compatible server whose own best prompt is searched as well; empty: it gets the base's"
     )
-    endpoint_model: str = Field(default="", description="model name at the endpoint")
     endpoint_answers: int = Field(
         default=400, ge=0, description="answers that this may take in all; 0: every prompt answers every example"
     )
@@ -210,7 +230,7 @@ class PromptingParameters(ModelParameters):
         return super().external() + ([Path(named)] if "\n" not in named and named.lower().endswith((".md", ".txt")) else [])
 
 
-class RetrievalParameters(ModelParameters):
+class RetrievalParameters(EndpointParameters):
     """04_retrieval: can we find the right passage?"""
 
     handbook: str = Field(default="demo", description="folder of articles, demo for the built-in one, empty: no retrieval")
@@ -227,7 +247,6 @@ class RetrievalParameters(ModelParameters):
     citation_field: str = Field(default="source", description="field of the answer that names the article; empty: none")
     questions: int = Field(default=150, ge=5, description="validation questions that the search mode is chosen on, at most")
     endpoint_url: str = Field(default="", description="the endpoint of 03, to find its best prompt with passages; empty: none")
-    endpoint_model: str = Field(default="", description="model name at the endpoint")
     prompt_items: int = Field(default=50, ge=0, description="validation examples that each prompt answers with passages; 0: none")
 
     @field_validator("chunk_sizes")
@@ -351,11 +370,10 @@ class PreferenceParameters(ModelParameters):
         return super().external() + ([Path(self.pairs)] if self.pairs else [])
 
 
-class EvaluationParameters(ModelParameters):
+class EvaluationParameters(EndpointParameters):
     """07_evaluation: how does every strategy do on the test set, opened once?"""
 
     endpoint_url: str = Field(default="", description="OpenAI-compatible server for the frontier arms; empty: none")
-    endpoint_model: str = Field(default="", description="model name at the endpoint")
     endpoint_constrained: bool = Field(
         default=True, description="ask the endpoint to hold its answers within the response format, where the prompt has one"
     )

@@ -94,7 +94,9 @@ def _prompts(first: PromptBook, second: PromptBook) -> list[str]:
         told.append(f"{what}: {a.name} ({a.sha256[:8]}) → {b.name} ({b.sha256[:8]})")
         lines = [p.system.splitlines() + [f"(example {shot})" for shot in p.shots] for p in (a, b)]
         told += [
-            f"  {line}" for line in difflib.unified_diff(*lines, lineterm="", n=0) if not line.startswith(("---", "+++", "@@"))
+            f"  {line}"
+            for line in difflib.unified_diff(lines[0], lines[1], lineterm="", n=0)
+            if not line.startswith(("---", "+++", "@@"))
         ]
     return told
 

@@ -10,6 +10,7 @@ from typing import Any
 from ftkit.errors import BadInput, FtkitError
 from ftkit.params import (
     DataParameters,
+    EndpointParameters,
     EvaluationParameters,
     ModelParameters,
     Parameters,
@@ -81,6 +82,11 @@ def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
         for name, (url, model) in asked.items()
         if url and not model
     )
+    for place, kind in enumerate(("input", "output")):
+        own = built["decision"].model_dump()["prices"].get(f"endpoint_usd_per_million_{kind}_tokens")
+        for name, p in built.items():
+            if isinstance(p, EndpointParameters) and p.endpoint_url and own is not None and p.endpoint_prices[place] != own:
+                yield f"{name}.endpoint_prices says {p.endpoint_prices[place]:g} USD per million {kind} tokens, decision.prices {own:g}"
     if len({one for one in asked.values() if one[0]}) > 1:
         yield f"{', '.join(name for name, one in asked.items() if one[0])} name different endpoints: a prompt is chosen for the one that answers"
 

@@ -271,3 +271,22 @@ def test_a_bad_request_does_not_cost_the_others_their_confidence(serve):
     _, model = serve(faults, confidence=True, concurrency=1)
     replies = model.answer(ask(3))
     assert replies[0].failed and all(r.confidence > 0.9 for r in replies[1:])
+
+
+def test_a_budget_ends_the_asking_and_what_was_paid_counts_the_next_time(serve, tmp_path):
+    """Each answer costs 11 prompt and 3 answer tokens: 1 USD for each million of the first, 3 for the others: 20 millionths."""
+    options = {"prices": (1.0, 3.0), "cache": tmp_path / "kept.jsonl", "concurrency": 1}
+    server, model = serve(most_usd=90e-6, **options)
+    with pytest.raises(
+        FtkitError, match=r"the budget of 9e-05 USD is used up: 5 answers with 55 prompt and 15 answer tokens cost 0[.]0001 USD"
+    ):
+        model.answer(ask(20))
+    assert len(server.seen) == 5
+    again, more = serve(most_usd=150e-6, **options)
+    more._asked = model._asked  # the same endpoint at another port
+    assert more.bill.answers == 5
+    with pytest.raises(FtkitError, match="used up: 8 answers"):
+        more.answer(ask(20))
+    assert len(again.seen) == 3, "the first five were paid before"
+    _, model = serve(concurrency=1)
+    assert len(model.answer(ask(20))) == 20 and model.bill.answers == 20 and model.bill.usd((1.0, 3.0)) == pytest.approx(400e-6)
