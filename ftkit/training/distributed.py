@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -128,11 +129,26 @@ def _fault(folder: Path, code: int) -> FtkitError:
         told = json.loads(path.read_text())
         kind = BadInput if told.pop("input") else FtkitError
         return kind(told.pop("found"), **told)
-    words = [line for line in (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines() if "Error" in line]
     return FtkitError(
-        f"one of the training processes ended ({words[-1].strip()[:200] if words else f'exit code {code}'})", where=str(folder / LOG),
-        todo="look into that file; the same command goes on from the last checkpoint",
+        f"one of the training processes ended ({_cause((folder / LOG).read_text(encoding='utf-8', errors='replace'), code)})",
+        where=str(folder / LOG), todo="look into that file; the same command goes on from the last checkpoint",
     )  # fmt: skip
+
+
+def _cause(log: str, code: int) -> str:
+    """Return what the processes' own words say of their end: the first one's signal, or an exception.
+
+    When one is gone, the others complain of that: only the first observed failure counts.
+    """
+    first = re.search(r"exitcode\s*:\s*-(\d+)", log.split("Root Cause")[-1]) if "Root Cause" in log else None
+    if first:
+        return f"signal {first[1]}"
+    raised = [
+        line
+        for line in log.splitlines()
+        if re.match(r"(\[rank\d+\]: )?[\w.]*(Error|Exception)\b", line) and "ChildFailed" not in line
+    ]
+    return re.sub(r"^\[rank\d+\]: ", "", raised[-1]).strip()[:200] if raised else f"exit code {code}"
 
 
 def forget_evaluation(trainer: Any) -> None:

@@ -594,7 +594,7 @@ def test_two_processes_learn_what_one_does_and_go_on_after_kill_9(parts, tmp_pat
             worker.kill()
 
     options = {"num_train_epochs": 3, "per_device_train_batch_size": 4, "processes": 2}
-    with pytest.raises(FtkitError, match="one of the training processes ended"):
+    with pytest.raises(FtkitError, match=r"one of the training processes ended \(signal 9\)"):
         run(parts, folder, progress=kill, **options)
     assert not (folder / "adapter").exists()
     again = run(parts, folder, **options)
@@ -608,6 +608,10 @@ def test_what_a_process_finds_wrong_and_too_many_processes_are_told(parts, tmp_p
         run(parts, tmp_path / "many", processes=10_000)
     with pytest.raises(BadInput, match="rank 4096 is above the model's width"):
         run(parts, tmp_path / "rank", processes=2, lora_r=4096)
+    from ftkit.training.distributed import _cause
+
+    log = "Traceback\n[rank1]: RuntimeError: no more\ntorch.distributed.elastic.multiprocessing.errors.ChildFailedError:\n"
+    assert _cause(log, 1) == "RuntimeError: no more" and _cause("nothing", 3) == "exit code 3"
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -67,6 +67,6 @@ def show_texts(found: Sequence[Prompt]) -> None:
     told = f"against '{html.escape(found[0].name)}': added in bold, left out struck through" if len(found) > 1 else ""
     display(
         HTML(
-            f"<div style='font-family:{theme.FONT};overflow-x:auto'><table style='border-collapse:collapse'><caption style='text-align:left'>{told}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+            f"<div style='font-family:{theme.FONT};overflow-x:auto'><table style='border-collapse:collapse;font-size:13px'><caption style='text-align:left'>{told}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
     )
