@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 PRICE_DATE = "2026-11"
+TRACKERS = ("trackio", "mlflow", "tensorboard", "wandb")
 ENDPOINT_PRICES = (2.5, 10.0)  # USD per million prompt and answer tokens, assumed by ftkit
 
 
@@ -306,6 +307,10 @@ class TrainingParameters(ModelParameters):
     general_data: str = Field(
         default="", description="file of general prompts and responses (JSON lines) to mix in; empty: the embedded base's own"
     )
+    report_to: list[str] = Field(
+        default=[],
+        description="experiment trackers that get the curve too, installed by you: trackio, mlflow, tensorboard, wandb",
+    )
     early_stopping_patience: int = Field(default=2, ge=1, description="evaluations without improvement before it stops")
     sample_items: int = Field(default=40, ge=3, description="validation examples answered before and after tuning")
     curve_shares: list[float] = Field(
@@ -326,6 +331,13 @@ class TrainingParameters(ModelParameters):
         le=100,
         description="general skills that tuning may cost on them, in points; else it is applied in part",
     )
+
+    @field_validator("report_to")
+    @classmethod
+    def _trackers(cls, value: list[str]) -> list[str]:
+        if unknown := [name for name in value if name not in TRACKERS]:
+            raise ValueError(f"{', '.join(unknown)}: choose from {', '.join(TRACKERS)}")
+        return value
 
     @field_validator("curve_shares")
     @classmethod

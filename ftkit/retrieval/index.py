@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from ftkit.errors import BadInput, FtkitError, NotReady
 from ftkit.models.embed import embed, load_embedder
 from ftkit.records import Passage
@@ -19,6 +21,7 @@ from ftkit.records import Passage
 Mode = Literal["vector", "bm25", "hybrid", "reranked"]
 Progress = Callable[[int, int], None]
 MODES: list[Mode] = ["vector", "bm25", "hybrid"]
+PASSAGES = TypeAdapter(list[Passage])
 RRF_K = 60
 DEPTH = 30
 IN_MEMORY_ROWS = 200_000
@@ -52,7 +55,7 @@ def _write(folder: Path, passages: Sequence[Passage], vectors: Any, embedding_mo
     vector = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
     columns = {"place": list(range(len(passages))), "source": [p.source for p in passages], "vector": vector}
     lancedb.connect(str(folder / "lance")).create_table("passages", pa.table(columns))
-    (folder / "passages.json").write_text(json.dumps([p.model_dump() for p in passages], ensure_ascii=False), encoding="utf-8")
+    (folder / "passages.json").write_bytes(PASSAGES.dump_json(list(passages)))
     about = {"embedding_model": embedding_model, "dimension": int(vectors.shape[1]), "chunks_sha256": hash_of(passages)}
     about |= {"reranker": reranker} if reranker else {}
     (folder / "about.json").write_text(json.dumps(about))
@@ -95,14 +98,19 @@ def _recover(folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _read(folder: Path) -> list[Passage]:
+    return PASSAGES.validate_json((folder / "passages.json").read_bytes())
+
+
 class Index:
     """An index that is open for searching.
 
     Args:
         folder: Where it lies.
+        passages: Its passages, where they were written just now; None: they are read and held against their hash.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, passages: Sequence[Passage] | None = None) -> None:
         import lancedb
 
         _recover(folder)
@@ -110,7 +118,7 @@ class Index:
         if not about.exists():
             raise NotReady("there is no index", where=str(folder), todo="run notebooks/04_retrieval.ipynb first")
         self.about: dict[str, Any] = json.loads(about.read_text())
-        self.passages = [Passage.model_validate(row) for row in json.loads((folder / "passages.json").read_text())]
+        self.passages = list(passages) if passages is not None else _read(folder)
         self.table = lancedb.connect(str(folder / "lance")).open_table("passages")
         self._model: Any = None
         self._bm25: Any = None
@@ -118,7 +126,8 @@ class Index:
         self._reranker: Any = None
         self._reranked: dict[str, list[tuple[int, float]]] = {}
         self._vectors: dict[str, Any] = {}
-        if hash_of(self.passages) != self.about["chunks_sha256"] or self.table.count_rows() != len(self.passages):
+        whole = passages is not None or hash_of(self.passages) == self.about["chunks_sha256"]
+        if not whole or self.table.count_rows() != len(self.passages):
             raise BadInput("the index does not fit its passages", where=str(folder), todo="run 04_retrieval again")
 
     @staticmethod
@@ -151,7 +160,7 @@ class Index:
             raise
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-        index = Index(folder)
+        index = Index(folder, passages)
         index._model = model
         return index
 

@@ -101,7 +101,11 @@ def read_job(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[list[Enco
             place, values = json.loads(line)
             parts[place].append(Encoded(**values))
     plan, names = head["plan"], head["names"]
-    return plan | {"folder": Path(plan["folder"])}, names | {"base_folder": Path(names["base_folder"])}, parts
+    return (
+        plan | {"folder": Path(plan["folder"]), "report_to": tuple(plan["report_to"])},
+        names | {"base_folder": Path(names["base_folder"])},
+        parts,
+    )
 
 
 def _follow(lines: Iterable[str], log: Any, progress: Progress | None) -> None:

@@ -41,6 +41,7 @@ class TrainingPlan:
         prompt: Name of the prompt that the examples were shown with, for the record.
         adapter: Folder of weights that were trained elsewhere; empty: train here.
         adapter_hours: What that took there.
+        report_to: Experiment trackers that get the curve too; they change nothing of what is learnt.
     """
 
     folder: Path
@@ -55,6 +56,7 @@ class TrainingPlan:
     quantization_bits: int = 4
     packing: bool = False
     processes: int = 1
+    report_to: tuple[str, ...] = ()
     early_stopping_patience: int = 2
     seed: int = 7
     prompt: str = ""
@@ -80,7 +82,7 @@ def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPl
         "adapter_hours",
     )
     chosen = {name: getattr(p, name) for name in (*names, "early_stopping_patience", "seed")}
-    return TrainingPlan(folder=folder, prompt=prompt, **chosen)
+    return TrainingPlan(folder=folder, prompt=prompt, report_to=tuple(p.report_to), **chosen)
 
 
 def train(
@@ -186,7 +188,7 @@ def _curve(state: Any, first: float) -> dict[str, Any]:
 
 def key_of(plan: TrainingPlan, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], base_sha256: str) -> str:
     """Return the hash of everything that decides the weights."""
-    chosen = {k: v for k, v in asdict(plan).items() if k != "folder"}
+    chosen = {k: v for k, v in asdict(plan).items() if k not in ("folder", "report_to")}
     digest = hashlib.sha256(json.dumps([chosen, base_sha256], sort_keys=True).encode())
     for part in (train_set, validation_set):
         for example in part:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ftkit.errors import FtkitError
+from ftkit.errors import BadInput, FtkitError
 from ftkit.records import TrainPoint
 from ftkit.training.batch import answer_loss, collate
 from ftkit.training.encode import Encoded
@@ -59,12 +60,14 @@ def make_trainer(
             self.generator.manual_seed(plan.seed + epoch)
 
     lengths = [len(e.input_ids) for e in train_set]
+    check_trackers(plan.report_to)
+    project = plan.folder.resolve().parent.name  # the run's folder
     on_gpu, ids = torch.cuda.is_available(), [e.id for e in train_set]
     config = SFTConfig(
         output_dir=str(plan.folder / "checkpoints"), num_train_epochs=plan.num_train_epochs, learning_rate=plan.learning_rate,
         per_device_train_batch_size=plan.per_device_train_batch_size, per_device_eval_batch_size=plan.per_device_train_batch_size,
         lr_scheduler_type="cosine", warmup_steps=0.05, weight_decay=0.0, seed=plan.seed, data_seed=plan.seed,
-        eval_strategy="epoch", save_strategy="epoch", save_total_limit=2, logging_steps=5, report_to=[], disable_tqdm=True, logging_nan_inf_filter=False,
+        eval_strategy="epoch", save_strategy="epoch", save_total_limit=2, logging_steps=5, report_to=[*plan.report_to], project=project, run_name=f"{project}-{plan.folder.name}", disable_tqdm=True, logging_nan_inf_filter=False,
         load_best_model_at_end=True, metric_for_best_model="eval_loss", greater_is_better=False, prediction_loss_only=True,
         use_cpu=not on_gpu, bf16=on_gpu, gradient_checkpointing=on_gpu and model.config.hidden_size > SMALL_WIDTH,
         include_num_input_tokens_seen="non_padding", dataset_kwargs={"skip_prepare_dataset": True}, max_length=None,
@@ -87,6 +90,17 @@ def make_trainer(
 
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Refuse an experiment tracker whose package is not installed.
+
+    Raises:
+        BadInput: It is not; nothing is installed by itself.
+    """
+    for name in names:
+        if find_spec(name) is None:
+            raise BadInput(f"'{name}' is not installed", where="training.report_to", todo=f"pip install {name}, or leave it out")
 
 
 def _watch(progress: Progress | None, before: float) -> Any:

@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import signal
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
 
+from ftkit import params
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.local import LocalModel, load_model, load_tokenizer
 from ftkit.params import TrainingParameters
@@ -639,3 +641,25 @@ def test_packed_training_takes_the_same_steps(parts, tmp_path):
     plain = run(parts, tmp_path / "plain")
     assert packed.steps == plain.steps and packed.tokens == plain.tokens
     assert packed.best_validation_loss == pytest.approx(plain.best_validation_loss, rel=0.01)
+
+
+def test_a_tracker_gets_the_curve_and_one_that_is_not_installed_is_told(parts, tmp_path, monkeypatch):
+    monkeypatch.setattr("ftkit.training.trainer.find_spec", lambda name: None)
+    with pytest.raises(BadInput, match="'wandb' is not installed"):
+        run(parts, tmp_path / "a", report_to=("wandb",))
+    with pytest.raises(BadInput, match=r"report_to.*choose from trackio, mlflow"):
+        params.build("training", {"run": "x", "report_to": ["excel"]})
+
+
+@pytest.mark.skipif(not find_spec("trackio"), reason="trackio is not installed")
+def test_trackio_holds_what_the_log_holds(parts, tmp_path, monkeypatch):
+    import sqlite3
+
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "tracked"))
+    card = run(parts, tmp_path / "desk" / "training", report_to=("trackio",))
+    assert run(parts, tmp_path / "desk" / "training") == card, "trackers change nothing of what is learnt"
+    (kept,) = (tmp_path / "tracked").rglob("desk*.db")
+    with sqlite3.connect(kept) as base:
+        rows = [json.loads(row[0]) for row in base.execute("select metrics from metrics")]
+    seen = sorted(row["eval/loss"] for row in rows if "eval/loss" in row)
+    assert seen == pytest.approx(sorted(p.validation_loss for p in card.log if p.validation_loss is not None))
