@@ -3,6 +3,7 @@
 from ftkit.evaluation.browse import browse
 from ftkit.evaluation.compare import compare, effects, groups_of, pivot
 from ftkit.evaluation.conclude import conclude, learned, notes
+from ftkit.evaluation.harness import with_tasks
 from ftkit.evaluation.items import cluster_of
 from ftkit.evaluation.judge import corrected
 from ftkit.evaluation.keep import answer_all, kept, key
@@ -55,4 +56,5 @@ __all__ = [
     "summarise",
     "with_differences",
     "with_seeds",
+    "with_tasks",
 ]  # fmt: skip

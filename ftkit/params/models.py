@@ -397,6 +397,13 @@ class EvaluationParameters(EndpointParameters):
     )
     n_resamples: int = Field(default=10_000, ge=100, description="bootstrap resamples")
     probe_items: int = Field(default=100, ge=0, description="general questions that base and tuned model are asked; 0: none")
+    general_tasks: list[str] = Field(
+        default=[],
+        description="tasks of lm-evaluation-harness that base and tuned model answer as well (extra lm-eval); empty: none",
+    )
+    general_tasks_folder: str = Field(
+        default="", description="folder of own task files (YAML) for them; empty: its own tasks only"
+    )
     general_questions: str = Field(
         default="",
         description="file of them (JSON lines: prompt, response), e.g. GSM8K's or IFEval's; empty: the embedded base's own",
@@ -430,7 +437,7 @@ class EvaluationParameters(EndpointParameters):
         return value
 
     def external(self) -> list[Path]:
-        files = (self.later_handbook, self.later_data, self.judge_labels, self.general_questions)
+        files = (self.later_handbook, self.later_data, self.judge_labels, self.general_questions, self.general_tasks_folder)
         return super().external() + [Path(p) for p in files if p not in ("", "demo")]
 
 

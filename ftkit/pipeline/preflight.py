@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ftkit.deployment.gguf import converter
 from ftkit.errors import BadInput, FtkitError
 from ftkit.params import (
     DataParameters,
+    DeploymentParameters,
     EndpointParameters,
     EvaluationParameters,
     ModelParameters,
@@ -34,7 +37,7 @@ def preflight(built: dict[str, Parameters], stale: set[str]) -> None:
         BadInput: All faults together.
         FtkitError: The disk is full.
     """
-    faults = list(dict.fromkeys([*_missing(built), *_disagreeing(built), *_unusable(built, stale)]))
+    faults = list(dict.fromkeys([*_missing(built), *_disagreeing(built), *_lacking(built, stale), *_unusable(built, stale)]))
     if len(faults) == 1:
         raise BadInput(faults[0], todo="mend it and run again")
     if faults:
@@ -91,6 +94,23 @@ def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
         yield f"{', '.join(name for name, one in asked.items() if one[0])} name different endpoints: a prompt is chosen for the one that answers"
 
 
+def _lacking(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:
+    """Return what an optional part would need and this machine has not: better now than after hours."""
+    training, evaluation, deployment = built["training"], built["evaluation"], built["deployment"]
+    assert isinstance(training, TrainingParameters) and isinstance(evaluation, EvaluationParameters)
+    assert isinstance(deployment, DeploymentParameters)
+    if "training" in stale:
+        yield from (
+            f"training.report_to names {n}, which is not installed: pip install {n}"
+            for n in training.report_to
+            if not find_spec(n)
+        )
+    if "evaluation" in stale and evaluation.general_tasks and not find_spec("lm_eval"):
+        yield "evaluation.general_tasks needs lm-evaluation-harness: pip install 'ftkit[lm-eval]'"
+    if "deployment" in stale and deployment.llama_cpp:
+        yield from _told(converter, deployment.llama_cpp)
+
+
 def _unusable(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:
     """Open what the stages that will run read: a fault costs a second here and a kernel later."""
     models = {p.base_model for s, p in built.items() if s in stale and isinstance(p, ModelParameters)}
@@ -101,7 +121,7 @@ def _unusable(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:
         yield from _told(_model, model)
 
 
-def _told(check: Callable[[Any], None], given: Any) -> Iterator[str]:
+def _told(check: Callable[[Any], Any], given: Any) -> Iterator[str]:
     try:
         check(given)
     except BadInput as error:
