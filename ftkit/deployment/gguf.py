@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ftkit import runs
+from ftkit.deployment.export import copied, merged
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.weights import first_line
 from ftkit.records import Bundle, GgufFile
@@ -84,12 +84,8 @@ def weights_of(bundle: Bundle, folder: Path, base: str) -> Callable[[Path], None
         folder: Its folder.
         base: Folder of the base.
     """
-    from ftkit.deployment.export import merged
-
-    if bundle.form == "merged":
-        return lambda target: shutil.copytree(folder / bundle.weights, target) and None
-    if bundle.form == "base":
-        return lambda target: shutil.copytree(base, target) and None
+    if bundle.form in ("merged", "base"):
+        return copied(folder / bundle.weights if bundle.form == "merged" else Path(base))
     from ftkit.models.local import load_tokenizer
 
     return merged(base, folder / bundle.weights, load_tokenizer(base))
