@@ -146,6 +146,7 @@ def test_a_project_is_made_by_clicks_alone_and_equals_the_command_line(chromium,
     assert "instruction: Which desk is it for?" in clicked
 
 
+@pytest.mark.skipif(not os.environ.get("FTKIT_SLOW"), reason="takes 2.5 minutes and both cores: FTKIT_SLOW=1 runs it")
 @pytest.mark.timeout(900)
 def test_the_whole_walk_by_clicks_alone_and_headless_with_the_yaml_it_wrote_come_to_the_same(chromium, lab, project, tmp_path):
     """From a small file to the last record without a key but what is typed into fields; then the same file on the command line."""
