@@ -95,6 +95,10 @@ def rows(made: GgufFile | None) -> list[dict[str, object]]:
     """Return the file as one row of a table; a word on how to get one where there is none."""
     if made is None:
         return [{"GGUF": "not written: deployment.llama_cpp names no folder of llama.cpp"}]
-    said = made.parity
-    same = f"{said.identical.value:.0%} of {said.items} answers are the same text ({said.cause})" if said else made.unchecked
-    return [{"file": made.file, "weights": made.kind, "MiB": made.size_mib, "SHA-256": made.sha256[:16] + "…", "asked through llama.cpp": same}]  # fmt: skip
+    return [{"file": made.file, "weights": made.kind, "MiB": made.size_mib, "SHA-256": made.sha256[:16] + "…", "asked through llama.cpp": said(made)}]  # fmt: skip
+
+
+def said(made: GgufFile) -> str:
+    """Return what llama.cpp answered against the test, or why it was not asked."""
+    found = made.parity
+    return f"{found.identical.value:.0%} of {found.items} answers are the same text ({found.cause})" if found else made.unchecked

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ftkit.deployment.gguf import said
 from ftkit.records import Decision, DeploymentCard, Parity
 
 
@@ -51,7 +52,6 @@ def learned(card: DeploymentCard) -> tuple[str, list[str]]:
             f"At best {best.answers_per_s:.1f} answers a second, with {best.clients} clients: 95% come within {best.p95_s:.2f} s."
         ]
     if card.gguf and card.gguf.file:
-        said = f"{card.gguf.parity.identical.value:.0%} of {card.gguf.parity.items} answers are the same text ({card.gguf.parity.cause})" if card.gguf.parity else card.gguf.unchecked  # fmt: skip
-        points += [f"Through llama.cpp (gguf/{card.gguf.file}, {card.gguf.kind}): {said}."]
+        points += [f"Through llama.cpp (gguf/{card.gguf.file}, {card.gguf.kind}): {said(card.gguf)}."]
     points += [f"The folder {card.export} holds all of it ({card.size_mib:.1f} MiB). Serve it: ftkit serve {card.export}"]
     return title, points

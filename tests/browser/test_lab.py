@@ -89,6 +89,16 @@ def run_all(page, address, manifest):
     raise AssertionError(f"{manifest} was not written within three minutes")
 
 
+def look_at_tickets(page, lab):
+    """Open the start page, name a project and its file, and have the file looked at."""
+    open_and_run(page, f"{lab}/lab/tree/notebooks/00_start.ipynb?token={TOKEN}")
+    page.get_by_label("Project name", exact=True).fill("tickets", timeout=90_000)
+    page.get_by_label("File of examples", exact=True).fill("tickets.csv")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Look at it").click()
+    page.wait_for_selector("text=What was guessed. Check it", timeout=30_000)
+
+
 def test_the_first_notebook_runs_by_hand_and_writes_its_stage(chromium, lab, project, tmp_path):
     page = chromium.new_context(viewport={"width": 1280, "height": 1000}).new_page()
     manifest = project / "outputs" / "desk" / "task" / "manifest.json"
@@ -126,12 +136,7 @@ def test_a_project_is_made_by_clicks_alone_and_equals_the_command_line(chromium,
     lines = [f"{text} Number {k}.,{label}" for k in range(30) for text, label in rows]
     (project / "tickets.csv").write_text("message,label\n" + "\n".join(lines) + "\n")
     page = chromium.new_context(viewport={"width": 1280, "height": 1500}).new_page()
-    open_and_run(page, f"{lab}/lab/tree/notebooks/00_start.ipynb?token={TOKEN}")
-    page.get_by_label("Project name", exact=True).fill("tickets", timeout=90_000)
-    page.get_by_label("File of examples", exact=True).fill("tickets.csv")
-    page.keyboard.press("Tab")
-    page.get_by_role("button", name="Look at it").click()
-    page.wait_for_selector("text=What was guessed. Check it", timeout=30_000)
+    look_at_tickets(page, lab)
     page.get_by_label("tone", exact=True).or_(page.get_by_label("instruction", exact=True)).first.fill("Which desk is it for?")
     page.screenshot(path=tmp_path / "start.png")
     page.get_by_role("button", name="Save the settings").click()
@@ -152,12 +157,7 @@ def test_the_whole_walk_by_clicks_alone_and_headless_with_the_yaml_it_wrote_come
     """From a small file to the last record without a key but what is typed into fields; then the same file on the command line."""
     write_tickets(project / "tickets.csv")
     page = chromium.new_context(viewport={"width": 1280, "height": 2400}).new_page()
-    open_and_run(page, f"{lab}/lab/tree/notebooks/00_start.ipynb?token={TOKEN}")
-    page.get_by_label("Project name", exact=True).fill("tickets", timeout=90_000)
-    page.get_by_label("File of examples", exact=True).fill("tickets.csv")
-    page.keyboard.press("Tab")
-    page.get_by_role("button", name="Look at it").click()
-    page.wait_for_selector("text=What was guessed. Check it", timeout=30_000)
+    look_at_tickets(page, lab)
     for stage, changes in CLICKED.items():
         page.get_by_text(f"{stage} ·").first.click()
         more = page.locator("text=/more settings of this step/ >> visible=true")

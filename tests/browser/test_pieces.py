@@ -5,7 +5,7 @@ import pytest
 
 from ftkit import runs
 from ftkit.ui import theme
-from ftkit.ui.figures import data, evaluation, training
+from ftkit.ui.figures import browser, data, training
 
 
 def pieces():
@@ -20,7 +20,7 @@ def pieces():
             theme.box_html("What we learned", ["one", "two"], theme.GOOD, "03_prompting.ipynb"),
             data.near_html([(rows[k], rows[k + 1]) for k in range(0, 16, 2)], "near copies"),
             training.tokens_html([("the", False), (" answer", True)]),
-            evaluation.browser_html(pd.DataFrame([{**answers, **marks}]), ["prompting", "hybrid"]),
+            browser.browser_html(pd.DataFrame([{**answers, **marks}]), ["prompting", "hybrid"]),
         ]
     )
 

@@ -3,7 +3,7 @@
 import ftkit.ui.ask as asking
 from ftkit.errors import BadInput
 from ftkit.records import Edition, EditionArm, Estimate
-from ftkit.ui.figures import evaluation as figures
+from ftkit.ui.figures import challenges as figures
 
 
 def estimate(value, half=0.1):

@@ -9,7 +9,7 @@ from ftkit import attacks
 from ftkit.models.chat import Reply
 from ftkit.params import EvaluationParameters
 from ftkit.records import Passage, Prompt, PromptBook, StrategySpec, TaskCard
-from ftkit.ui.figures import evaluation as figures
+from ftkit.ui.figures import challenges as figures
 
 CARD = TaskCard(name="t", instruction="Answer.", kind="text")
 TEXT = "The tent weighs 3 kilos. It is green."

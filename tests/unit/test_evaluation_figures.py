@@ -8,6 +8,7 @@ from test_evaluation import FIELDS, GRID, TRUTH, answers_of, items_of
 from ftkit import evaluation
 from ftkit.ui.figures import decision as decision_figures
 from ftkit.ui.figures import evaluation as figures
+from ftkit.ui.figures.browser import browser_html
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_what_was_not_measured_has_no_picture(measured):
 
 def test_the_browser_escapes_answers_and_filters_without_script(measured):
     items, said, scores, _ = measured
-    markup = figures.browser_html(evaluation.browse(items, said, scores), [s.name for s in GRID])
+    markup = browser_html(evaluation.browse(items, said, scores), [s.name for s in GRID])
     assert "<script" not in markup and "&lt;script&gt;" in markup
     assert markup.count("<tr class='q ") == 12 and "strategies differ (8)" in markup
     table = evaluation.browse(items, said, scores)

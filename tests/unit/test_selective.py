@@ -12,7 +12,7 @@ from ftkit.evaluation.risk_coverage import allowed, auroc, of, selective
 from ftkit.models.local import LocalModel
 from ftkit.records import ANSWER_COLUMNS, Evaluation, ResponseFormat, StrategySpec
 from ftkit.statistics import wilson
-from ftkit.ui.figures import evaluation as figures
+from ftkit.ui.figures import confidence as figures
 
 SPEC = StrategySpec(name="tuned", family="fine-tuned", model="tuned", prompt="p", retriever=False)
 

@@ -145,7 +145,7 @@ def risks(found: Found) -> list[str]:
 
 def _steered(found: Found) -> list[str]:
     """Tell how the chosen strategy takes instructions that somebody writes into the passages."""
-    from ftkit.ui.figures.evaluation import attack_notes
+    from ftkit.ui.figures.challenges import attack_notes
 
     arms = found.evaluation.attacks if found.evaluation else []
     return attack_notes(

@@ -63,6 +63,7 @@ def strategies(found: Found) -> Section:
     if found.evaluation is None:
         section.missing = found.missing["evaluation"]
         return section
+    from ftkit.ui.figures import challenges, confidence
     from ftkit.ui.figures import evaluation as figures
 
     e, margin = found.evaluation, found.decision.margin_points if found.decision else None
@@ -71,10 +72,10 @@ def strategies(found: Found) -> Section:
         text(READ), *points(e.notes, "To know beside the figures"),
         *chart(figures.differences(e, margin)), *more(f"All {len(e.comparisons)} pairs", table(_pairs(e))),
         *chart(figures.effects(e)), *chart(figures.formats(e)), *chart(figures.fields(e)),
-        *chart(figures.alone(e, found.chosen())), *more("How well each strategy knows when it is right", [*table(figures.alone_rows(e)), *chart(figures.reliability(e, found.chosen()))]),
+        *chart(confidence.alone(e, found.chosen())), *more("How well each strategy knows when it is right", [*table(confidence.alone_rows(e)), *chart(confidence.reliability(e, found.chosen()))]),
         *chart(figures.unsupported(e)), *chart(figures.general(e)), *_probe(e),
-        *chart(figures.edition(e.edition)), *more("What the change of facts did to each strategy", table(figures.edition_rows(e.edition))),
-        *chart(figures.attacks(e.attacks)), *more("How each strategy takes planted instructions", table(figures.attack_rows(e.attacks))),
+        *chart(challenges.edition(e.edition)), *more("What the change of facts did to each strategy", table(challenges.edition_rows(e.edition))),
+        *chart(challenges.attacks(e.attacks)), *more("How each strategy takes planted instructions", table(challenges.attack_rows(e.attacks))),
         *table(figures.slice_rows(e), "Where a strategy is weaker or stronger than elsewhere (at most one in ten is a false find)"),
         *table(_mixed_up(e), "Labels: mean F1, and what was mixed up most"),
         *points([f"{o}" for o in e.openings], f"The test set was opened {len(e.openings)} time{'s' * (len(e.openings) != 1)}"),
@@ -131,12 +132,12 @@ def items(found: Found) -> Section:
         section.missing = found.missing.get("evaluation") or "The answers of 07_evaluation are not there any more: run it again."
         return section
     from ftkit import evaluation
-    from ftkit.ui.figures import evaluation as figures
+    from ftkit.ui.figures.browser import browser_html
 
     names = [r.spec.name for r in found.evaluation.results]
     shown = evaluation.browse(examples[examples["split"] == "test"], answers, scores)
     for column in ["input", "truth", *names]:
         shown[column] = [data_text(v) for v in shown[column]]
     left = f"{len(shown)} of {found.evaluation.test_items:,} test questions: those on which strategies differ first, then those that all get wrong."
-    section.blocks = [text(f"{left} Personal data are masked."), Block("html", Markup(figures.browser_html(shown, names)))]
+    section.blocks = [text(f"{left} Personal data are masked."), Block("html", Markup(browser_html(shown, names)))]
     return section
