@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from ftkit.checks import normalise
 from ftkit.errors import FtkitError
 from ftkit.models.chat import ChatModel, Messages
-from ftkit.records import Estimate, Evaluation, JudgeCheck
+from ftkit.records import Estimate, Evaluation, JudgeCheck, Selective
 from ftkit.statistics import wilson
 
 Progress = Callable[[int, int], None]
 Triple = tuple[str, str, str]  # question, right answer, answer to judge
+SMALLEST = 1e-3
 NONSENSE = 0.1  # share of verdicts that may be neither word
 Z = 1.959964
 RULES = (
@@ -124,6 +125,62 @@ def corrected_difference(e: Estimate, check: JudgeCheck, most: float = 1.0) -> E
     )
 
 
+def corrected_selective(s: Selective, check: JudgeCheck) -> Selective:
+    """Return what a strategy may answer alone with its curves corrected; the promise itself allows for the judge already.
+
+    The judge's two rates are taken to be the same for sure and unsure answers.
+    """
+    curve = [p.model_copy(update={"wrong": _other(corrected_share(_other(p.wrong), check))}) for p in s.curve]
+    parts = [p.model_copy(update={"right": corrected_share(p.right, check)}) for p in s.reliability]
+    judged = _less(s.confidence, s.overconfidence)
+    true = corrected_share(judged, check)
+    update = {"curve": curve, "reliability": parts, "overconfidence": _less(s.confidence, true)}
+    return s.model_copy(update=update | {"auroc": corrected_auroc(s.auroc, true.value, check) if s.auroc else None})
+
+
+def corrected_auroc(e: Estimate, right: float, check: JudgeCheck) -> Estimate | None:
+    """Return the chance that a right answer is surer than a wrong one, corrected; None where no answer, or every one, is right.
+
+    Of the answers called right a share ``PPV`` is right, of those called wrong a share ``NPV`` is wrong: both are mixtures, and the
+    judged AUROC lies ``PPV + NPV - 1`` times as far from a half as the true one.
+
+    Args:
+        e: The judged one.
+        right: True share of right answers, 0..1.
+        check: The judge's rates.
+    """
+
+    def pull(sensitivity: float, specificity: float) -> float:
+        said = right * sensitivity + (1 - right) * (1 - specificity)
+        return right * sensitivity / said + (1 - right) * specificity / (1 - said) - 1 if 0 < said < 1 else 0.0
+
+    (sensitivity, a), (specificity, b) = _rates(check)
+    found = pull(sensitivity, specificity)
+    if found < SMALLEST:
+        return None
+    away = (e.value - 0.5) / found
+    slopes = (
+        (pull(sensitivity - SMALLEST, specificity) - found) / SMALLEST,
+        (pull(sensitivity, specificity - SMALLEST) - found) / SMALLEST,
+    )
+    spread = abs(away) * math.sqrt(slopes[0] ** 2 * a + slopes[1] ** 2 * b)
+    half = Z * math.sqrt(((e.high - e.low) / (2 * Z)) ** 2 + spread**2) / found
+    value = min(1.0, max(0.0, 0.5 + away))
+    return Estimate(
+        value=value, low=max(0.0, value - half), high=min(1.0, value + half), n=e.n, method=f"{e.method}, judge corrected"
+    )
+
+
+def _other(e: Estimate) -> Estimate:
+    """Return the share of the others."""
+    return _less(1.0, e)
+
+
+def _less(whole: float, e: Estimate) -> Estimate:
+    """Return ``whole`` minus a share."""
+    return e.model_copy(update={"value": whole - e.value, "low": whole - e.high, "high": whole - e.low})
+
+
 def worth(e: Estimate) -> int:
     """Return how many answers graded by hand would give an interval as narrow as this one."""
     half, share = (e.high - e.low) / 2, min(0.95, max(0.05, e.value))
@@ -131,7 +188,7 @@ def worth(e: Estimate) -> int:
 
 
 def corrected(result: Evaluation, check: JudgeCheck | None) -> Evaluation:
-    """Return the evaluation with accuracies and differences corrected for the judge's errors; without a judge as it is."""
+    """Return the evaluation with accuracies, differences and curves corrected for the judge's errors; without a judge as it is."""
     if check is None:
         return result
     results = [r.model_copy(update={"accuracy": corrected_share(r.accuracy, check)}) for r in result.results]
@@ -146,4 +203,4 @@ def corrected(result: Evaluation, check: JudgeCheck | None) -> Evaluation:
         least = min(results, key=lambda r: worth(r.accuracy))
         told += f" So corrected, the {least.accuracy.n} judged answers of '{least.spec.name}' tell as much as {worth(least.accuracy)} graded by hand."
     update = {"results": results, "comparisons": comparisons, "effects": effects, "judge": check, "notes": [told, *result.notes]}
-    return result.model_copy(update=update)
+    return result.model_copy(update=update | {"selective": [corrected_selective(s, check) for s in result.selective]})

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import evaluation, params, runs
-from ftkit.errors import BadInput
-from ftkit.params import EvaluationParameters
 from ftkit.pipeline.walk import Outcome, Selection, run, values_of
 from ftkit.power import detectable_points
 from ftkit.records import DataCard, Estimate, Evaluation, StrategySpec, TaskCard
@@ -35,12 +33,8 @@ def run_folds(
 
     Raises:
         FtkitError: As :func:`ftkit.pipeline.run`; what was run stays, and the same call goes on from there.
-        BadInput: A judge is named: what it gets wrong is corrected for one test set, not for several.
     """
     built = params.load(file, [*overrides, f"data.folds={folds}"])
-    p = built["evaluation"]
-    if isinstance(p, EvaluationParameters) and p.judge_model:
-        raise BadInput("does not go with folds", where="evaluation.judge_model", todo="leave it empty, or run one split")
     base = Path(built["task"].run)
     folders = [base.with_name(f"{base.name}-fold{k}") for k in range(1, folds + 1)]
     for number, folder in enumerate(folders, 1):
@@ -88,9 +82,9 @@ def pool(folders: Sequence[Path], pooled: Path, built: dict[str, Any]) -> Evalua
     probes = runs.read_table(folders[0] / "evaluation" / "probe.parquet")
     result = evaluation.conclude(
         specs, card, items, answers, scores, probes=probes, openings=[o for f in found for o in f.openings], allowed_wrong=p.allowed_wrong,
-        duration_s=sum(f.duration_s for f in found), n_resamples=p.n_resamples, seed=p.seed,
+        duration_s=sum(f.duration_s for f in found), judge=found[0].judge, n_resamples=p.n_resamples, seed=p.seed,
     )  # fmt: skip
-    result = widened(result, len(folders))
+    result = evaluation.corrected(widened(result, len(folders)), found[0].judge)
     result = result.model_copy(update={"notes": [*_told(len(folders), left), *result.notes]})
     runs.write_table(stage.path("answers.parquet"), answers)
     runs.write_table(stage.path("scores.parquet"), scores)

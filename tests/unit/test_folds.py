@@ -13,6 +13,7 @@ from ftkit import params, pipeline, runs
 from ftkit.cli import main
 from ftkit.data.split import hold_fold, split
 from ftkit.errors import BadInput
+from ftkit.evaluation import judge
 from ftkit.params import MODELS
 from ftkit.pipeline.folds import pool, stretched
 from ftkit.records import Decision, Estimate, Evaluation, TaskCard
@@ -133,8 +134,20 @@ def test_08_decides_over_the_pooled_answers(folds, tmp_path):
     assert decision.strategy == "hybrid" and done.report and "Cross-validated" in done.report.read_text()
 
 
+def test_a_judge_of_the_folds_is_corrected_once_over_all_of_them(folds, tmp_path):
+    plain = pool(folds, tmp_path / "plain-folds", built(tmp_path / "plain-folds"))
+    human = [True] * 60 + [False] * 60
+    check = judge.calibrate("m", human, [True] * 57 + [False] * 60 + [True] * 3)
+    for folder in folds:
+        path = folder / "evaluation" / "evaluation.json"
+        runs.write_record(path, judge.corrected(runs.read_record(path, Evaluation), check))
+    result = pool(folds, tmp_path / "desk-folds", built(tmp_path / "desk-folds"))
+    assert result.judge == check and sum("human labels" in note for note in result.notes) == 1
+    for mine, before in zip(result.results, plain.results, strict=True):
+        assert mine.accuracy == judge.corrected_share(before.accuracy, check)
+
+
 def test_what_does_not_go_with_folds_is_refused(tmp_path, capsys):
     file = tmp_path / "desk.yaml"
-    file.write_text(params.to_yaml({"evaluation": {"judge_model": "m", "judge_url": "http://x", "judge_labels": "l"}}))
-    assert main(["run", str(file), "--folds", "5"]) == 2 and "does not go with folds" in capsys.readouterr().err
+    file.write_text(params.to_yaml({}))
     assert main(["run", str(file), "--folds", "5", "--only", "data"]) == 2 and "--folds" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
 
-from ftkit.evaluation import risk_coverage
+from ftkit.evaluation import judge, risk_coverage
 from ftkit.evaluation.risk_coverage import allowed, auroc, of, selective
 from ftkit.models.local import LocalModel
 from ftkit.records import ANSWER_COLUMNS, Evaluation, ResponseFormat, StrategySpec
@@ -57,7 +57,34 @@ def test_with_a_judge_that_misses_wrong_answers_the_promise_still_holds():
     found = of(SPEC, np.linspace(1, 0.1, 400), np.ones(400), np.arange(400).astype(str), 400, 0.1, 0.5)
     assert found.caught == 0.5 and found.alone > 0
     shown = figures.alone(Evaluation.model_construct(results=[], selective=[found]))
-    assert "may miss 50% of it" in shown.layout.title.text.replace("<br>", " ")
+    assert "may miss 50% of what is wrong" in shown.layout.title.text.replace("<br>", " ")
+
+
+def test_curves_that_a_judge_drew_are_corrected():
+    """60% of the wrong answers are called wrong, 97% of the right ones right: corrected, the figures hold the truth."""
+    held, plain = {"wrong": 0, "auroc": 0, "over": 0}, 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        sure, chance, right, groups = world(600, rng)
+        says = np.where(right == 1, rng.random(600) < 0.97, rng.random(600) > 0.6).astype(float)
+        human = rng.random(300) < 0.6
+        check = judge.calibrate(
+            "m", human.tolist(), np.where(human, rng.random(300) < 0.97, rng.random(300) > 0.6).astype(bool).tolist()
+        )
+        drawn = Evaluation.model_construct(
+            results=[],
+            comparisons=[],
+            effects=[],
+            notes=[],
+            selective=[of(SPEC, sure, says, groups, 600, 0.1, check.specificity.low)],
+        )
+        fixed, true = judge.corrected(drawn, check).selective[0], of(SPEC, sure, right, groups, 600, 0.1)
+        held["wrong"] += fixed.curve[-1].wrong.low <= true.curve[-1].wrong.value <= fixed.curve[-1].wrong.high
+        held["auroc"] += fixed.auroc.low <= true.auroc.value <= fixed.auroc.high
+        held["over"] += fixed.overconfidence.low <= true.overconfidence.value <= fixed.overconfidence.high
+        plain += drawn.selective[0].overconfidence.low <= true.overconfidence.value <= drawn.selective[0].overconfidence.high
+        assert fixed.alone == drawn.selective[0].alone, "the promise allows for the judge already"
+    assert min(held.values()) >= 186 and plain < 60, (held, plain)
 
 
 def test_a_cluster_counts_as_one_answer_and_few_answers_promise_nothing():

@@ -42,7 +42,9 @@ def alone(evaluation: Evaluation, chosen: str = "") -> Any | None:
     figure.update_yaxes(title="wrong among them, %", range=[0, 104])
     under = f"{mine.told} answers ordered by how sure the model was; band: 95% interval of {mine.strategy}"
     if mine.caught is not None:
-        under += f"; wrong as the judge says, who may miss {1 - mine.caught:.0%} of it: the sentence above allows for that"
+        under += (
+            f"; corrected for the judge, who may miss {1 - mine.caught:.0%} of what is wrong; the sentence above allows for that"
+        )
     return theme.style(figure, alone_sentence(mine), under, height=330)
 
 
