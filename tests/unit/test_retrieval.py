@@ -291,6 +291,7 @@ def test_the_reranker_is_used_only_where_it_finds_more_and_its_time_is_counted(i
 
 def test_a_reranker_that_is_not_there_or_none_is_told(index, tmp_path, tiny_checkpoint, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # read when it was imported; else it waits for the hub
     built = retrieval.Index.build(tmp_path / "index", index.passages, "minilm", reranker="no/such-model")
     with pytest.raises(BadInput, match=r"retrieval\.reranker no/such-model"):
         built.search(["x"], 1, "reranked")

@@ -65,7 +65,7 @@ def test_curves_that_a_judge_drew_are_corrected():
     held, plain = {"wrong": 0, "auroc": 0, "over": 0}, 0
     for seed in range(200):
         rng = np.random.default_rng(seed)
-        sure, chance, right, groups = world(600, rng)
+        sure, _, right, groups = world(600, rng)
         says = np.where(right == 1, rng.random(600) < 0.97, rng.random(600) > 0.6).astype(float)
         human = rng.random(300) < 0.6
         check = judge.calibrate(
