@@ -8,7 +8,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 
-from ftkit import runs
+from ftkit import machine, runs
 from ftkit.errors import FtkitError
 
 
@@ -45,15 +45,15 @@ def _python() -> Finding:
 
 
 def _cores() -> Finding:
-    load = os.getloadavg()[0]
-    busy = f", load {load:.1f}: busy, so times will be longer" if load > (os.cpu_count() or 1) * 0.7 else f", load {load:.1f}"
-    return Finding("CPU", f"{os.cpu_count()} cores{busy}")
+    load, there, mine = os.getloadavg()[0], os.cpu_count() or 1, machine.cores()
+    busy = f", load {load:.1f}: busy, so times will be longer" if load > there * 0.7 else f", load {load:.1f}"
+    return Finding("CPU", f"{mine} cores{f' of {there}' if mine < there else ''}{busy}")
 
 
 def _memory() -> Finding:
     import psutil
 
-    free = psutil.virtual_memory().available / 2**30
+    free = machine.usable_memory_gib()
     return Finding(
         "Memory", f"{free:.1f} GiB free of {psutil.virtual_memory().total / 2**30:.1f}; the demo needs about 3", free >= 3, True
     )

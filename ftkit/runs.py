@@ -52,7 +52,7 @@ READS: dict[str, list[str]] = {
     "deployment": ["task", "data", "prompting", "retrieval", "training", "evaluation", "decision"],
     "monitoring": ["task", "data", "retrieval", "training", "evaluation", "deployment"],
 }
-SHARED_CODE = ["errors.py", "records", "params", "runs.py", "stages.py", "checks", "power.py", "statistics.py"]
+SHARED_CODE = ["errors.py", "machine.py", "records", "params", "runs.py", "stages.py", "checks", "power.py", "statistics.py"]
 MODEL_CODE = [
     "models",
     "models/embedded/checkpoint/hashes.json",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ftkit import machine
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models import tokens
 from ftkit.models.chat import Messages, Reply
@@ -45,9 +45,7 @@ def set_threads(threads: int) -> int:
     """Set torch's CPU threads: as given, or the cores that are not busy (a busy machine makes two threads slower than one)."""
     import torch
 
-    cores = os.cpu_count() or 1
-    free = max(1, round(cores - os.getloadavg()[0])) if threads == 0 else threads
-    torch.set_num_threads(min(free, cores))
+    torch.set_num_threads(min(threads or machine.free_cores(), machine.cores()))
     return torch.get_num_threads()
 
 

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ftkit import machine
 from ftkit.errors import BadInput, FtkitError
 from ftkit.records import TrainPoint
 from ftkit.training.encode import Encoded
@@ -48,7 +49,7 @@ def train_together(
     _write_job(folder / JOB, plan, parts, names)
     for left in folder.glob(f"*.{FAULT}"):
         left.unlink()
-    threads = max(1, (os.cpu_count() or 1) // count)
+    threads = max(1, machine.cores() // count)
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "1", "--nproc-per-node", str(count)),
         *("--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"),
@@ -79,7 +80,7 @@ def check(count: int) -> None:
     import torch
 
     gpus = torch.cuda.device_count()
-    have, what = (gpus, "GPUs") if gpus else (os.cpu_count() or 1, "cores")
+    have, what = (gpus, "GPUs") if gpus else (machine.cores(), "cores")
     if count > have:
         raise BadInput(f"{count} processes on {have} {what}", where="training.processes", todo=f"use at most {have}")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ftkit import machine
 from ftkit.errors import BadInput
 from ftkit.params import PRICE_DATE, TrainingParameters
 from ftkit.training.encode import IGNORED, Encoded
@@ -311,7 +312,4 @@ def memory_gib() -> float:
 
     if torch.cuda.is_available():
         return (torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()) / GIB
-    free = (psutil.virtual_memory().available + psutil.Process().memory_info().rss) / GIB
-    limit = Path("/sys/fs/cgroup/memory.max")
-    told = limit.read_text().strip() if limit.exists() else "max"
-    return min(free, int(told) / GIB) if told.isdigit() else free
+    return machine.usable_memory_gib(psutil.Process().memory_info().rss / GIB)

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[2] / "ftkit"
 STAGES = {"task", "data", "prompting", "retrieval", "training", "evaluation", "decision", "deployment", "monitoring"}
 LEVEL = {
     "errors": 0,
+    "machine": 0,
     "records": 1,
     "power": 1,
     "statistics": 1.5,
