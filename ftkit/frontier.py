@@ -31,6 +31,7 @@ def open_endpoint(p: PromptingParameters | RetrievalParameters, stage: str) -> C
     kept = Path(p.run) / stage / KEPT
     return EndpointModel(
         p.endpoint_url, p.endpoint_model, max_new_tokens=p.max_new_tokens, cache=kept, prices=p.endpoint_prices, most_usd=p.endpoint_most_usd,
+        named=f"{stage}.endpoint",
     )  # fmt: skip
 
 

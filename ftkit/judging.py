@@ -71,13 +71,17 @@ def judged(
     if not p.judge_model:
         return scores, None
     triples, human = read_labels(Path(p.judge_labels))
-    judge = EndpointModel(p.judge_url, p.judge_model, max_new_tokens=4, cache=folder / "judge.jsonl")
+    judge = EndpointModel(
+        p.judge_url, p.judge_model, max_new_tokens=4, cache=folder / "judge.jsonl", prices=p.judge_prices, most_usd=p.judge_most_usd,
+        named="evaluation.judge",
+    )  # fmt: skip
     said, swapped = verdicts(judge, triples, card.instruction, progress("the judge, on labelled answers"))
     check = calibrate(p.judge_model, human, said, swapped)
     asked = {i: (text, output) for i, text, output in zip(items["id"], items["input"], items["output"], strict=True)}
     wanted = {(i, t): (*asked[i], t) for i, t in zip(answers["item_id"], answers["text"], strict=True) if str(t).strip()}
     found, _ = verdicts(judge, list(wanted.values()), card.instruction, progress("the judge, on all answers"))
     right = dict(zip(wanted, found, strict=True))
+    check = check.model_copy(update={"bill": judge.bill.told(judge.prices)})
     return scores.assign(
         correct=[right.get((i, t), False) for i, t in zip(answers["item_id"], answers["text"], strict=True)]
     ), check

@@ -39,7 +39,13 @@ def model_of(p: DataParameters, folder: Path) -> ChatModel:
     if p.synthesis_url:
         from ftkit.models.endpoint import EndpointModel
 
-        return EndpointModel(p.synthesis_url, p.synthesis_model, max_new_tokens=LONGEST, cache=folder / "synthesis_replies.jsonl")
+        return EndpointModel(
+            p.synthesis_url,
+            p.synthesis_model,
+            max_new_tokens=LONGEST,
+            cache=folder / "synthesis_replies.jsonl",
+            named="data.synthesis",
+        )
     from ftkit.models.local import LocalModel
 
     return LocalModel(p.synthesis_model, max_new_tokens=LONGEST)

@@ -199,6 +199,7 @@ def corrected(result: Evaluation, check: JudgeCheck | None) -> Evaluation:
         f"ones right and {check.specificity.value:.0%} of the wrong ones wrong (kappa {check.kappa:.2f}); shares and differences are corrected "
         f"for that, and intervals hold it. In {check.disagreement:.0%} of the labelled answers its verdict changed with the order of answer and reference."
     )
+    told += f" Its {check.bill}." if check.bill else ""
     if results:
         least = min(results, key=lambda r: worth(r.accuracy))
         told += f" So corrected, the {least.accuracy.n} judged answers of '{least.spec.name}' tell as much as {worth(least.accuracy)} graded by hand."

@@ -73,6 +73,7 @@ class EndpointModel:
         prices: USD per million prompt and answer tokens.
         most_usd: Most that the answers may cost, those that ``cache`` holds already included; 0: no limit. Up to
             ``concurrency`` requests that are under way when it is reached are still paid.
+        named: How the parameters that name it begin, for messages, e.g. ``evaluation.judge``.
 
     Raises:
         BadInput: The URL or the model's name is not usable.
@@ -81,15 +82,15 @@ class EndpointModel:
     def __init__(
         self, url: str, model: str, *, max_new_tokens: int = 64, concurrency: int = 8, attempts: int = 6,
         timeout_s: float = 60.0, first_wait_s: float = 0.5, cache: Path | None = None, confidence: bool = False,
-        prices: Sequence[float] = (0.0, 0.0), most_usd: float = 0.0,
+        prices: Sequence[float] = (0.0, 0.0), most_usd: float = 0.0, named: str = "evaluation.endpoint",
     ) -> None:  # fmt: skip
         if not url.startswith(("http://", "https://")):
-            raise BadInput(f"'{url}' is no URL", where="evaluation.endpoint_url", todo="e.g. http://localhost:8000/v1")
+            raise BadInput(f"'{url}' is no URL", where=f"{named}_url", todo="e.g. http://localhost:8000/v1")
         if not model:
-            raise BadInput("endpoint_model is empty", where="evaluation.endpoint_model", todo="name the endpoint's model")
+            raise BadInput("is empty", where=f"{named}_model", todo="name the endpoint's model")
         from openai import OpenAI
 
-        self.name, self.url, self.concurrency = model, url, concurrency
+        self.name, self.url, self.concurrency, self.named = model, url, concurrency, named
         self.attempts, self.first_wait_s, self.cache = attempts, first_wait_s, cache
         self.options: dict[str, Any] = {"max_tokens": max_new_tokens, "temperature": 0}
         self.prices, self.most_usd, self.bill = (prices[0], prices[1]), most_usd, Bill()
@@ -192,7 +193,7 @@ class EndpointModel:
         spent = self.bill.usd(self.prices)
         if self.most_usd and spent >= self.most_usd:
             raise FtkitError(
-                f"the budget of {self.most_usd:g} USD is used up: {self.bill.told(self.prices)}", where="endpoint_most_usd",
+                f"the budget of {self.most_usd:g} USD is used up: {self.bill.told(self.prices)}", where=f"{self.named}_most_usd",
                 todo="raise it, or ask fewer questions; the answers got are kept, and the same command asks only for the others",
             )  # fmt: skip
 

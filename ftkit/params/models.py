@@ -192,7 +192,7 @@ class EndpointParameters(ModelParameters):
         default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer", min_length=2, max_length=2
     )
 
-    @field_validator("endpoint_prices")
+    @field_validator("endpoint_prices", "judge_prices", check_fields=False)
     @classmethod
     def _prices(cls, value: list[float]) -> list[float]:
         if any(not 0 <= price < 1e6 for price in value):
@@ -394,6 +394,12 @@ class EvaluationParameters(EndpointParameters):
     judge_labels: str = Field(
         default="",
         description="file of answers that people graded (input, output, answer, right), which the judge is held against",
+    )
+    judge_most_usd: float = Field(
+        default=0.0, ge=0, description="most that its verdicts may cost, in USD, by judge_prices; 0: no limit"
+    )
+    judge_prices: list[float] = Field(
+        default=[*ENDPOINT_PRICES], description="the judge's USD per million tokens: prompt, answer", min_length=2, max_length=2
     )
     n_resamples: int = Field(default=10_000, ge=100, description="bootstrap resamples")
     probe_items: int = Field(default=100, ge=0, description="general questions that base and tuned model are asked; 0: none")

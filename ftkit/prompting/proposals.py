@@ -53,7 +53,13 @@ def model_of(p: PromptingParameters, folder: Path) -> ChatModel:
     if p.proposal_url:
         from ftkit.models.endpoint import EndpointModel
 
-        return EndpointModel(p.proposal_url, p.proposal_model, max_new_tokens=LONGEST, cache=folder / "proposal_replies.jsonl")
+        return EndpointModel(
+            p.proposal_url,
+            p.proposal_model,
+            max_new_tokens=LONGEST,
+            cache=folder / "proposal_replies.jsonl",
+            named="prompting.proposal",
+        )
     from ftkit.models.local import LocalModel
 
     return LocalModel(p.proposal_model, max_new_tokens=LONGEST)

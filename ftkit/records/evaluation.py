@@ -114,6 +114,7 @@ class JudgeCheck(Record):
     disagreement: float = Field(
         description="share of labelled answers whose verdict depends on the order of answer and reference"
     )
+    bill: str = Field(default="", description="what its verdicts cost; empty: not known")
 
 
 class CoveragePoint(Record):

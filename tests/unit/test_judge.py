@@ -158,6 +158,10 @@ def test_free_text_is_scored_by_the_judge_and_corrected(server, tmp_path):
     assert (
         result.judge == check and "kappa 1.00" in result.notes[0] and result.comparisons[0].difference.value == pytest.approx(0.6)
     )
+    assert f"Its {asked} answers with" in result.notes[0] and "cost" in check.bill
+    dear = p.model_copy(update={"judge_most_usd": 1e-6, "judge_prices": [1000.0, 1000.0]})
+    with pytest.raises(FtkitError, match=r"is used up.*evaluation\.judge_most_usd|evaluation\.judge_most_usd.*is used up"):
+        judging.judged(CARD, items, answers, scores, dear, tmp_path / "dear", lambda label: lambda done, total: None)
     assert "graded by hand" in result.notes[0] and judge.worth(one) < judge.worth(before) < 30
     assert evaluation.corrected(plain, None) is plain
 
