@@ -1,11 +1,13 @@
-"""Near copies: MinHash candidates from a library, each verified by its exact Jaccard similarity."""
+"""Near copies: candidates by MinHashes of a library, in bands, each verified by its exact Jaccard similarity."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from statistics import median
+from typing import Any
 
 from ftkit.checks import normalise
 
@@ -15,6 +17,7 @@ RECALL = 0.98
 LONG_TEXT = 400
 """Characters from which a typical text is compared by runs of words: runs of characters of long texts are nearly all common."""
 CHARACTERS, WORDS = 4, 3
+BATCH = 500
 
 Progress = Callable[[int, int], None]
 
@@ -27,14 +30,21 @@ def shingler(texts: Sequence[str]) -> tuple[Callable[[str], frozenset[str]], str
 
 
 def shingles(text: str) -> frozenset[str]:
-    """Return the runs of 4 characters of a normalised text; short texts are one shingle."""
-    plain = normalise(text)
-    return frozenset(plain[i : i + CHARACTERS] for i in range(max(1, len(plain) - CHARACTERS + 1)))
+    """Return the runs of 4 characters of a text, normalised; short texts are one shingle."""
+    return _characters(normalise(text))
 
 
 def word_shingles(text: str) -> frozenset[str]:
-    """Return the runs of 3 words of a normalised text; short texts are one shingle."""
-    words = re.findall(r"\w+", normalise(text))
+    """Return the runs of 3 words of a text, normalised; short texts are one shingle."""
+    return _words(normalise(text))
+
+
+def _characters(plain: str) -> frozenset[str]:
+    return frozenset(plain[i : i + CHARACTERS] for i in range(max(1, len(plain) - CHARACTERS + 1)))
+
+
+def _words(plain: str) -> frozenset[str]:
+    words = re.findall(r"\w+", plain)
     return frozenset(" ".join(words[i : i + WORDS]) for i in range(max(1, len(words) - WORDS + 1)))
 
 
@@ -80,43 +90,69 @@ def clusters_of(texts: Sequence[str], threshold: float, progress: Progress | Non
         threshold: Jaccard similarity, above 0 and up to 1.
         progress: Called with different texts done and in all.
     """
-    first: dict[str, int] = {}
-    plain = [normalise(text) for text in texts]
-    places = [index for index, key in enumerate(plain) if first.setdefault(key, index) == index]
-    union = Union(len(texts))
-    for index, key in enumerate(plain):
-        union.join(first[key], index)
-    _join_near(union, places, texts, threshold, progress)
+    union, first = Union(len(texts)), {}
+    for place, text in enumerate(texts):
+        union.join(first.setdefault(normalise(text), place), place)
+    cut = _words if shingler(texts)[0] is word_shingles else _characters
+    _join_near(union, list(first), list(first.values()), cut, threshold, progress)
     return [union.root(i) for i in range(len(texts))]
 
 
-def _join_near(union: Union, places: list[int], texts: Sequence[str], threshold: float, progress: Progress | None) -> None:
-    from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue]
-
-    index = RMinHashLSH(threshold, PERMUTATIONS, PERMUTATIONS // rows_per_band(threshold))
-    cut, _ = shingler(texts)
+def _join_near(
+    union: Union, plain: list[str], places: list[int], cut: Callable[[str], frozenset[str]], threshold: float, progress: Progress | None
+) -> None:  # fmt: skip
+    """Join different normalised texts that share a band of their MinHashes and are near copies by their exact similarity."""
+    keys = _band_keys(plain, cut, rows_per_band(threshold), progress)
 
     @lru_cache(maxsize=4096)  # the shingles of all long texts do not fit into memory together
-    def grams_of(place: int) -> frozenset[str]:
-        return cut(texts[place])
+    def grams_of(number: int) -> frozenset[str]:
+        return cut(plain[number])
 
-    for number, place in enumerate(places):
-        grams = grams_of(place)
-        sketch = RMinHash(PERMUTATIONS, 42)
-        sketch.update(sorted(grams))
-        for other in index.query(sketch):
-            _join_if_near(union, place, places[other], grams, grams_of, threshold)
-        index.insert(number, sketch)
-        if progress and ((number + 1) % 500 == 0 or number + 1 == len(places)):
-            progress(number + 1, len(places))
+    for band in range(keys.shape[1]):
+        for alike in _equal(keys[:, band]):
+            if len({union.root(places[number]) for number in alike}) == 1:
+                continue
+            for at, later in enumerate(alike):
+                for earlier in alike[:at]:
+                    if (
+                        union.root(places[earlier]) != union.root(places[later])
+                        and not (keys[earlier, :band] == keys[later, :band]).any()  # else compared before
+                        and _near(grams_of(earlier), grams_of(later), threshold)
+                    ):
+                        union.join(places[earlier], places[later])
 
 
-def _join_if_near(
-    union: Union, place: int, other: int, grams: frozenset[str], grams_of: Callable[[int], frozenset[str]], threshold: float
-) -> None:
-    """Join two texts if they are near copies; one comparison per cluster is enough once it has succeeded."""
-    if union.root(place) == union.root(other):
-        return
-    theirs = grams_of(other)
-    if min(len(grams), len(theirs)) >= threshold * max(len(grams), len(theirs)) and jaccard(grams, theirs) >= threshold:
-        union.join(place, other)
+def _band_keys(plain: list[str], cut: Callable[[str], frozenset[str]], rows: int, progress: Progress | None) -> Any:
+    """Return one number per text and band, shape ``[texts, bands]``: equal MinHashes give equal numbers."""
+    import numpy as np
+    from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]
+
+    keys = np.empty((len(plain), PERMUTATIONS // rows), dtype=np.uint64)
+    factors = np.random.default_rng(42).integers(1, 2**63, rows, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    for start in range(0, len(plain), BATCH):
+        part = plain[start : start + BATCH]
+        values = np.empty((len(part), PERMUTATIONS), dtype=np.uint64)
+        for row, text in enumerate(part):
+            sketch = RMinHash(PERMUTATIONS, 42)
+            sketch.update(cut(text))
+            values[row] = np.frombuffer(array("I", sketch.digest()), dtype=np.uint32)
+        keys[start : start + len(part)] = (values.reshape(len(part), -1, rows) * factors).sum(axis=2, dtype=np.uint64)
+        if progress:
+            progress(start + len(part), len(plain))
+    return keys
+
+
+def _equal(keys: Any) -> Iterator[list[int]]:
+    """Yield the places of each number that stands there more than once, in order."""
+    import numpy as np
+
+    order = np.argsort(keys, kind="stable")
+    new = np.flatnonzero(np.diff(keys[order]) != 0) + 1
+    starts, ends = np.concatenate([[0], new]), np.concatenate([new, [len(keys)]])
+    for first, last in zip(starts[ends - starts > 1], ends[ends - starts > 1], strict=True):
+        yield order[first:last].tolist()
+
+
+def _near(ours: frozenset[str], theirs: frozenset[str], threshold: float) -> bool:
+    """Return whether two sets of shingles are as similar as that; sizes alone often say no."""
+    return min(len(ours), len(theirs)) >= threshold * max(len(ours), len(theirs)) and jaccard(ours, theirs) >= threshold
