@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,15 +23,17 @@ QUIET = {
     "TRANSFORMERS_VERBOSITY": "error", "PYDEVD_DISABLE_FILE_VALIDATION": "1",
 }  # fmt: skip
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-# The kernel asks Linux to be killed when the process that started it dies, however that dies (prctl 1 = PR_SET_PDEATHSIG).
-LAUNCH = (
-    "import ctypes, os, sys\n"
-    "parent = int(os.environ.get('FTKIT_PARENT', '0'))\n"
-    "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, 9)\n"
-    "if parent and os.getppid() != parent: sys.exit(1)\n"
-    "from ipykernel import kernelapp\n"
-    "kernelapp.launch_new_instance()\n"
-)
+WARM = Path(__file__).with_name("warm.py")
+SLOW = (
+    "torch", "transformers.models.llama.modeling_llama", "transformers.generation", "peft", "trl.trainer.sft_trainer", "datasets", "pandas",
+    "scipy.stats", "plotly.graph_objects", "lance_namespace", "ipywidgets", "IPython", "ipykernel.kernelapp",
+)  # fmt: skip
+"""Packages whose imports take most of a kernel's start."""
+LIGHT = ("task",)
+"""Stages that need none of them, and come before they are imported."""
+GPUS = ("/dev/nvidiactl", "/dev/kfd")
+_server: list[str] = []
+"""The socket of the process that kernels are forked from, while there is one."""
 
 
 def notebooks_folder() -> Path:
@@ -59,7 +63,7 @@ def execute_notebook(stage: str, p: Parameters, target: Path) -> None:
     source = notebook(stage)
     # A thread, because the client would else take Ctrl-C for itself and end with an unclear error.
     with _environment(p), ThreadPoolExecutor(1, thread_name_prefix="notebook") as pool:
-        working = pool.submit(_papermill, source, target, p)
+        working = pool.submit(_papermill, stage, source, target, p)
         try:
             while not working.done():
                 wait([working], 0.2)
@@ -71,7 +75,36 @@ def execute_notebook(stage: str, p: Parameters, target: Path) -> None:
         raise _told(stage, error, target)
 
 
-def _papermill(source: Path, target: Path, p: Parameters) -> None:
+@contextmanager
+def warm(stages: Sequence[Parameters]) -> Iterator[None]:
+    """While several notebooks run, keep a process that has imported the slow packages, from which their kernels are forked.
+
+    On Linux without a GPU only, and only for stages that need nothing from the hub; others start their kernels as usual.
+    """
+    if (
+        len(stages) < 2
+        or sys.platform != "linux"
+        or _server
+        or any(Path(p).exists() for p in GPUS)
+        or not all(map(is_local, stages))
+    ):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="ftkit-") as folder, _environment(stages[0]):
+        command = [sys.executable, str(WARM), "serve", f"{folder}/kernels", *SLOW]
+        streams: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        # readline adds to the surroundings behind Python's back: name them
+        server = subprocess.Popen(command, start_new_session=True, env=dict(os.environ), **streams)
+        _server.append(f"{folder}/kernels")
+        try:
+            yield
+        finally:
+            _server.clear()
+            server.kill()
+            server.wait()
+
+
+def _papermill(stage: str, source: Path, target: Path, p: Parameters) -> None:
     import logging
 
     with _without_slow_import():
@@ -80,7 +113,7 @@ def _papermill(source: Path, target: Path, p: Parameters) -> None:
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what went wrong is told once, by `_told`
     papermill.execute_notebook(
         str(source), str(target), parameters=p.model_dump(mode="json"), kernel_name="python3", language="python", progress_bar=False,
-        log_output=False, cwd=str(Path.cwd()), start_timeout=180, kernel_manager_class=own_kernel(),
+        log_output=False, cwd=str(Path.cwd()), start_timeout=180, kernel_manager_class=own_kernel(forked=stage not in LIGHT),
     )  # fmt: skip
 
 
@@ -119,22 +152,21 @@ def _without_slow_import() -> Iterator[None]:
             sys.modules[name] = before
 
 
-def own_kernel() -> type:
-    """Return a kernel manager that starts this very Python, whatever kernels are installed under the name python3."""
+def own_kernel(*, forked: bool = True) -> type:
+    """Return a kernel manager that starts this very Python, whatever kernels are installed under the name python3.
+
+    Args:
+        forked: Whether the kernel is forked from the process that :func:`warm` keeps, where there is one.
+    """
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
     class OwnKernel(AsyncKernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
-            argv = [
-                sys.executable,
-                "-c",
-                LAUNCH,
-                "-f",
-                "{connection_file}",
-                "--log-level=CRITICAL",
-            ]  # an error would tell of each kernel being ended
+            start = ["-S", str(WARM), "ask", *_server] if _server and forked else [str(WARM), "plain"]
+            # a lower level would tell of each kernel being ended
+            argv = [sys.executable, *start, "-f", "{connection_file}", "--log-level=CRITICAL"]
             return KernelSpec(argv=argv, display_name="ftkit", language="python")
 
     return OwnKernel

@@ -14,7 +14,7 @@ from ftkit import params, runs
 from ftkit.errors import BadInput, NotReady, RunFailed
 from ftkit.params import Parameters
 from ftkit.pipeline.figures import key_figure
-from ftkit.pipeline.kernel import execute_notebook
+from ftkit.pipeline.kernel import execute_notebook, warm
 from ftkit.pipeline.preflight import order_faults, preflight
 from ftkit.pipeline.screen import Lines, Screen, Table
 
@@ -127,7 +127,7 @@ def run(
             _say_plan(folder, stages, expected, outcome, say)
         else:
             _keep_parameters(folder, built)
-            with Table(stages, file.name) if live else Lines(say) as screen:
+            with warm([built[stage] for stage in expected]), Table(stages, file.name) if live else Lines(say) as screen:
                 for step in plan(built, selection):
                     _step(step, built[step.stage], outcome, screen)
             outcome.report = _report(folder, file)
