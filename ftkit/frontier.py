@@ -15,7 +15,7 @@ from ftkit.errors import BadInput
 from ftkit.evaluation import score
 from ftkit.models.chat import ChatModel
 from ftkit.params import PromptingParameters, RetrievalParameters
-from ftkit.race import race
+from ftkit.race import Meter, race
 from ftkit.records import Prompt, PromptBook, ResponseFormat, RetrievalCard, StrategySpec, TaskCard
 from ftkit.strategies import Finder, Progress, answer_with
 
@@ -64,8 +64,19 @@ def search(
 
     tell = progress or (lambda label: lambda done, of: None)
     free = [c for c in candidates if c.name != prompting.TASK_ONLY]
+    meters: list[Meter] = []
+    if isinstance(model, EndpointModel) and model.most_usd:
+        meters = [lambda: model.bill.usd(model.prices) / model.most_usd]
     found = race(
-        free, model, card, items, examples, budget=budget, where=BUDGET, progress=lambda label: tell(f"endpoint, {label}")
+        free,
+        model,
+        card,
+        items,
+        examples,
+        budget=budget,
+        where=BUDGET,
+        meters=meters,
+        progress=lambda label: tell(f"endpoint, {label}"),
     )
     trials, refused = list(found.trials), ""
     for held in prompting.constrained(trials, form):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,13 @@ FEWEST = 20
 """Examples of the first round, at least: fewer tell nothing."""
 ALPHA = 0.05
 BUDGET = "prompting.search_answers"
+Meter = Callable[[], float]
+
+
+def minutes(most: float) -> list[Meter]:
+    """Return the meter of a budget of minutes that begins now; none for 0."""
+    began = time.monotonic()
+    return [lambda: (time.monotonic() - began) / 60 / most] if most else []
 
 
 @dataclass
@@ -100,7 +108,9 @@ class Race:
         return paired_difference(right, first, before["group"].tolist(), 4000, alpha=ALPHA / max(1, len(self.trials) - 1))
 
 
-def plan(kinds: Sequence[int], items: int, budget: int, once: int = 0, where: str = BUDGET) -> list[int]:
+def plan(
+    kinds: Sequence[int], items: int, budget: int, once: int = 0, where: str = BUDGET, *, watched: bool = False
+) -> list[int]:
     """Return the examples that each prompt has answered after every round.
 
     Args:
@@ -109,13 +119,16 @@ def plan(kinds: Sequence[int], items: int, budget: int, once: int = 0, where: st
         budget: Answers allowed; 0: as many as it takes.
         once: Prompts that are asked in the first round only.
         where: The parameter that sets the budget.
+        watched: Whether a meter may end the search between rounds, so that there must be some.
 
     Raises:
         BadInput: The budget is too small for two rounds from ``FEWEST`` examples on.
     """
     everyone = (1 + sum(kinds) + once) * items
-    if not budget or everyone <= budget or items <= FEWEST:
+    if items <= FEWEST:
         return [items]
+    if not budget or everyone <= budget:
+        return _doubling(FEWEST, items) if watched else [items]
     plans = [_doubling(start, items) for start in range(items - 1, FEWEST - 1, -1)]
     for ends in plans:
         if _cost(kinds, ends) + once * ends[0] <= budget:
@@ -134,8 +147,9 @@ def _doubling(start: int, items: int) -> list[int]:
     return ends
 
 
-def _cost(kinds: Sequence[int], ends: Sequence[int]) -> int:
-    alive, before, cost = list(kinds), 0, 0
+def _cost(kinds: Sequence[int], ends: Sequence[int], before: int = 0) -> int:
+    """Return the answers of all rounds, of which the first begins after ``before`` examples."""
+    alive, cost = list(kinds), 0
     for end in ends:
         cost += (1 + sum(alive)) * (end - before)
         before, alive = end, [math.ceil(n / 2) for n in alive]
@@ -144,9 +158,11 @@ def _cost(kinds: Sequence[int], ends: Sequence[int]) -> int:
 
 def race(
     candidates: Sequence[Prompt], model: ChatModel, card: TaskCard, items: Any, examples: Any, *, budget: int = 0, where: str = BUDGET,
-    progress: Callable[[str], Progress] | None = None,
+    meters: Sequence[Meter] = (), progress: Callable[[str], Progress] | None = None,
 ) -> Race:  # fmt: skip
-    """Compare prompts within a budget of answers.
+    """Compare prompts within a budget of answers, and of what the meters tell (minutes, money).
+
+    Where the rounds that are left would go beyond a meter's budget, only the best of each kind goes on; it still answers all examples.
 
     Args:
         candidates: The prompts; the first one is the one that others are held against.
@@ -156,6 +172,7 @@ def race(
         examples: Training examples, for the few-shot texts.
         budget: Answers allowed over all prompts; 0: every prompt answers every example.
         where: The parameter that sets it.
+        meters: Each returns which share of its budget is spent, 0 to 1.
         progress: Makes a progress callable from a label.
 
     Raises:
@@ -164,8 +181,8 @@ def race(
     tell = progress or (lambda label: lambda done, of: None)
     once = [c for c in candidates[1:] if c.name == TASK_ONLY]
     kinds = [[c for c in candidates[1:] if c.few_shot is few and c not in once] for few in (False, True)]
-    ends = plan([len(kind) for kind in kinds], len(items), budget, len(once), where)
-    found, before = Race(most=len(candidates) * len(items)), 0
+    ends = plan([len(kind) for kind in kinds], len(items), budget, len(once), where, watched=bool(meters))
+    found, before, began = Race(most=len(candidates) * len(items)), 0, [meter() for meter in meters]
     for end in ends:
         asked = [candidates[0], *kinds[0], *kinds[1], *(once if not before else [])]
         part, ask = items.iloc[before:end], tell(f"answers, round {len(found.rounds) + 1}, {len(asked)} prompts")
@@ -179,6 +196,12 @@ def race(
             for place, kind in enumerate(kinds):
                 kinds[place], reasons = _halved(kind, found, end)
                 dropped |= reasons
+            left = _cost([len(kind) for kind in kinds], ends[ends.index(end) + 1 :], end)
+            shares = [(meter() - first, 1 - first) for meter, first in zip(meters, began, strict=True)]
+            if any(spent + spent / found.spent * left > room for spent, room in shares):
+                for place, kind in enumerate(kinds):
+                    kinds[place], reasons = _leader(kind, found)
+                    dropped |= reasons
         found.rounds.append(Round(end, [p.name for p in asked], dropped))
         before = end
     found.trials = [trial(c, found.answers[c.name], found.scores[c.name]) for c in candidates]
@@ -212,6 +235,12 @@ def _halved(kind: Sequence[Prompt], found: Race, items: int) -> tuple[list[Promp
         else:
             going.append(name)
     return [c for c in kind if c.name in going], dropped
+
+
+def _leader(kind: Sequence[Prompt], found: Race) -> tuple[list[Prompt], dict[str, str]]:
+    """Return the best prompt alone, and why the others do not go on."""
+    order = ranked([trial(c, found.answers[c.name], found.scores[c.name], 200) for c in kind])
+    return [t.prompt for t in order[:1]], {t.prompt.name: "the budget is nearly spent" for t in order[1:]}
 
 
 def _worse(scores: Any, leader: Any, compared: int) -> bool:

@@ -208,6 +208,11 @@ class PromptingParameters(EndpointParameters):
         default=400, ge=0,
         description="answers that the search for a prompt may take in all; worse prompts are dropped early; 0: all answer all",
     )  # fmt: skip
+    search_minutes: float = Field(
+        default=0.0,
+        ge=0,
+        description="minutes that it should take at most: from there on only the best prompts go on; 0: no limit",
+    )
     shots: list[int] = Field(default=[2, 4], description="numbers of few-shot examples to try")
     own_prompt: str = Field(
         default="", description="your own system prompt as a further candidate, or a file that holds it (.md, .txt); empty: none"

@@ -65,6 +65,26 @@ def test_within_a_budget_the_best_prompt_wins_and_the_first_stays_to_the_end():
     assert "worse" in found.rows()[0]["dropped after it"]
 
 
+@pytest.mark.parametrize(("money", "hurried"), [(500, True), (2000, False)])
+def test_where_money_or_minutes_run_out_only_the_best_of_each_kind_goes_on(money, hurried):
+    model = Able()
+    candidates = [*prompts(0.3, 0.1, 0.85, 0.2, 0.4), *prompts(0.3, 0.2, shots=["e1"])]
+    model.asked = 100  # what was paid before is not spent again
+    found = race.race(candidates, model, TASK, items(200), EXAMPLES, meters=[lambda: model.asked / (money + 100)])
+    reasons = [why for r in found.rounds for why in r.dropped.values()]
+    assert ("the budget is nearly spent" in reasons) is hurried and found.best() == "p2 0.85"
+    assert {t.accuracy.n for t in found.trials if t.prompt.name in ("p0 0.3", "p2 0.85")} == {200}
+    assert len(found.rounds) > 1 and found.spent < (800 if hurried else 1400)
+
+
+def test_minutes_are_counted_from_the_start_of_the_search(monkeypatch):
+    now = [50.0]
+    monkeypatch.setattr(race.time, "monotonic", lambda: now[0])
+    (meter,) = race.minutes(2.0)
+    now[0] += 60
+    assert meter() == 0.5 and race.minutes(0) == []
+
+
 def test_with_answers_to_spare_every_prompt_answers_every_example():
     model, found = run(30, 0, 0.3, 0.5)
     assert found.spent == found.most == 120 == model.asked and len(found.rounds) == 1
