@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
-
 from ftkit.errors import BadInput, FtkitError, NotReady
 from ftkit.models.embed import embed, load_embedder
 from ftkit.records import Passage
+from ftkit.runs import write_text
 
 Mode = Literal["vector", "bm25", "hybrid", "reranked"]
 Progress = Callable[[int, int], None]
 MODES: list[Mode] = ["vector", "bm25", "hybrid"]
-PASSAGES = TypeAdapter(list[Passage])
 RRF_K = 60
 DEPTH = 30
 IN_MEMORY_ROWS = 200_000
+FORMAT, UPDATES, MOST_NAMED, MARK = 2, 16, 1000, 24
+TEXTS = ("id", "source", "title", "text")
 
 
-def hash_of(passages: Sequence[Passage]) -> str:
-    """Return the SHA-256 of the passages' ids, titles and texts."""
-    return hashlib.sha256(json.dumps([[p.id, p.title, p.text] for p in passages], ensure_ascii=False).encode()).hexdigest()
+def marks_of(passages: Sequence[Passage]) -> dict[str, str]:
+    """Return the hash (of source, title and text) of each passage by its id, in their order."""
+    hashed = functools.partial(hashlib.blake2b, digest_size=MARK // 2)
+    return {p.id: hashed(f"{p.source}\0{p.title}\0{p.text}".encode()).hexdigest() for p in passages}
+
+
+def hash_of(marks: Mapping[str, str]) -> str:
+    """Return the SHA-256 of the ids and hashes of all passages, in their order."""
+    return hashlib.sha256("\0".join((*marks, *marks.values())).encode()).hexdigest()
+
+
+def kept_marks(about: Mapping[str, Any]) -> dict[str, str]:
+    """Return the marks that ``about.json`` holds."""
+    text = about["hashes"]
+    return {name: text[MARK * k : MARK * (k + 1)] for k, name in enumerate(about["ids"])}
 
 
 def words(text: str) -> list[str]:
@@ -47,18 +60,12 @@ def _searchable(passage: Passage) -> str:
     return f"{passage.title}. {passage.text}"
 
 
-def _write(folder: Path, passages: Sequence[Passage], vectors: Any, embedding_model: str, reranker: str = "") -> None:
-    import lancedb
+def _rows(passages: Sequence[Passage], vectors: Any) -> Any:
+    """Return passages and their vectors as rows of the table."""
     import pyarrow as pa
 
-    folder.mkdir(parents=True)
     vector = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
-    columns = {"place": list(range(len(passages))), "source": [p.source for p in passages], "vector": vector}
-    lancedb.connect(str(folder / "lance")).create_table("passages", pa.table(columns))
-    (folder / "passages.json").write_bytes(PASSAGES.dump_json(list(passages)))
-    about = {"embedding_model": embedding_model, "dimension": int(vectors.shape[1]), "chunks_sha256": hash_of(passages)}
-    about |= {"reranker": reranker} if reranker else {}
-    (folder / "about.json").write_text(json.dumps(about))
+    return pa.table({name: [getattr(p, name) for p in passages] for name in TEXTS} | {"vector": vector})
 
 
 def _vectors(folder: Path, texts: Sequence[str], model: Any, embedding_model: str, progress: Progress | None) -> Any:
@@ -76,6 +83,69 @@ def _vectors(folder: Path, texts: Sequence[str], model: Any, embedding_model: st
     if fresh:
         known.update(zip(fresh, embed(model, fresh, progress), strict=True))
     return np.stack([known[text] for text in texts]).astype("float32")
+
+
+def _open(folder: Path, version: int) -> Any:
+    """Return the table as it was when the index was finished: what a killed update has added since is not seen."""
+    import lancedb
+
+    table = lancedb.connect(str(folder / "lance")).open_table("passages")
+    if table.version != version:
+        table.checkout(version)
+    return table
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    path = folder / "about.json"
+    if not path.exists():
+        raise NotReady("there is no index", where=str(folder), todo="run notebooks/04_retrieval.ipynb first")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _changed(
+    folder: Path, passages: Sequence[Passage], marks: Mapping[str, str], model: Any, about: dict[str, Any], progress: Progress | None
+) -> dict[str, Any] | None:  # fmt: skip
+    """Bring an index up to date in its place, at the cost of what has changed; return what is told of it, None where that cannot be done.
+
+    The table keeps its versions, and ``about.json``, which names the one that counts, is replaced last: killed before, the old index
+    is there whole. After ``UPDATES`` updates, or where a half is new, it is better built anew.
+    """
+    try:
+        old = _about(folder)
+        same = all(old[name] == about[name] for name in ("format", "embedding_model"))
+        before = kept_marks(old)
+        gone = [name for name, mark in before.items() if marks.get(name) != mark]
+        fresh = [p for p, (name, mark) in zip(passages, marks.items(), strict=True) if before.get(name) != mark]
+        if not same or old["updates"] >= UPDATES or len(gone) + len(fresh) > len(marks) / 2:
+            return None
+        table = _open(folder, old["version"])
+        if table.count_rows() != len(before):
+            return None
+    except (FtkitError, OSError, ValueError, KeyError, TypeError, RuntimeError):  # no old index, or one that is of no use
+        return None
+    vectors = embed(model, [_searchable(p) for p in fresh], progress) if fresh else None
+    table.checkout_latest()
+    if table.version != old["version"]:
+        table.restore(old["version"])
+    for start in range(0, len(gone), MOST_NAMED):
+        names = ", ".join("'" + name.replace("'", "''") + "'" for name in gone[start : start + MOST_NAMED])
+        table.delete(f"id IN ({names})")
+    if vectors is not None:
+        table.add(_rows(fresh, vectors))
+    told = about | {"dimension": old["dimension"], "version": table.version, "updates": old["updates"] + 1}
+    write_text(folder / "about.json", json.dumps(told, ensure_ascii=False))
+    return told
+
+
+def _write(folder: Path, passages: Sequence[Passage], vectors: Any, about: dict[str, Any]) -> dict[str, Any]:
+    """Write a new index and return what is told of it."""
+    import lancedb
+
+    folder.mkdir(parents=True)
+    table = lancedb.connect(str(folder / "lance")).create_table("passages", _rows(passages, vectors))
+    told = about | {"dimension": int(vectors.shape[1]), "version": table.version, "updates": 0}
+    (folder / "about.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    return told
 
 
 def _aside(folder: Path) -> Path:
@@ -98,45 +168,52 @@ def _recover(folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _read(folder: Path) -> list[Passage]:
-    return PASSAGES.validate_json((folder / "passages.json").read_bytes())
-
-
 class Index:
     """An index that is open for searching.
 
     Args:
         folder: Where it lies.
-        passages: Its passages, where they were written just now; None: they are read and held against their hash.
+        written: What is told of it and its passages, where they were written just now; None: they are read and held against their hashes.
     """
 
-    def __init__(self, folder: Path, passages: Sequence[Passage] | None = None) -> None:
-        import lancedb
-
+    def __init__(self, folder: Path, written: tuple[dict[str, Any], Sequence[Passage]] | None = None) -> None:
         _recover(folder)
-        about = folder / "about.json"
-        if not about.exists():
-            raise NotReady("there is no index", where=str(folder), todo="run notebooks/04_retrieval.ipynb first")
-        self.about: dict[str, Any] = json.loads(about.read_text())
-        self.passages = list(passages) if passages is not None else _read(folder)
-        self.table = lancedb.connect(str(folder / "lance")).open_table("passages")
+        self.about = written[0] if written else _about(folder)
+        ids = self.about.get("ids", [])
+        self._place = {name: place for place, name in enumerate(ids)}
         self._model: Any = None
         self._bm25: Any = None
         self._matrix: Any = None
         self._reranker: Any = None
         self._reranked: dict[str, list[tuple[int, float]]] = {}
         self._vectors: dict[str, Any] = {}
-        whole = passages is not None or hash_of(self.passages) == self.about["chunks_sha256"]
-        if not whole or self.table.count_rows() != len(self.passages):
-            raise BadInput("the index does not fit its passages", where=str(folder), todo="run 04_retrieval again")
+        unfit = BadInput("the index does not fit its passages", where=str(folder), todo="run 04_retrieval again")
+        try:
+            self.table = _open(folder, self.about["version"])
+            self.passages = list(written[1]) if written else self._read()
+            whole = self.about["format"] == FORMAT and self.table.count_rows() == len(ids)
+            if not written:
+                marks = kept_marks(self.about)
+                whole = whole and marks_of(self.passages) == marks and hash_of(marks) == self.about["chunks_sha256"]
+        except (KeyError, ValueError, RuntimeError, OSError) as error:
+            raise unfit from error
+        if not whole:
+            raise unfit
+
+    def _read(self) -> list[Passage]:
+        """Return the passages in their order."""
+        columns = self.table.to_arrow().select(TEXTS).to_pydict()
+        found = {row[0]: row for row in zip(*(columns[name] for name in TEXTS), strict=True)}
+        return [Passage.model_construct(None, **dict(zip(TEXTS, found[name], strict=True))) for name in self._place]
 
     @staticmethod
     def build(
         folder: Path, passages: Sequence[Passage], embedding_model: str, progress: Progress | None = None, reranker: str = ""
     ) -> Index:  # fmt: skip
-        """Build an index in a temporary folder and put it in place; an interrupted build leaves the old one.
+        """Bring an index up to date, or build it in a temporary folder and put it in place; interrupted, it leaves the old one.
 
-        Passages that stand in the old index word for word keep their vectors: a changed article costs its own embedding.
+        A changed article costs its own embedding and rows; where it is built anew, passages that stand in the old index word for
+        word keep their vectors.
 
         Raises:
             BadInput: There is nothing to index, or the embedding model is not at hand.
@@ -146,21 +223,35 @@ class Index:
             raise BadInput(
                 "there are no passages to index", where=str(folder), todo="give retrieval.handbook a folder of articles"
             )
+        marks = marks_of(passages)
+        if len(marks) < len(passages):
+            raise BadInput("two passages have the same id", where=str(folder), todo="give every article its own name")
+        _recover(folder)
         model = load_embedder(embedding_model)
-        vectors = _vectors(folder, [_searchable(p) for p in passages], model, embedding_model, progress)
+        about = {
+            "format": FORMAT,
+            "embedding_model": embedding_model,
+            "chunks_sha256": hash_of(marks),
+            "ids": list(marks),
+            "hashes": "".join(marks.values()),
+        }
+        about |= {"reranker": reranker} if reranker else {}
         for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # of builds that were killed
             shutil.rmtree(left, ignore_errors=True)
         fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
         try:
-            _write(fresh, passages, vectors, embedding_model, reranker)
-            _swap(fresh, folder)
+            told = _changed(folder, passages, marks, model, about, progress)
+            if told is None:
+                vectors = _vectors(folder, [_searchable(p) for p in passages], model, embedding_model, progress)
+                told = _write(fresh, passages, vectors, about)
+                _swap(fresh, folder)
         except (OSError, RuntimeError) as error:
             if "No space left" in str(error):
                 raise FtkitError("the disk is full", where=str(folder), todo="free some space, then run again") from error
             raise
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-        index = Index(folder, passages)
+        index = Index(folder, (told, passages))
         index._model = model
         return index
 
@@ -262,15 +353,15 @@ class Index:
             import numpy as np
 
             rows = self.table.to_arrow()
-            order = np.argsort(rows.column("place").to_numpy(), kind="stable")
+            order = np.argsort([self._place[name] for name in rows.column("id").to_pylist()], kind="stable")
             flat = rows.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
             self._matrix = flat.reshape(len(order), -1)[order]
         return self._matrix
 
     def _lance(self, query: Any, depth: int) -> list[tuple[int, float]]:
         asked: Any = self.table.search(query)
-        rows = asked.distance_type("cosine").select(["place", "_distance"]).limit(depth).to_list()
-        return sorted(((row["place"], 1 - row["_distance"]) for row in rows), key=lambda pair: (-pair[1], pair[0]))
+        rows = asked.distance_type("cosine").select(["id", "_distance"]).limit(depth).to_list()
+        return sorted(((self._place[row["id"]], 1 - row["_distance"]) for row in rows), key=lambda pair: (-pair[1], pair[0]))
 
     def _lexical(self, texts: Sequence[str], depth: int) -> list[list[tuple[int, float]]]:
         import bm25s

@@ -1,10 +1,12 @@
 """Retrieval figures equal NIST's trec_eval, question by question; the index embeds only what changed."""
 
+import random
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
+from ftkit.errors import BadInput
 from ftkit.records import Passage
 from ftkit.retrieval import Index, index, ranking
 
@@ -69,7 +71,60 @@ def test_only_what_changed_is_embedded_again(tmp_path, monkeypatch):
     assert len(fewer.passages) == 3 and len(first.passages) == 4
 
 
+def test_an_index_brought_up_to_date_is_the_one_built_anew(tmp_path, monkeypatch):
+    rng, folder = random.Random(5), tmp_path / "index"
+    monkeypatch.setattr(index, "UPDATES", 3)
+    now = {f"H-{i}": f"a text about {word} and nothing else" for i, word in enumerate("bread ships glass snow tea oil".split())}
+    built = []
+    whole = index._write
+    monkeypatch.setattr(index, "_write", lambda *given: built.append(1) or whole(*given))
+
+    def made():
+        return [Passage(id=f"{name}#0", source=name, title=f"it's {name}", text=now[name]) for name in sorted(now)]
+
+    Index.build(folder, made(), "minilm")
+    for step in range(7):
+        kind = ("change", "delete", "add")[step % 3]
+        name = rng.choice(sorted(now)) if kind != "add" else f"H-1{step}"
+        if kind == "delete":
+            del now[name]
+        else:
+            now[name] = f"a text about number {rng.randrange(1000)} and copper wires"
+        updated = Index.build(folder, made(), "minilm")
+        opened, fresh = Index(folder), Index.build(tmp_path / f"fresh{step}", made(), "minilm")
+        assert updated.about["chunks_sha256"] == opened.about["chunks_sha256"] == fresh.about["chunks_sha256"]
+        assert opened.passages == fresh.passages and opened.vectors == pytest.approx(fresh.vectors, abs=1e-6)
+        for mode in index.MODES:
+            said = [[[p.id for p in x] for x in i.search(["copper", "ships and tea"], 3, mode)] for i in (updated, opened, fresh)]
+            assert said[0] == said[1] == said[2]
+    assert len(built) == 1 + 7 + 1, "built anew once in seven updates: after three in a row"
+
+
+def test_an_update_killed_before_its_end_leaves_the_old_index_and_the_next_one_is_right(tmp_path, monkeypatch):
+    texts = [f"a text about {word} and nothing else" for word in ("bread", "ships", "glass", "snow")]
+    Index.build(tmp_path / "index", passages(texts), "minilm")
+
+    def killed(path, text):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(index, "write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Index.build(tmp_path / "index", passages([*texts[:3], "a text about copper"]), "minilm")
+    old = Index(tmp_path / "index")
+    assert [p.text for p in old.passages] == texts and len(old.vectors) == 4
+    assert old.search(["snow"], 1, "vector")[0][0].source == "H-3"
+    Index.build(tmp_path / "index", passages([texts[0], "a text about tea", *texts[2:]]), "minilm")
+    new = Index(tmp_path / "index")
+    assert [p.text for p in new.passages] == [texts[0], "a text about tea", *texts[2:]] and len(new.vectors) == 4
+
+
+def test_two_passages_of_one_name_are_refused(tmp_path):
+    with pytest.raises(BadInput, match="same id"):
+        Index.build(tmp_path / "index", [*passages(["a"]), *passages(["b"])], "minilm")
+
+
 def test_a_broken_old_index_is_built_anew(tmp_path):
     Index.build(tmp_path / "index", passages(["some text", "another text"]), "minilm")
-    (tmp_path / "index" / "passages.json").write_text("[]")
+    (tmp_path / "index" / "about.json").write_text("{}")
     assert len(Index.build(tmp_path / "index", passages(["some text", "another text"]), "minilm").passages) == 2

@@ -152,10 +152,10 @@ def test_an_index_of_another_embedding_model_is_refused(index):
 
 def test_a_changed_passage_file_is_told(index, tmp_path):
     retrieval.Index.build(tmp_path / "index", index.passages, "minilm")
-    file = tmp_path / "index" / "passages.json"
-    rows = json.loads(file.read_text())
-    rows[0]["text"] = "other"
-    file.write_text(json.dumps(rows))
+    file = tmp_path / "index" / "about.json"
+    about = json.loads(file.read_text())
+    about["hashes"] = "0" * 24 + about["hashes"][24:]
+    file.write_text(json.dumps(about))
     with pytest.raises(BadInput, match="does not fit"):
         retrieval.Index(tmp_path / "index")
 
@@ -217,11 +217,19 @@ def test_the_best_scores_are_those_of_a_full_sort_ties_by_place(scores, depth):
 
 
 def test_vectors_come_back_as_they_were_written_whatever_the_order_in_the_table(tmp_path):
-    from ftkit.retrieval.index import _write
+    from ftkit.retrieval.index import FORMAT, _write, hash_of, marks_of
 
     vectors = np.random.default_rng(1).standard_normal((50, 8), dtype="float32")
     passages = [Passage(id=f"a{k}", source=f"a{k}", text=f"text {k}") for k in range(50)]
-    _write(tmp_path / "index", passages, vectors, "minilm")
+    marks = marks_of(passages)
+    about = {
+        "format": FORMAT,
+        "embedding_model": "minilm",
+        "chunks_sha256": hash_of(marks),
+        "ids": list(marks),
+        "hashes": "".join(marks.values()),
+    }
+    _write(tmp_path / "index", passages[::-1], vectors[::-1], about)
     assert np.array_equal(Index(tmp_path / "index").vectors, vectors)
 
 
