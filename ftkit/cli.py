@@ -89,6 +89,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECTION.NAME=VALUE,VALUE",
         help="a run for each value (of several, for each combination); the stages before are shared",
     )
+    run.add_argument("--jobs", type=int, default=1, help="runs of a sweep, or folds, at once on this machine, each on a GPU of its own if there are some")  # fmt: skip
+    run.add_argument(
+        "--ray", nargs="?", const="local", default=None, metavar="ADDRESS",
+        help="do them as tasks of a Ray cluster: its address, auto for the running one, local (as without a value) for one on this machine",
+    )  # fmt: skip
     run.add_argument("--dry-run", action="store_true", help="only say what would run")
     run.set_defaults(call=_run)
 
@@ -232,13 +237,16 @@ def _run(given: argparse.Namespace) -> int:
 
     file = _project(given.file)
     selection = pipeline.Selection(given.only, given.first, given.last, given.force)
+    if (given.jobs != 1 or given.ray is not None) and not given.sweep and not given.folds:
+        raise BadInput("there is one run only", where="--jobs or --ray", todo="use it with --sweep or --folds")
     if given.sweep:
         if given.dry_run:
             print(
                 "\n".join(f"{', '.join(arm.values)} → {arm.folder}" for arm in pipeline.arms(file, given.sweep, given.overrides))
             )
             return 0
-        found = pipeline.sweep(file, given.sweep, selection=selection, overrides=given.overrides, say=_say)
+        at_once = {"jobs": given.jobs, "ray": given.ray}
+        found = pipeline.sweep(file, given.sweep, selection=selection, overrides=given.overrides, say=_say, **at_once)
         print("\n".join(pipeline.rows(found)))
         return 0
     if given.folds:
@@ -258,7 +266,9 @@ def _run_folds(given: argparse.Namespace, file: Path) -> int:
     if given.sweep or given.only or given.first or given.last or given.dry_run:
         raise BadInput("goes with no other choice of what runs", where="--folds", todo="leave out --sweep, --only, --from, --until and --dry-run")  # fmt: skip
     live = sys.stdout.isatty()
-    done = pipeline.run_folds(file, given.folds, overrides=given.overrides, force=given.force, say=_say, live=live)
+    done = pipeline.run_folds(
+        file, given.folds, overrides=given.overrides, force=given.force, jobs=given.jobs, ray=given.ray, say=_say, live=live
+    )
     print(f"Report: {done.report.resolve() if done.report else ''}")
     return 0
 

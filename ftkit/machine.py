@@ -11,10 +11,11 @@ LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.
 
 
 def cores() -> int:
-    """Return the cores that this process may use: those it is bound to, and no more than its container's quota."""
+    """Return the cores that this process may use: those it is bound to, no more than its container's quota, or OMP_NUM_THREADS."""
     from joblib import cpu_count
 
-    return max(1, cpu_count())
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(cpu_count(), int(told)) if told.isdigit() else cpu_count())
 
 
 def free_cores() -> int:

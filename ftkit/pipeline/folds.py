@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import evaluation, params, runs
+from ftkit.pipeline.jobs import Job
+from ftkit.pipeline.sweep import run_all
 from ftkit.pipeline.walk import Outcome, Selection, run, values_of
 from ftkit.power import detectable_points
 from ftkit.records import DataCard, Estimate, Evaluation, StrategySpec, TaskCard
@@ -19,7 +21,8 @@ SHARE = 0.25  # of the correction of Nadeau and Bengio; chosen in ``benchmarks/f
 
 
 def run_folds(
-    file: Path, folds: int, *, overrides: Sequence[str] = (), force: bool = False, say: Callable[[str], None] = print, live: bool = False
+    file: Path, folds: int, *, overrides: Sequence[str] = (), force: bool = False, jobs: int = 1, ray: str | None = None,
+    say: Callable[[str], None] = print, live: bool = False,
 ) -> Outcome:  # fmt: skip
     """Run the walk to 07 once per fold, then decide over the answers of all.
 
@@ -28,6 +31,8 @@ def run_folds(
         folds: How many; each example is in the test of one.
         overrides: ``section.name=value`` that hold for all.
         force: Run stages anew whose results still hold.
+        jobs: Folds at once on this machine.
+        ray: Address of a Ray cluster that runs them; see :func:`ftkit.pipeline.jobs.run_jobs`.
         say: Prints a line.
         live: Draw a table that fills, for a terminal.
 
@@ -37,10 +42,14 @@ def run_folds(
     built = params.load(file, [*overrides, f"data.folds={folds}"])
     base = Path(built["task"].run)
     folders = [base.with_name(f"{base.name}-fold{k}") for k in range(1, folds + 1)]
-    for number, folder in enumerate(folders, 1):
-        say(f"[fold {number} of {folds}] → {folder}")
-        own = [*overrides, f"run={folder}", f"data.folds={folds}", f"data.fold={number}"]
-        run(file, selection=Selection(last="evaluation", force=force), overrides=own, say=say, live=live)
+    todo = [
+        Job(
+            f"fold {number} of {folds}", file, Selection(last="evaluation", force=force),
+            [*overrides, f"run={folder}", f"data.folds={folds}", f"data.fold={number}"],
+        )
+        for number, folder in enumerate(folders, 1)
+    ]  # fmt: skip
+    run_all(todo, jobs, ray, say)
     pooled = base.with_name(f"{base.name}-folds")
     own = [*overrides, f"run={pooled}", f"data.folds={folds}"]
     say(f"[all {folds}] → {pooled}")

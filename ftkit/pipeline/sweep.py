@@ -20,6 +20,7 @@ import yaml
 from ftkit import params, runs
 from ftkit.errors import BadInput
 from ftkit.pipeline.figures import key_figure
+from ftkit.pipeline.jobs import Job, run_jobs
 from ftkit.pipeline.walk import Selection, run
 from ftkit.records import TrainingCard
 
@@ -92,7 +93,7 @@ def _choices(text: str) -> list[str]:
 
 def sweep(
     file: Path, sweeps: Sequence[str], *, selection: Selection | None = None, overrides: Sequence[str] = (),
-    say: Callable[[str], None] = print,
+    jobs: int = 1, ray: str | None = None, say: Callable[[str], None] = print,
 ) -> list[Arm]:  # fmt: skip
     """Run every combination; what stands before the first swept stage is run once and copied.
 
@@ -101,6 +102,8 @@ def sweep(
         sweeps: See :func:`arms`.
         selection: Which stages.
         overrides: ``section.name=value`` that hold for all.
+        jobs: Runs at once on this machine.
+        ray: Address of a Ray cluster that runs them; see :func:`ftkit.pipeline.jobs.run_jobs`.
         say: Prints a line.
 
     Raises:
@@ -114,16 +117,28 @@ def sweep(
     if shared:
         say(f"Shared by all {len(found)}: {runs.stage_name(shared[0])} to {runs.stage_name(shared[-1])}")
         run(file, selection=Selection(shared, force=chosen.force), overrides=overrides, say=say)
-    for number, arm in enumerate(found, 1):
-        say(f"[{number}/{len(found)}] {', '.join(arm.values)} → {arm.folder}")
+    own, todo = [stage for stage in stages if stage not in shared], list[Job]()
+    for arm in found:
         copy_stages(base, arm.folder, runs.STAGES[:first])
-        own = [stage for stage in stages if stage not in shared]
-        run(file, selection=Selection(own, force=chosen.force), overrides=[*overrides, f"run={arm.folder}", *arm.values], say=say)
+        given = [*overrides, f"run={arm.folder}", *arm.values]
+        todo.append(Job(", ".join(arm.values), file, Selection(own, force=chosen.force), given))
+    run_all(todo, jobs, ray, say)
+    for arm in found:
         arm.finding = key_figure(arm.folder, own[-1]) if own else ""
         card = arm.folder / "training" / "training.json"
         if card.exists() and "training" in own:
             arm.validation_loss = runs.read_record(card, TrainingCard).best_validation_loss
     return found
+
+
+def run_all(todo: Sequence[Job], jobs: int, ray: str | None, say: Callable[[str], None]) -> None:
+    """Do the runs one after the other in this process, or several at once in their own."""
+    if jobs > 1 or ray is not None:
+        run_jobs(todo, jobs, say, ray)
+        return
+    for number, job in enumerate(todo, 1):
+        say(f"[{number}/{len(todo)}] {job.name}")
+        run(job.file, selection=job.selection, overrides=job.overrides, say=say)
 
 
 def copy_stages(base: Path, folder: Path, stages: Sequence[str]) -> None:

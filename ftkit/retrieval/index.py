@@ -24,7 +24,7 @@ MODES: list[Mode] = ["vector", "bm25", "hybrid"]
 RRF_K = 60
 DEPTH = 30
 IN_MEMORY_ROWS = 200_000
-FORMAT, UPDATES, MOST_NAMED, MARK = 2, 16, 1000, 24
+FORMAT, UPDATES, MOST_NAMED, MARK = 2, 40, 1000, 24
 TEXTS = ("id", "source", "title", "text")
 
 
@@ -85,14 +85,24 @@ def _vectors(folder: Path, texts: Sequence[str], model: Any, embedding_model: st
     return np.stack([known[text] for text in texts]).astype("float32")
 
 
-def _open(folder: Path, version: int) -> Any:
+def _open(folder: Path, about: Mapping[str, Any]) -> Any:
     """Return the table as it was when the index was finished: what a killed update has added since is not seen."""
     import lancedb
 
     table = lancedb.connect(str(folder / "lance")).open_table("passages")
-    if table.version != version:
-        table.checkout(version)
+    table.checkout(_tag(about))
     return table
+
+
+def _tag(about: Mapping[str, Any]) -> str:
+    """Return the name that the table's version with these passages has."""
+    return f"passages-{about['chunks_sha256'][:32]}"
+
+
+def _name_version(table: Any, about: Mapping[str, Any]) -> None:
+    """Give the table's present version the name of its passages; an older one of the same passages loses it."""
+    name = _tag(about)
+    (table.tags.update if name in table.tags.list() else table.tags.create)(name, table.version)
 
 
 def _about(folder: Path) -> dict[str, Any]:
@@ -107,32 +117,34 @@ def _changed(
 ) -> dict[str, Any] | None:  # fmt: skip
     """Bring an index up to date in its place, at the cost of what has changed; return what is told of it, None where that cannot be done.
 
-    The table keeps its versions, and ``about.json``, which names the one that counts, is replaced last: killed before, the old index
-    is there whole. After ``UPDATES`` updates, or where a half is new, it is better built anew.
+    The table keeps its versions, named by their passages, and ``about.json``, which says what passages count, is replaced last: killed
+    before, the old index is there whole. After ``UPDATES`` versions, or where a half is new, it is better built anew.
     """
     try:
         old = _about(folder)
+        table = _open(folder, old)
         same = all(old[name] == about[name] for name in ("format", "embedding_model"))
         before = kept_marks(old)
         gone = [name for name, mark in before.items() if marks.get(name) != mark]
         fresh = [p for p, (name, mark) in zip(passages, marks.items(), strict=True) if before.get(name) != mark]
-        if not same or old["updates"] >= UPDATES or len(gone) + len(fresh) > len(marks) / 2:
+        if not same or len(table.list_versions()) > UPDATES or len(gone) + len(fresh) > len(marks) / 2:
             return None
-        table = _open(folder, old["version"])
         if table.count_rows() != len(before):
             return None
     except (FtkitError, OSError, ValueError, KeyError, TypeError, RuntimeError):  # no old index, or one that is of no use
         return None
     vectors = embed(model, [_searchable(p) for p in fresh], progress) if fresh else None
+    finished = table.version
     table.checkout_latest()
-    if table.version != old["version"]:
-        table.restore(old["version"])
+    if table.version != finished:
+        table.restore(finished)
     for start in range(0, len(gone), MOST_NAMED):
         names = ", ".join("'" + name.replace("'", "''") + "'" for name in gone[start : start + MOST_NAMED])
         table.delete(f"id IN ({names})")
     if vectors is not None:
         table.add(_rows(fresh, vectors))
-    told = about | {"dimension": old["dimension"], "version": table.version, "updates": old["updates"] + 1}
+    _name_version(table, about)
+    told = about | {"dimension": old["dimension"]}
     write_text(folder / "about.json", json.dumps(told, ensure_ascii=False))
     return told
 
@@ -143,7 +155,8 @@ def _write(folder: Path, passages: Sequence[Passage], vectors: Any, about: dict[
 
     folder.mkdir(parents=True)
     table = lancedb.connect(str(folder / "lance")).create_table("passages", _rows(passages, vectors))
-    told = about | {"dimension": int(vectors.shape[1]), "version": table.version, "updates": 0}
+    _name_version(table, about)
+    told = about | {"dimension": int(vectors.shape[1])}
     (folder / "about.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
     return told
 
@@ -189,7 +202,7 @@ class Index:
         self._vectors: dict[str, Any] = {}
         unfit = BadInput("the index does not fit its passages", where=str(folder), todo="run 04_retrieval again")
         try:
-            self.table = _open(folder, self.about["version"])
+            self.table = _open(folder, self.about)
             self.passages = list(written[1]) if written else self._read()
             whole = self.about["format"] == FORMAT and self.table.count_rows() == len(ids)
             if not written:

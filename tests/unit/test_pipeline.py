@@ -303,3 +303,36 @@ def test_a_sweep_over_seeds_tells_their_spread(tmp_path):
     assert "standard deviation 0.01" in pipeline.rows(found)[-1] and "0.31" in pipeline.rows(found)[-1]
     found[0].values = ["training.lora_r=8"]
     assert "Seeds" not in "".join(pipeline.rows(found))
+
+
+@pytest.mark.parametrize("way", ["jobs", "ray"])
+def test_runs_at_once_are_those_of_one_after_the_other(project, way, tmp_path):
+    if way == "ray":
+        pytest.importorskip("ray", reason="Ray is not installed")
+    said = []
+    at_once = {"jobs": 2, "ray": "local" if way == "ray" else None}
+    until = pipeline.Selection(["task", "data"])
+    found = pipeline.sweep(project, ["data.max_test=5,6"], selection=until, say=said.append, **at_once)
+    assert [arm.finding.split(" of ")[-1].split("validation, ")[-1] for arm in found] == ["5 test", "6 test"], found
+    assert any(line.startswith("data.max_test=5: ✔ 02_data") for line in said), said
+    again = []
+    pipeline.sweep(project, ["data.max_test=5,6"], selection=until, say=again.append)
+    assert not any("✔" in line for line in again), "what was made at once is not made again"
+
+
+def test_a_run_that_fails_does_not_stop_the_others_and_is_told(project):
+    until = pipeline.Selection(["task", "data"])
+    with pytest.raises(RunFailed, match=r"1 of 2 runs failed: data\.input_column=gone.*gone"):
+        pipeline.sweep(project, ["data.input_column=gone,message"], selection=until, say=lambda line: None, jobs=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--jobs", "2"], "there is one run only"),
+        (["--sweep", "data.max_test=5,6", "--jobs", "0"], "0 runs at once"),
+        (["--sweep", "data.max_test=5,6", "--only", "task", "--ray", "127.0.0.1:1"], "--ray"),
+    ],
+)
+def test_impossible_runs_at_once_are_told(project, given, told, capsys):
+    assert main(["run", str(project), *given]) == 2 and told in capsys.readouterr().err

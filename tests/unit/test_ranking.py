@@ -73,7 +73,7 @@ def test_only_what_changed_is_embedded_again(tmp_path, monkeypatch):
 
 def test_an_index_brought_up_to_date_is_the_one_built_anew(tmp_path, monkeypatch):
     rng, folder = random.Random(5), tmp_path / "index"
-    monkeypatch.setattr(index, "UPDATES", 3)
+    monkeypatch.setattr(index, "UPDATES", 6)
     now = {f"H-{i}": f"a text about {word} and nothing else" for i, word in enumerate("bread ships glass snow tea oil".split())}
     built = []
     whole = index._write
