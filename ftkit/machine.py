@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
-GIB = 2**30
+GIB, SHORTEST_S = 2**30, 0.2
 LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Where a container's memory limit stands, in cgroups of version 2 and 1."""
+
+
+_last: list[tuple[float, float, float]] = []
+"""When others' work was last looked at, what they had taken by then, and how many cores they kept busy before."""
 
 
 def cores() -> int:
@@ -19,8 +24,34 @@ def cores() -> int:
 
 
 def free_cores() -> int:
-    """Return the cores that are not busy, at least one: on busy cores two threads are slower than one."""
-    return min(cores(), max(1, round((os.cpu_count() or 1) - os.getloadavg()[0])))
+    """Return the cores that others leave free, at least one: on busy cores two threads are slower than one."""
+    return min(cores(), max(1, round((os.cpu_count() or 1) - _busy_with_others())))
+
+
+def _busy_with_others() -> float:
+    """Return how many cores other processes have kept busy since the last call, at first for a fifth of a second.
+
+    The load average would not do: it holds this process's own work of the last minute, and that of the notebook before.
+    """
+    when, spent = _others()
+    if _last and when - _last[0][0] < SHORTEST_S:
+        return _last[0][2]
+    before, since = _last[0][:2] if _last else (when, spent)
+    if not _last:
+        time.sleep(SHORTEST_S)
+        when, spent = _others()
+    busy = max(0.0, (spent - since) / (when - before))
+    _last[:] = [(when, spent, busy)]
+    return busy
+
+
+def _others() -> tuple[float, float]:
+    """Return the time, and the seconds of CPU time that other processes have taken."""
+    import psutil
+
+    times = psutil.cpu_times()
+    idle = sum(getattr(times, name, 0.0) for name in ("idle", "iowait", "steal", "guest", "guest_nice"))
+    return time.monotonic(), sum(times) - idle - time.process_time()
 
 
 def usable_memory_gib(held: float = 0.0) -> float:

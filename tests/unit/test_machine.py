@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+import time
+from collections import namedtuple
 
+import psutil
 import pytest
 
 from ftkit import machine
@@ -16,12 +19,39 @@ def test_a_process_bound_to_one_core_starts_one_thread():
     assert done.stdout.split() == ["1", "1", "1"]
 
 
-def test_busy_cores_are_left_alone(monkeypatch):
+def test_cores_that_others_keep_busy_are_left_alone_and_own_work_does_not_count(monkeypatch):
+    now = {"time": 100.0, "others": 50.0}
     monkeypatch.setattr(machine, "cores", lambda: 4)
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
-    for load, free in ((0.0, 4), (13.0, 3), (40.0, 1)):
-        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 0.0))
+    monkeypatch.setattr(machine, "_others", lambda: (now["time"], now["others"]))
+    monkeypatch.setattr(machine, "_last", [(100.0, 50.0, 0.0)])
+    for busy, free in ((0.0, 4), (13.0, 3), (40.0, 1), (1.2, 4)):
+        now["time"] += 10
+        now["others"] += 10 * busy
         assert machine.free_cores() == free
+    now["time"] += 0.01
+    now["others"] += 16
+    assert machine.free_cores() == 4, "too soon to say"
+
+
+def test_own_work_waiting_and_stolen_time_are_not_that_of_others(monkeypatch):
+    times = namedtuple("times", "user nice system idle iowait irq softirq steal guest guest_nice")
+    monkeypatch.setattr(psutil, "cpu_times", lambda: times(60.0, 1.0, 8.0, 500.0, 40.0, 0.5, 0.5, 30.0, 5.0, 0.0))
+    monkeypatch.setattr(time, "process_time", lambda: 25.0)
+    assert machine._others()[1] == 60 + 1 + 8 + 0.5 + 0.5 - 25 - 0, "user time holds the guests' already"
+
+
+def test_a_busy_neighbour_is_seen(monkeypatch):
+    monkeypatch.setattr(machine, "_last", [])
+    spin = "import time\nwhile time.process_time() < 20: pass"
+    with subprocess.Popen([sys.executable, "-c", spin]) as neighbour:
+        try:
+            time.sleep(0.5)
+            machine._busy_with_others()
+            time.sleep(1.0)
+            assert machine._busy_with_others() > 0.3
+        finally:
+            neighbour.kill()
 
 
 def test_memory_is_no_more_than_the_containers_limit(monkeypatch, tmp_path):

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from ftkit import params, pipeline, runs
+from ftkit.cli import main
 from ftkit.errors import BadInput, Busy, NotReady, RunFailed
 from ftkit.pipeline import kernel
 
@@ -305,33 +306,45 @@ def test_a_sweep_over_seeds_tells_their_spread(tmp_path):
     assert "Seeds" not in "".join(pipeline.rows(found))
 
 
+@pytest.fixture
+def tiny(tmp_path):
+    """A project of 40 rows with the real notebooks; their own processes know nothing of a test's."""
+    rows = [f"please send parcel number {n} to the {place},{place}" for n, place in enumerate(["harbour", "castle"] * 20)]
+    (tmp_path / "rows.csv").write_text("\n".join(["message,answer", *rows]))
+    file = tmp_path / "tiny.yaml"
+    task = "{name: t, instruction: Where to?, kind: label, fields: [], key_fields: [], knowledge_field: '', enums: {}}"
+    data = f"{{data: {tmp_path / 'rows.csv'}, meaning_rows: 0}}"
+    file.write_text(f"run: {tmp_path / 'run'}\ntask: {task}\ndata: {data}\n")
+    return file
+
+
 @pytest.mark.parametrize("way", ["jobs", "ray"])
-def test_runs_at_once_are_those_of_one_after_the_other(project, way, tmp_path):
+def test_runs_at_once_are_those_of_one_after_the_other(tiny, way):
     if way == "ray":
         pytest.importorskip("ray", reason="Ray is not installed")
-    said = []
+    said, until = [], pipeline.Selection(["task", "data"])
     at_once = {"jobs": 2, "ray": "local" if way == "ray" else None}
-    until = pipeline.Selection(["task", "data"])
-    found = pipeline.sweep(project, ["data.max_test=5,6"], selection=until, say=said.append, **at_once)
-    assert [arm.finding.split(" of ")[-1].split("validation, ")[-1] for arm in found] == ["5 test", "6 test"], found
+    found = pipeline.sweep(tiny, ["data.max_test=5,6"], selection=until, say=said.append, **at_once)
+    assert [arm.finding.rpartition(", ")[2] for arm in found] == ["5 test", "6 test"], found
     assert any(line.startswith("data.max_test=5: ✔ 02_data") for line in said), said
     again = []
-    pipeline.sweep(project, ["data.max_test=5,6"], selection=until, say=again.append)
+    pipeline.sweep(tiny, ["data.max_test=5,6"], selection=until, say=again.append)
     assert not any("✔" in line for line in again), "what was made at once is not made again"
 
 
-def test_a_run_that_fails_does_not_stop_the_others_and_is_told(project):
+def test_a_run_that_fails_does_not_stop_the_others_and_is_told(tiny):
     until = pipeline.Selection(["task", "data"])
-    with pytest.raises(RunFailed, match=r"1 of 2 runs failed: data\.input_column=gone.*gone"):
-        pipeline.sweep(project, ["data.input_column=gone,message"], selection=until, say=lambda line: None, jobs=2)
+    with pytest.raises(RunFailed, match=r"1 of 2 runs failed: data\.input_column=gone: .*gone"):
+        pipeline.sweep(tiny, ["data.input_column=gone,message"], selection=until, say=lambda line: None, jobs=2)
+    assert (tiny.parent / "run-message" / "data" / "manifest.json").exists()
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
         (["--jobs", "2"], "there is one run only"),
-        (["--sweep", "data.max_test=5,6", "--jobs", "0"], "0 runs at once"),
-        (["--sweep", "data.max_test=5,6", "--only", "task", "--ray", "127.0.0.1:1"], "--ray"),
+        (["--sweep", "data.max_test=5,6", "--only", "data", "--jobs", "0"], "0 runs at once"),
+        (["--sweep", "data.max_test=5,6", "--only", "data", "--ray", "127.0.0.1:1"], "--ray"),
     ],
 )
 def test_impossible_runs_at_once_are_told(project, given, told, capsys):
