@@ -127,7 +127,8 @@ def _on_ray(jobs: Sequence[Job], at_once: int, say: Callable[[str], None], addre
     except ImportError as error:
         raise BadInput("is not installed", where="--ray", todo="pip install 'ftkit[ray]', or use --jobs") from error
     try:
-        local = {"num_cpus": machine.cores()} if address == "local" else {}
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
+        local: dict[str, Any] = {"num_cpus": machine.cores(), "include_dashboard": False} if address == "local" else {}
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **local)
     except (ConnectionError, ValueError, RuntimeError) as error:
         said = " ".join(str(error).split())[:200]

@@ -312,8 +312,8 @@ def tiny(tmp_path):
     rows = [f"please send parcel number {n} to the {place},{place}" for n, place in enumerate(["harbour", "castle"] * 20)]
     (tmp_path / "rows.csv").write_text("\n".join(["message,answer", *rows]))
     file = tmp_path / "tiny.yaml"
-    task = "{name: t, instruction: Where to?, kind: label, fields: [], key_fields: [], knowledge_field: '', enums: {}}"
-    data = f"{{data: {tmp_path / 'rows.csv'}, meaning_rows: 0}}"
+    task = "{name: t, instruction: 'Where to?', kind: label, fields: [], key_fields: [], knowledge_field: '', enums: {}}"
+    data = f"{{data: {tmp_path / 'rows.csv'}, meaning_rows: 0, near_duplicate_threshold: 1.0}}"
     file.write_text(f"run: {tmp_path / 'run'}\ntask: {task}\ndata: {data}\n")
     return file
 
@@ -336,7 +336,7 @@ def test_a_run_that_fails_does_not_stop_the_others_and_is_told(tiny):
     until = pipeline.Selection(["task", "data"])
     with pytest.raises(RunFailed, match=r"1 of 2 runs failed: data\.input_column=gone: .*gone"):
         pipeline.sweep(tiny, ["data.input_column=gone,message"], selection=until, say=lambda line: None, jobs=2)
-    assert (tiny.parent / "run-message" / "data" / "manifest.json").exists()
+    assert (tiny.parent / "run-input_column_message" / "data" / "manifest.json").exists()
 
 
 @pytest.mark.parametrize(
