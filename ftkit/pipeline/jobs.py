@@ -6,7 +6,9 @@ the run folders must lie on a file system that all machines share, and ftkit mus
 
 from __future__ import annotations
 
+import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +23,7 @@ from ftkit.errors import BadInput, RunFailed
 from ftkit.pipeline.kernel import QUIET
 from ftkit.pipeline.walk import Selection
 
-LAST_LINES = 3
+LAST_LINES, ANSWER_S = 3, 10.0
 
 
 @dataclass
@@ -127,10 +129,11 @@ def _on_ray(jobs: Sequence[Job], at_once: int, say: Callable[[str], None], addre
     except ImportError as error:
         raise BadInput("is not installed", where="--ray", todo="pip install 'ftkit[ray]', or use --jobs") from error
     try:
+        _check_reached(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
         local: dict[str, Any] = {"num_cpus": machine.cores(), "include_dashboard": False} if address == "local" else {}
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **local)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except (OSError, ValueError, RuntimeError) as error:
         said = " ".join(str(error).split())[:200]
         raise BadInput(
             f"there is no Ray cluster at '{address}': {said}", where="--ray", todo="start one, or use --ray local"
@@ -152,6 +155,17 @@ def _on_ray(jobs: Sequence[Job], at_once: int, say: Callable[[str], None], addre
         return failed
     finally:
         ray.shutdown()
+
+
+def _check_reached(address: str) -> None:
+    """Refuse an address where nobody answers, for which Ray would wait for many minutes.
+
+    Raises:
+        OSError: Nobody answers.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), ANSWER_S).close()
 
 
 def _task(command: list[str], folder: str) -> tuple[int, list[str]]:

@@ -133,7 +133,7 @@ def sweep(
 
 def run_all(todo: Sequence[Job], jobs: int, ray: str | None, say: Callable[[str], None]) -> None:
     """Do the runs one after the other in this process, or several at once in their own."""
-    if jobs > 1 or ray is not None:
+    if jobs != 1 or ray is not None:
         run_jobs(todo, jobs, say, ray)
         return
     for number, job in enumerate(todo, 1):
