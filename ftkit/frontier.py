@@ -82,6 +82,9 @@ def search(
     for held in prompting.constrained(trials, form):
         if held.response_format is None or held.response_format.ranked:
             continue  # a server tells no probabilities of whole labels
+        if isinstance(model, EndpointModel) and model.beyond(len(items)):
+            refused = " Held within the format it was not asked: the budget is nearly spent."
+            break
         try:
             answers = answer_with(held.name, held, model, items, examples, progress=tell(f"endpoint, {held.name}"))
         except BadInput as error:

@@ -15,7 +15,7 @@ RECORD = "strategy.json"
 
 
 def write(
-    target: Path, bundle: Bundle, *, weights: Callable[[Path], None] | None = None, index: Path | None = None, shots: Any = None,
+    target: Path, bundle: Bundle, *, weights: Callable[[Path], None] | None = None, index: Callable[[Path], Any] | None = None, shots: Any = None,
     texts: dict[str, str] | None = None,
 ) -> Bundle:  # fmt: skip
     """Write an export under a temporary name and put it in place; stopped at any point, the old one stays.
@@ -24,7 +24,7 @@ def write(
         target: Its folder.
         bundle: What it holds; ``files`` is filled here.
         weights: Writes adapter or merged model into a folder.
-        index: The retriever's index, copied.
+        index: Writes the retriever's index into a folder.
         shots: Examples that the prompt shows or looks up (columns ``records.EXAMPLE_COLUMNS``), or None.
         texts: Further files by name.
 
@@ -38,7 +38,7 @@ def write(
         if weights is not None:
             weights(fresh / bundle.weights)
         if index is not None:
-            shutil.copytree(index, fresh / "index")
+            index(fresh / "index")
         if shots is not None:
             shots.to_parquet(fresh / "examples.parquet", index=False)
         for name, text in (texts or {}).items():

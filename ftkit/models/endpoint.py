@@ -184,6 +184,11 @@ class EndpointModel:
             return Reply(text, length // CHARACTERS_PER_TOKEN, written, seconds, estimated=True, confidence=sure)
         return Reply(text, usage.prompt_tokens or 0, usage.completion_tokens or 0, seconds, confidence=sure)
 
+    def beyond(self, more: int) -> bool:
+        """Return whether so many more answers, at the price of those so far, would cost more than may be paid."""
+        spent = self.bill.usd(self.prices)
+        return bool(self.most_usd) and spent + more * spent / max(1, self.bill.answers) > self.most_usd
+
     def _check_budget(self) -> None:
         """Refuse to ask for more than may be paid.
 

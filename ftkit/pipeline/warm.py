@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 STREAMS = 3
 LONGEST = 1 << 20
-WAIT_S = 0.05
+WAIT_S, PATIENCE_S = 0.05, 60.0
 OWN = ("JPY_", "FTKIT_PARENT", "PYTEST_CURRENT_TEST")
 """How names of the environment begin that differ from kernel to kernel; all others must be the server's."""
 
@@ -119,6 +119,7 @@ def _kernel(arguments: list[str]) -> NoReturn:
 def ask(path: str, arguments: list[str]) -> None:
     """Be a kernel: a fork of the server's where it can be had, else one of its own."""
     client = socket.socket(socket.AF_UNIX)
+    client.settimeout(PATIENCE_S)
     try:
         client.connect(path)
         asked = {"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd()}
@@ -129,6 +130,7 @@ def ask(path: str, arguments: list[str]) -> None:
     pid, _, rest = told.partition(" ")
     if not pid.isdigit():
         plain(arguments)
+    client.settimeout(None)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda got, frame: os.kill(int(pid), got))
     while part := client.recv(64):

@@ -268,6 +268,10 @@ class Index:
         index._model = model
         return index
 
+    def copy(self, folder: Path) -> None:
+        """Write these passages and nothing else into a new folder: what older versions of the table held stays behind."""
+        _write(folder, self.passages, self.vectors, {k: v for k, v in self.about.items() if k != "dimension"})
+
     def check_model(self, embedding_model: str) -> None:
         """Refuse an index that was made with another embedding model.
 

@@ -76,7 +76,7 @@ def export(
     if tuned:
         source = stage.run / spec.adapter
         weights = deployment.merged(p.base_model, source, tokenizer) if lora and form == "merged" else deployment.copied(source)
-    index = stage.of("retrieval", "index") if spec.retriever else None
+    index = searcher.index.copy if searcher else None
     return deployment.write(stage.path("export"), bundle, weights=weights, index=index, shots=shots, texts=texts)
 
 

@@ -104,6 +104,10 @@ def test_a_real_server_is_asked_once_for_each_answer(tiny_checkpoint, tmp_path):
         again, _ = frontier.search(book(), frontier.open_endpoint(p, "prompting"), TASK, items(20), EXAMPLES, 0, None, candidates)
         assert len(lines) == 40 and kept.read_text().splitlines() == lines
         assert [t.accuracy for t in again.endpoint_trials] == [t.accuracy for t in first.endpoint_trials]
+        spent = model.bill.usd((2.5, 10.0))
+        capped = frontier.open_endpoint(p.model_copy(update={"endpoint_most_usd": 1.1 * spent}), "prompting")
+        _, told = frontier.search(book(), capped, TASK, items(20), EXAMPLES, 0, FORM, candidates)
+        assert "budget is nearly spent" in told and kept.read_text().splitlines() == lines, "no more is asked than may be paid"
         answered = httpx.get(url.replace("/v1", "/metrics")).text
         assert 'ftkit_answer_seconds_count{model="desk"} 40.0' in answered and json.loads(lines[0])["prompt_tokens"] > 0
 

@@ -119,6 +119,19 @@ def test_an_update_killed_before_its_end_leaves_the_old_index_and_the_next_one_i
     assert [p.text for p in new.passages] == [texts[0], "a text about tea", *texts[2:]] and len(new.vectors) == 4
 
 
+def test_a_copy_holds_what_is_there_and_nothing_that_was_deleted(tmp_path):
+    texts = [f"a text about {word} and nothing else" for word in ("bread", "ships", "secrets", "snow")]
+    Index.build(tmp_path / "index", passages(texts), "minilm")
+    updated = Index.build(tmp_path / "index", passages([*texts[:2], "nothing to see here", texts[3]]), "minilm")
+    updated.copy(tmp_path / "copy")
+    again = Index(tmp_path / "copy")
+    assert again.passages == updated.passages and again.vectors == pytest.approx(updated.vectors)
+    held = {
+        n: b"secrets" in b"".join(f.read_bytes() for f in (tmp_path / n).rglob("*") if f.is_file()) for n in ("index", "copy")
+    }
+    assert held == {"index": True, "copy": False}
+
+
 def test_two_passages_of_one_name_are_refused(tmp_path):
     with pytest.raises(BadInput, match="same id"):
         Index.build(tmp_path / "index", [*passages(["a"]), *passages(["b"])], "minilm")
