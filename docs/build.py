@@ -82,7 +82,8 @@ def build(out: Path, run: Path | None = None) -> int:
         "decision.md": _outside(ROOT / "benchmarks" / "decision" / "README.md"), "benchmarks.md": _outside(ROOT / "benchmarks" / "README.md"),
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        for path in [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*.png")]:
+        pictures = [*(ROOT / "docs").glob("*.png"), *(ROOT / "benchmarks" / "decision").glob("*.svg")]
+        for path in [*(ROOT / "docs").glob("*.md"), *pictures]:
             shutil.copy2(path, folder)
         for name, content in made.items():
             (Path(folder) / name).write_text(content, encoding="utf-8")
@@ -148,7 +149,7 @@ def _html(text: str) -> str:
 def _outside(path: Path) -> str:
     """Return a page from outside of docs/ with its links turned to the site's own pages."""
     text = path.read_text(encoding="utf-8").replace("](../docs/", "](").replace("](decision/README.md)", "](decision.md)")
-    return re.sub(r"\[([^\]]+)\]\((?!https?:)(?!\w+\.md)[^)]+\)", r"\1", text)
+    return re.sub(r"\[([^\]]+)\]\((?!https?:)(?!\w+\.(?:md|svg)\b)[^)]+\)", r"\1", text)
 
 
 def parameters() -> str:

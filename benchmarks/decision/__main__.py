@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.decision import real, simulate, speed
+from benchmarks.decision import pictures, real, simulate, speed
 
 HERE = Path(__file__).parent
 
@@ -20,6 +20,7 @@ def main() -> None:
     found["seconds"] = round(time.monotonic() - began, 1)
     (HERE / "results.json").write_text(json.dumps(found, indent=1) + "\n")
     (HERE / "README.md").write_text(page(found))
+    pictures.main()
     print(page(found))
 
 
@@ -38,14 +39,24 @@ def page(found: dict[str, Any]) -> str:
     """Return the README with every table."""
     s = found["simulated"]
     parts = [INTRO.format(seconds=found["seconds"], **{k.split()[0]: v for k, v in s["worlds"].items()})]
-    parts += ["## Intervals: share that holds the truth (promised: 95%)", _coverage(s["coverage"]), COVERAGE_NOTE]
+    parts += [
+        "## Intervals: share that holds the truth (promised: 95%)",
+        COVERAGE_PICTURE,
+        _coverage(s["coverage"]),
+        COVERAGE_NOTE,
+    ]
     parts += [
         "## False superiority: a winner declared where there is none (allowed: 5%)",
         _false(s["false superiority"]),
         FALSE_NOTE,
     ]
     parts += ["## Verdicts, all worlds", _verdicts(s["verdicts"]), VERDICT_NOTE]
-    parts += ["## When it decides", _by_items(s["verdicts by items"]), "2,000 items and 5 points of difference:"]
+    parts += [
+        "## When it decides",
+        VERDICTS_PICTURE,
+        _by_items(s["verdicts by items"]),
+        "2,000 items and 5 points of difference:",
+    ]
     parts += [_verdicts(s["five points at 2,000 items"], short=True)]
     for name, r in found["real"].items():
         parts += [f"## Real answers: {name}", _real(r)]
@@ -53,6 +64,8 @@ def page(found: dict[str, Any]) -> str:
     return "\n\n".join(p for p in parts if p) + "\n"
 
 
+COVERAGE_PICTURE = "![How often intervals hold the truth, by the number of test questions](coverage.svg)"
+VERDICTS_PICTURE = "![How often the rule decides, by the number of test questions](verdicts.svg)"
 INTRO = """# Is the decision right?
 
 Made by `python -m benchmarks.decision` in {seconds:.0f} s on one core; the figures are in `results.json`.
