@@ -18,8 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-STREAMS = 3
-LONGEST = 1 << 20
+STREAMS, SIZE = 3, 12
 WAIT_S, PATIENCE_S = 0.05, 60.0
 OWN = ("JPY_", "FTKIT_PARENT", "PYTEST_CURRENT_TEST")
 """How names of the environment begin that differ from kernel to kernel; all others must be the server's."""
@@ -81,8 +80,7 @@ def _tell(client: socket.socket, said: str) -> None:
 
 def _fork(client: socket.socket, here: dict[str, str], others: list[socket.socket]) -> int:
     """Start the kernel that is asked for and return its process id; 0: it is refused."""
-    data, streams, _, _ = socket.recv_fds(client, LONGEST, STREAMS)
-    asked: dict[str, Any] = json.loads(data) if data else {"environment": {}}
+    asked, streams = _asked(client)
     if {name: value for name, value in asked["environment"].items() if not name.startswith(OWN)} != here:
         _tell(client, "other surroundings")
         client.close()
@@ -108,6 +106,19 @@ def _fork(client: socket.socket, here: dict[str, str], others: list[socket.socke
     _kernel(asked["arguments"])
 
 
+def _asked(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Return what is asked for, and its streams; surroundings that are nobody's where the asking process is gone."""
+    client.settimeout(PATIENCE_S)
+    streams: list[int] = []
+    with contextlib.suppress(OSError, ValueError):
+        size, streams, _, _ = socket.recv_fds(client, SIZE, STREAMS)
+        data = b""
+        while len(data) < int(size) and (part := client.recv(int(size) - len(data))):
+            data += part
+        return json.loads(data), streams
+    return {"environment": {"gone": "gone"}}, streams
+
+
 def _kernel(arguments: list[str]) -> NoReturn:
     from ipykernel import kernelapp
 
@@ -123,7 +134,9 @@ def ask(path: str, arguments: list[str]) -> None:
     try:
         client.connect(path)
         asked = {"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd()}
-        socket.send_fds(client, [json.dumps(asked).encode()], list(range(STREAMS)))
+        data = json.dumps(asked).encode()
+        socket.send_fds(client, [f"{len(data):{SIZE}d}".encode()], list(range(STREAMS)))
+        client.sendall(data)
         told = client.recv(64).decode()
     except OSError:
         told = ""

@@ -57,6 +57,7 @@ def running(folder):
 
 def test_a_forked_kernel_has_the_packages_its_own_folder_and_surroundings(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTEST_CURRENT_TEST", "x")
+    monkeypatch.setenv("FTKIT_LONG", "long" * 30_000)  # more than comes in one piece
     with warm(monkeypatch):
         with running(tmp_path) as (ask, _):
             loaded, pid, parent, _, folder = ask(ASK).split()
