@@ -16,16 +16,18 @@ _last: list[tuple[float, float, float]] = []
 
 
 def cores() -> int:
-    """Return the cores that this process may use: those it is bound to, no more than its container's quota, or OMP_NUM_THREADS."""
+    """Return the cores that this process may use: those it is bound to, and no more than its container's quota."""
     from joblib import cpu_count
 
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(cpu_count(), int(told)) if told.isdigit() else cpu_count())
+    return max(1, cpu_count())
 
 
 def free_cores() -> int:
-    """Return the cores that others leave free, at least one: on busy cores two threads are slower than one."""
-    return min(cores(), max(1, round((os.cpu_count() or 1) - _busy_with_others())))
+    """Return the cores that others leave free, at least one and no more than OMP_NUM_THREADS: on busy cores two threads are slower
+    than one."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    most = min(cores(), int(told)) if told.isdigit() else cores()
+    return max(1, min(most, round((os.cpu_count() or 1) - _busy_with_others())))
 
 
 def _busy_with_others() -> float:

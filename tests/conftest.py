@@ -1,6 +1,10 @@
 """Tiny checkpoints of real architectures, made on the spot, and where the shared public data lie."""
 
+import os
 from pathlib import Path
+
+# Tests fork and kill processes, which must not have started OpenMP's threads; tiny models on several wait for one another anyway.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 

@@ -21,6 +21,7 @@ def test_a_process_bound_to_one_core_starts_one_thread():
 
 def test_cores_that_others_keep_busy_are_left_alone_and_own_work_does_not_count(monkeypatch):
     now = {"time": 100.0, "others": 50.0}
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(machine, "cores", lambda: 4)
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     monkeypatch.setattr(machine, "_others", lambda: (now["time"], now["others"]))
@@ -32,6 +33,8 @@ def test_cores_that_others_keep_busy_are_left_alone_and_own_work_does_not_count(
     now["time"] += 0.01
     now["others"] += 16
     assert machine.free_cores() == 4, "too soon to say"
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert machine.free_cores() == 2
 
 
 def test_own_work_waiting_and_stolen_time_are_not_that_of_others(monkeypatch):
