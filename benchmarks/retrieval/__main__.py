@@ -21,6 +21,7 @@ import numpy as np
 
 from ftkit.records import Passage
 from ftkit.retrieval import index as indexing
+from ftkit.retrieval import store
 from ftkit.retrieval.index import MODES, Index, words
 
 HERE = Path(__file__).parent
@@ -69,8 +70,8 @@ class Known:
 def measure(n: int) -> dict[str, Any]:
     """Build an index of ``n`` passages, search in it, and change one article."""
     made = passages(n)
-    known = Known([indexing._searchable(p) for p in made], unit(n, 1))
-    indexing.embed, indexing.load_embedder = known.embed, lambda name: None  # pyright: ignore[reportAttributeAccessIssue]
+    known = Known([store.searchable(p) for p in made], unit(n, 1))
+    store.embed, indexing.load_embedder = known.embed, lambda name: None  # pyright: ignore[reportAttributeAccessIssue]
     rng = random.Random(3)
     asked = [" ".join(rng.sample(made[rng.randrange(n)].text.split(), 8)) for _ in range(QUESTIONS)]
     vectors = unit(QUESTIONS, 2)
@@ -82,8 +83,8 @@ def measure(n: int) -> dict[str, Any]:
         for mode in MODES:
             index.search(asked[:1], 5, mode)  # what is made at the first question is made
             found[mode] = timed([lambda q=q, m=mode: index.search([q], 5, m) for q in asked])
-        matrix = np.stack([known.by_text[indexing._searchable(p)] for p in made])
-        sets = [set(words(indexing._searchable(p))) for p in made]
+        matrix = np.stack([known.by_text[store.searchable(p)] for p in made])
+        sets = [set(words(store.searchable(p))) for p in made]
         found["brute force, vectors"] = timed([lambda v=v: np.argsort(-(matrix @ v))[:5] for v in vectors])
         queries = [set(words(q)) for q in asked[:20]]
         found["brute force, words"] = timed([lambda q=q: sorted(range(n), key=lambda i: -len(q & sets[i]))[:5] for q in queries])

@@ -8,7 +8,7 @@ import pytest
 
 from ftkit.errors import BadInput
 from ftkit.records import Passage
-from ftkit.retrieval import Index, index, ranking
+from ftkit.retrieval import Index, index, ranking, store
 
 TREC = Path(__file__).parents[3] / "shared" / "data" / "trec_eval_reference"
 
@@ -56,9 +56,9 @@ def test_only_what_changed_is_embedded_again(tmp_path, monkeypatch):
     texts = [f"a text about {word} and nothing else" for word in ("bread", "ships", "glass", "snow")]
     first = Index.build(tmp_path / "index", passages(texts), "minilm")
     embedded = []
-    whole = index.embed
+    whole = store.embed
     monkeypatch.setattr(
-        index, "embed", lambda model, given, progress=None: embedded.extend(given) or whole(model, given, progress)
+        store, "embed", lambda model, given, progress=None: embedded.extend(given) or whole(model, given, progress)
     )
     changed = [*texts[:2], "a text about copper wires", texts[3], "one more about tea"]
     again = Index.build(tmp_path / "index", passages(changed), "minilm")
@@ -73,11 +73,11 @@ def test_only_what_changed_is_embedded_again(tmp_path, monkeypatch):
 
 def test_an_index_brought_up_to_date_is_the_one_built_anew(tmp_path, monkeypatch):
     rng, folder = random.Random(5), tmp_path / "index"
-    monkeypatch.setattr(index, "UPDATES", 6)
+    monkeypatch.setattr(store, "UPDATES", 6)
     now = {f"H-{i}": f"a text about {word} and nothing else" for i, word in enumerate("bread ships glass snow tea oil".split())}
     built = []
-    whole = index._write
-    monkeypatch.setattr(index, "_write", lambda *given: built.append(1) or whole(*given))
+    whole = store.write
+    monkeypatch.setattr(store, "write", lambda *given: built.append(1) or whole(*given))
 
     def made():
         return [Passage(id=f"{name}#0", source=name, title=f"it's {name}", text=now[name]) for name in sorted(now)]
@@ -108,7 +108,7 @@ def test_an_update_killed_before_its_end_leaves_the_old_index_and_the_next_one_i
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(index, "write_text", killed)
+        broken.setattr(store, "write_text", killed)
         with pytest.raises(KeyboardInterrupt):
             Index.build(tmp_path / "index", passages([*texts[:3], "a text about copper"]), "minilm")
     old = Index(tmp_path / "index")

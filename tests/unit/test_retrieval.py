@@ -217,7 +217,7 @@ def test_the_best_scores_are_those_of_a_full_sort_ties_by_place(scores, depth):
 
 
 def test_vectors_come_back_as_they_were_written_whatever_the_order_in_the_table(tmp_path):
-    from ftkit.retrieval.index import FORMAT, _write, hash_of, marks_of
+    from ftkit.retrieval.store import FORMAT, hash_of, marks_of, write
 
     vectors = np.random.default_rng(1).standard_normal((50, 8), dtype="float32")
     passages = [Passage(id=f"a{k}", source=f"a{k}", text=f"text {k}") for k in range(50)]
@@ -229,7 +229,7 @@ def test_vectors_come_back_as_they_were_written_whatever_the_order_in_the_table(
         "ids": list(marks),
         "hashes": "".join(marks.values()),
     }
-    _write(tmp_path / "index", passages[::-1], vectors[::-1], about)
+    write(tmp_path / "index", passages[::-1], vectors[::-1], about)
     assert np.array_equal(Index(tmp_path / "index").vectors, vectors)
 
 
