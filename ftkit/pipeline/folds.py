@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import evaluation, params, runs
-from ftkit.pipeline.jobs import Job
-from ftkit.pipeline.sweep import run_all
+from ftkit.pipeline.jobs import Job, run_jobs
 from ftkit.pipeline.walk import Outcome, Selection, run, values_of
 from ftkit.power import detectable_points
 from ftkit.records import DataCard, Estimate, Evaluation, StrategySpec, TaskCard
@@ -44,12 +43,12 @@ def run_folds(
     folders = [base.with_name(f"{base.name}-fold{k}") for k in range(1, folds + 1)]
     todo = [
         Job(
-            f"fold {number} of {folds}", file, Selection(last="evaluation", force=force),
-            [*overrides, f"run={folder}", f"data.folds={folds}", f"data.fold={number}"],
+            f"fold {number} of {folds}", file, folder, Selection(last="evaluation", force=force),
+            [*overrides, f"data.folds={folds}", f"data.fold={number}"],
         )
         for number, folder in enumerate(folders, 1)
     ]  # fmt: skip
-    run_all(todo, jobs, ray, say)
+    run_jobs(todo, jobs, say, ray, live=live)
     pooled = base.with_name(f"{base.name}-folds")
     own = [*overrides, f"run={pooled}", f"data.folds={folds}"]
     say(f"[all {folds}] → {pooled}")
@@ -89,11 +88,12 @@ def pool(folders: Sequence[Path], pooled: Path, built: dict[str, Any]) -> Evalua
     p = built["evaluation"]
     stage = runs.Stage(pooled, "evaluation", values_of(p), p.external())
     probes = runs.read_table(folders[0] / "evaluation" / "probe.parquet")
+    judge = found[0].judge and found[0].judge.model_copy(update={"bill": ""})  # each fold paid its own, which it tells
     result = evaluation.conclude(
         specs, card, items, answers, scores, probes=probes, openings=[o for f in found for o in f.openings], allowed_wrong=p.allowed_wrong,
-        duration_s=sum(f.duration_s for f in found), judge=found[0].judge, n_resamples=p.n_resamples, seed=p.seed,
+        duration_s=sum(f.duration_s for f in found), judge=judge, n_resamples=p.n_resamples, seed=p.seed,
     )  # fmt: skip
-    result = evaluation.corrected(widened(result, len(folders)), found[0].judge)
+    result = evaluation.corrected(widened(result, len(folders)), judge)
     result = result.model_copy(update={"notes": [*_told(len(folders), left), *result.notes]})
     runs.write_table(stage.path("answers.parquet"), answers)
     runs.write_table(stage.path("scores.parquet"), scores)

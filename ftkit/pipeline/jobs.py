@@ -1,6 +1,6 @@
-"""Several runs at once: processes on this machine, or Ray tasks on a cluster (extra ``ray``).
+"""Several runs: one after the other, at once as processes of this machine, or as Ray tasks on a cluster (extra ``ray``).
 
-Each is the command ``ftkit run`` in a process of its own, with its share of the cores, and a GPU of its own where there are some. On a cluster
+At once, each is the command ``ftkit run`` in a process of its own, with its share of the cores, and a GPU of its own where there are some. On a cluster
 the run folders must lie on a file system that all machines share, and ftkit must be installed on them.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 from ftkit import machine
 from ftkit.errors import BadInput, RunFailed
 from ftkit.pipeline.kernel import QUIET
-from ftkit.pipeline.walk import Selection
+from ftkit.pipeline.walk import Selection, run
 
 LAST_LINES, ANSWER_S = 3, 10.0
 
@@ -33,48 +33,52 @@ class Job:
     Attributes:
         name: What it is called on screen.
         file: The parameter file.
+        folder: Its run folder.
         selection: Which stages.
-        overrides: ``section.name=value``, its run folder among them.
+        overrides: ``section.name=value``.
     """
 
     name: str
     file: Path
+    folder: Path
     selection: Selection
     overrides: Sequence[str]
 
+    def values(self) -> list[str]:
+        """Return the overrides with the run folder."""
+        return [*self.overrides, f"run={self.folder}"]
+
     def command(self) -> list[str]:
         """Return the command that does it."""
-        given = [part for value in self.overrides for part in ("--set", value)]
-        forced = ["--force"] if self.selection.force else []
-        return [
-            sys.executable,
-            "-m",
-            "ftkit.cli",
-            "run",
-            str(self.file.resolve()),
-            "--only",
-            *self.selection.stages(),
-            *forced,
-            *given,
-        ]
+        given = [part for value in self.values() for part in ("--set", value)] + ["--force"] * self.selection.force
+        return [sys.executable, "-m", "ftkit.cli", "run", str(self.file.resolve()), "--only", *self.selection.stages(), *given]
 
 
-def run_jobs(jobs: Sequence[Job], at_once: int, say: Callable[[str], None], ray: str | None = None) -> None:
-    """Run all jobs, so many at once; one that fails does not stop the others.
+def run_jobs(
+    jobs: Sequence[Job], at_once: int, say: Callable[[str], None], ray: str | None = None, *, live: bool = False
+) -> None:  # fmt: skip
+    """Run all jobs: one after the other in this process, or several at once in their own, of which one that fails does not stop the others.
 
     Args:
         jobs: What to run.
-        at_once: How many processes on this machine.
-        say: Prints a line; a job's lines begin with its name.
+        at_once: How many at once on this machine.
+        say: Prints a line; at once, a job's lines begin with its name.
+        live: One after the other, draw a table that fills, for a terminal.
         ray: Address of a Ray cluster; ``local``: one on this machine, ``auto``: the one that is running; None: no Ray.
 
     Raises:
         BadInput: Fewer than one at once, or Ray is not installed or not there.
         RunFailed: Jobs that failed, with their last words.
+        FtkitError: One after the other, as :func:`ftkit.pipeline.run`.
         KeyboardInterrupt: The user stopped it; all processes are ended, and the same call goes on from there.
     """
     if at_once < 1:
         raise BadInput(f"{at_once} runs at once", where="--jobs", todo="give at least 1")
+    if at_once == 1 and ray is None:
+        for number, job in enumerate(jobs, 1):
+            say(f"[{number}/{len(jobs)}] {job.name} → {job.folder}")
+            run(job.file, selection=job.selection, overrides=job.values(), say=say, live=live)
+        return
     failed = _on_ray(jobs, at_once, say, ray) if ray is not None else _here(jobs, at_once, say)
     if failed:
         told = "; ".join(f"{name}: {words}" for name, words in failed.items())

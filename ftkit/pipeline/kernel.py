@@ -81,13 +81,8 @@ def warm(stages: Sequence[Parameters]) -> Iterator[None]:
 
     On Linux without a GPU only, and only for stages that need nothing from the hub; others start their kernels as usual.
     """
-    if (
-        len(stages) < 2
-        or sys.platform != "linux"
-        or _server
-        or any(Path(p).exists() for p in GPUS)
-        or not all(map(is_local, stages))
-    ):
+    possible = sys.platform == "linux" and not any(Path(p).exists() for p in GPUS) and all(map(is_local, stages))
+    if not possible or len(stages) < 2 or _server:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="ftkit-") as folder, _environment(stages[0]):

@@ -120,25 +120,15 @@ def sweep(
     own, todo = [stage for stage in stages if stage not in shared], list[Job]()
     for arm in found:
         copy_stages(base, arm.folder, runs.STAGES[:first])
-        given = [*overrides, f"run={arm.folder}", *arm.values]
-        todo.append(Job(", ".join(arm.values), file, Selection(own, force=chosen.force), given))
-    run_all(todo, jobs, ray, say)
+        name, own_stages = ", ".join(arm.values), Selection(own, force=chosen.force)
+        todo.append(Job(name, file, arm.folder, own_stages, [*overrides, *arm.values]))
+    run_jobs(todo, jobs, say, ray)
     for arm in found:
         arm.finding = key_figure(arm.folder, own[-1]) if own else ""
         card = arm.folder / "training" / "training.json"
         if card.exists() and "training" in own:
             arm.validation_loss = runs.read_record(card, TrainingCard).best_validation_loss
     return found
-
-
-def run_all(todo: Sequence[Job], jobs: int, ray: str | None, say: Callable[[str], None]) -> None:
-    """Do the runs one after the other in this process, or several at once in their own."""
-    if jobs != 1 or ray is not None:
-        run_jobs(todo, jobs, say, ray)
-        return
-    for number, job in enumerate(todo, 1):
-        say(f"[{number}/{len(todo)}] {job.name}")
-        run(job.file, selection=job.selection, overrides=job.overrides, say=say)
 
 
 def copy_stages(base: Path, folder: Path, stages: Sequence[str]) -> None:
