@@ -67,17 +67,8 @@ def search(
     meters: list[Meter] = []
     if isinstance(model, EndpointModel) and model.most_usd:
         meters = [lambda: model.bill.usd(model.prices) / model.most_usd]
-    found = race(
-        free,
-        model,
-        card,
-        items,
-        examples,
-        budget=budget,
-        where=BUDGET,
-        meters=meters,
-        progress=lambda label: tell(f"endpoint, {label}"),
-    )
+    told = {"progress": lambda label: tell(f"endpoint, {label}")}
+    found = race(free, model, card, items, examples, budget=budget, where=BUDGET, meters=meters, **told)
     trials, refused = list(found.trials), ""
     for held in prompting.constrained(trials, form):
         if held.response_format is None or held.response_format.ranked:

@@ -24,9 +24,14 @@ Progress = Callable[[int, int], None]
 
 def shingler(texts: Sequence[str]) -> tuple[Callable[[str], frozenset[str]], str]:
     """Return how these texts are cut into shingles, and the same in words for people."""
-    if texts and median(len(text) for text in texts) > LONG_TEXT:
+    if of_words(texts):
         return word_shingles, f"runs of {WORDS} words"
     return shingles, f"runs of {CHARACTERS} characters"
+
+
+def of_words(texts: Sequence[str]) -> bool:
+    """Return whether a typical text is so long that it is compared by runs of words."""
+    return bool(texts) and median(len(text) for text in texts) > LONG_TEXT
 
 
 def shingles(text: str) -> frozenset[str]:
@@ -93,7 +98,7 @@ def clusters_of(texts: Sequence[str], threshold: float, progress: Progress | Non
     union, first = Union(len(texts)), {}
     for place, text in enumerate(texts):
         union.join(first.setdefault(normalise(text), place), place)
-    cut = _words if shingler(texts)[0] is word_shingles else _characters
+    cut = _words if of_words(texts) else _characters
     _join_near(union, list(first), list(first.values()), cut, threshold, progress)
     return [union.root(i) for i in range(len(texts))]
 

@@ -35,20 +35,11 @@ RULES = (
 
 
 def model_of(p: DataParameters, folder: Path) -> ChatModel:
-    """Return the model that proposes: an endpoint's where an address is given, else a local one."""
-    if p.synthesis_url:
-        from ftkit.models.endpoint import EndpointModel
+    """Return the model that proposes examples."""
+    from ftkit.models.endpoint import endpoint_or_local
 
-        return EndpointModel(
-            p.synthesis_url,
-            p.synthesis_model,
-            max_new_tokens=LONGEST,
-            cache=folder / "synthesis_replies.jsonl",
-            named="data.synthesis",
-        )
-    from ftkit.models.local import LocalModel
-
-    return LocalModel(p.synthesis_model, max_new_tokens=LONGEST)
+    kept = folder / "synthesis_replies.jsonl"
+    return endpoint_or_local(p.synthesis_url, p.synthesis_model, longest=LONGEST, cache=kept, named="data.synthesis")
 
 
 def propose(

@@ -130,7 +130,7 @@ def corrected_selective(s: Selective, check: JudgeCheck) -> Selective:
 
     The judge's two rates are taken to be the same for sure and unsure answers.
     """
-    curve = [p.model_copy(update={"wrong": _other(corrected_share(_other(p.wrong), check))}) for p in s.curve]
+    curve = [p.model_copy(update={"wrong": _less(1.0, corrected_share(_less(1.0, p.wrong), check))}) for p in s.curve]
     parts = [p.model_copy(update={"right": corrected_share(p.right, check)}) for p in s.reliability]
     judged = _less(s.confidence, s.overconfidence)
     true = corrected_share(judged, check)
@@ -169,11 +169,6 @@ def corrected_auroc(e: Estimate, right: float, check: JudgeCheck) -> Estimate | 
     return Estimate(
         value=value, low=max(0.0, value - half), high=min(1.0, value + half), n=e.n, method=f"{e.method}, judge corrected"
     )
-
-
-def _other(e: Estimate) -> Estimate:
-    """Return the share of the others."""
-    return _less(1.0, e)
 
 
 def _less(whole: float, e: Estimate) -> Estimate:

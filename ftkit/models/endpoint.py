@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.errors import BadInput, FtkitError
-from ftkit.models.chat import Messages, Reply
+from ftkit.models.chat import ChatModel, Messages, Reply
 from ftkit.models.constrain import body_options
 from ftkit.records import ResponseFormat
 
@@ -52,6 +52,26 @@ class Bill:
     def told(self, prices: tuple[float, float]) -> str:
         """Return it in words."""
         return f"{self.answers:,} answers with {self.read:,} prompt and {self.written:,} answer tokens cost {self.usd(prices):.4g} USD at {prices[0]:g} and {prices[1]:g} USD per million"
+
+
+def endpoint_or_local(url: str, name: str, *, longest: int, cache: Path, named: str) -> ChatModel:
+    """Return the endpoint's model where an address is given, else the local one of that name.
+
+    Args:
+        url: Base URL; empty: a local model.
+        name: Model name at the endpoint, or folder or name of a local one.
+        longest: Longest answer in tokens.
+        cache: File that keeps an endpoint's answers.
+        named: How the parameters that name it begin, for messages.
+
+    Raises:
+        BadInput: There is no such model.
+    """
+    if url:
+        return EndpointModel(url, name, max_new_tokens=longest, cache=cache, named=named)
+    from ftkit.models.local import LocalModel
+
+    return LocalModel(name, max_new_tokens=longest)
 
 
 class EndpointModel:

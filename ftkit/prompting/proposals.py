@@ -49,20 +49,11 @@ class Proposal:
 
 
 def model_of(p: PromptingParameters, folder: Path) -> ChatModel:
-    """Return the model that proposes: an endpoint's where an address is given, else a local one."""
-    if p.proposal_url:
-        from ftkit.models.endpoint import EndpointModel
+    """Return the model that proposes instructions."""
+    from ftkit.models.endpoint import endpoint_or_local
 
-        return EndpointModel(
-            p.proposal_url,
-            p.proposal_model,
-            max_new_tokens=LONGEST,
-            cache=folder / "proposal_replies.jsonl",
-            named="prompting.proposal",
-        )
-    from ftkit.models.local import LocalModel
-
-    return LocalModel(p.proposal_model, max_new_tokens=LONGEST)
+    kept = folder / "proposal_replies.jsonl"
+    return endpoint_or_local(p.proposal_url, p.proposal_model, longest=LONGEST, cache=kept, named="prompting.proposal")
 
 
 def propose(
