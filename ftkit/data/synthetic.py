@@ -39,7 +39,8 @@ def model_of(p: DataParameters, folder: Path) -> ChatModel:
     from ftkit.models.endpoint import endpoint_or_local
 
     kept = folder / "synthesis_replies.jsonl"
-    return endpoint_or_local(p.synthesis_url, p.synthesis_model, longest=LONGEST, cache=kept, named="data.synthesis")
+    most: dict[str, Any] = {"prices": p.synthesis_prices, "most_usd": p.synthesis_most_usd}
+    return endpoint_or_local(p.synthesis_url, p.synthesis_model, longest=LONGEST, cache=kept, named="data.synthesis", **most)
 
 
 def propose(

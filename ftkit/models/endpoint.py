@@ -54,7 +54,9 @@ class Bill:
         return f"{self.answers:,} answers with {self.read:,} prompt and {self.written:,} answer tokens cost {self.usd(prices):.4g} USD at {prices[0]:g} and {prices[1]:g} USD per million"
 
 
-def endpoint_or_local(url: str, name: str, *, longest: int, cache: Path, named: str) -> ChatModel:
+def endpoint_or_local(
+    url: str, name: str, *, longest: int, cache: Path, named: str, prices: Sequence[float] = (0.0, 0.0), most_usd: float = 0.0
+) -> ChatModel:  # fmt: skip
     """Return the endpoint's model where an address is given, else the local one of that name.
 
     Args:
@@ -63,12 +65,14 @@ def endpoint_or_local(url: str, name: str, *, longest: int, cache: Path, named: 
         longest: Longest answer in tokens.
         cache: File that keeps an endpoint's answers.
         named: How the parameters that name it begin, for messages.
+        prices: An endpoint's USD per million prompt and answer tokens.
+        most_usd: Most that an endpoint's answers may cost; 0: no limit.
 
     Raises:
         BadInput: There is no such model.
     """
     if url:
-        return EndpointModel(url, name, max_new_tokens=longest, cache=cache, named=named)
+        return EndpointModel(url, name, max_new_tokens=longest, cache=cache, named=named, prices=prices, most_usd=most_usd)
     from ftkit.models.local import LocalModel
 
     return LocalModel(name, max_new_tokens=longest)

@@ -53,7 +53,8 @@ def model_of(p: PromptingParameters, folder: Path) -> ChatModel:
     from ftkit.models.endpoint import endpoint_or_local
 
     kept = folder / "proposal_replies.jsonl"
-    return endpoint_or_local(p.proposal_url, p.proposal_model, longest=LONGEST, cache=kept, named="prompting.proposal")
+    most: dict[str, Any] = {"prices": p.proposal_prices, "most_usd": p.proposal_most_usd}
+    return endpoint_or_local(p.proposal_url, p.proposal_model, longest=LONGEST, cache=kept, named="prompting.proposal", **most)
 
 
 def propose(
