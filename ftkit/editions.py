@@ -98,7 +98,7 @@ def later_examples(p: EvaluationParameters, data: DataParameters, items: Any, fo
 
 def _answers(file: Path, data: DataParameters) -> dict[str, str]:
     """Return the later answer of every question that has just one."""
-    table = read(file, data.input_column, data.output_column, "", data.encoding, 1)
+    table = read(file, data.input_column, data.output_column, "", data.encoding, 1, context=data.context_columns)
     found: dict[str, set[str]] = {}
     for row in table.rows:
         found.setdefault(normalise(row["input"]), set()).add(row["output"])
@@ -119,7 +119,7 @@ def later_searcher(
     """
     later = retrieval.model_copy(update={"handbook": p.later_handbook, "demo_edition": 2})
     passages = chunks(open_handbook(later, folder / "handbook"), card.chunk_words or retrieval.chunk_words)
-    index = Index.build(folder / "index", passages, card.embedding_model, progress, card.reranker)
+    index = Index.build(folder / "index", passages, card.embedding_model, progress, card.reranker, card.filters)
     return Searcher(index, card.chosen, card.top_k, card.search_s)  # pyright: ignore[reportArgumentType]
 
 

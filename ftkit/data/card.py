@@ -141,10 +141,12 @@ def load(p: DataParameters, folder: Path) -> tuple[Table, Table | None]:
         extra=[*p.annotator_columns, *held.columns(p)],
         most=p.most_rows,
         seed=p.seed,
+        context=p.context_columns,
     )
     if not p.test_data:
         return train, None
-    test = read(Path(p.test_data), p.input_column, p.output_column, group, p.encoding, 1, most=p.most_rows, seed=p.seed)
+    told: dict[str, Any] = {"most": p.most_rows, "seed": p.seed, "context": p.context_columns}
+    test = read(Path(p.test_data), p.input_column, p.output_column, group, p.encoding, 1, **told)
     if sha256_path(path) == sha256_path(Path(p.test_data)):
         raise BadInput("is the same file as data.data", where=f"data.test_data = {p.test_data}", todo="leave it empty: 02 splits")
     return train, test

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Guess:
         fields: The fields found, in order, for kind fields.
         group_column: Column whose rows stay together, or empty.
         split_column: Column that names the split of each row, or empty.
+        context_columns: Columns whose values articles of the handbook tell too: the search is restricted by them.
         sentences: What was guessed and why, for a person to check; doubts start with "Not sure".
         sections: Parameter values by section that differ from the defaults.
     """
@@ -55,11 +56,14 @@ class Guess:
     fields: list[str] = field(default_factory=list)
     group_column: str = ""
     split_column: str = ""
+    context_columns: list[str] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
     sections: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def propose(path: Path, name: str = "", *, test_data: str = "", handbook: str = "", encoding: str = "") -> Guess:
+def propose(
+    path: Path, name: str = "", *, test_data: str = "", handbook: str = "", encoding: str = "", told: Mapping[str, set[str]] | None = None
+) -> Guess:  # fmt: skip
     """Guess a project's parameters from a file of examples.
 
     Args:
@@ -68,6 +72,7 @@ def propose(path: Path, name: str = "", *, test_data: str = "", handbook: str = 
         test_data: File that holds the test examples, or empty.
         handbook: Folder of articles, or empty for no retrieval.
         encoding: Encoding of the file; empty for UTF-8.
+        told: What the articles tell of themselves: values by name, both in lower case.
 
     Raises:
         BadInput: The file cannot be read, or holds fewer than two columns with text.
@@ -84,6 +89,7 @@ def propose(path: Path, name: str = "", *, test_data: str = "", handbook: str = 
     guess.split_column = _split_column([c for c in columns if c not in (given, output, group)])
     if guess.kind == "label":
         guess.labels = sorted(set(output.values))
+    guess.context_columns = _shared([c for c in columns if c not in (given, output)], told or {})
     guess.sentences += [*_explained(guess, raw, given, output), *_doubts(guess, columns, nested, raw), *_beside(path, test_data)]
     guess.sections, more = sections(
         guess, path, name or path.stem, output, raw, test_data=test_data, handbook=handbook, encoding=encoding
@@ -118,6 +124,12 @@ def _split_column(columns: Sequence[Column]) -> str:
     return next((c.name for c in named if c.distinct > 1), "")
 
 
+def _shared(columns: Sequence[Column], told: Mapping[str, set[str]]) -> list[str]:
+    """Return the columns of which articles tell the same values, most of the rows being of one that they tell."""
+    rows = {c.name: [v.casefold() in told.get(c.name.casefold(), ()) for v in c.values] for c in columns if c.distinct > 1}
+    return [name for name, known in rows.items() if sum(known) > 0.5 * len(known)]
+
+
 def _output_score(column: Column) -> float:
     """Prefer JSON records, then repeated short values, then text; ids last."""
     if column.is_id:
@@ -149,6 +161,9 @@ def _explained(guess: Guess, raw: Raw, given: Column, output: Column) -> list[st
         said.append(f"Rows with the same '{guess.group_column}' stay together in one split.")
     if guess.split_column:
         said.append(f"Column '{guess.split_column}' says what is training, validation and test; it is kept to.")
+    if guess.context_columns:
+        named = ", ".join(f"'{name}'" for name in guess.context_columns)
+        said.append(f"Articles tell their {named}, as the rows do: it stands in front of each input, and a question gets only articles of its own, or of none.")  # fmt: skip
     dated = [n for n in raw.columns if n.lower() in TIME_NAMES and n not in (given.name, output.name)]
     if dated and not guess.split_column:
         said.append(f"Not sure: '{dated[0]}' looks like a date; data.time_column: {dated[0]} would test on the newest rows.")
@@ -157,7 +172,7 @@ def _explained(guess: Guess, raw: Raw, given: Column, output: Column) -> list[st
 
 def _doubts(guess: Guess, columns: list[Column], nested: list[str], raw: Raw) -> list[str]:
     """Return what else the file could mean, so that a person can correct the guess."""
-    chosen = (guess.input_column, guess.output_column, guess.group_column, guess.split_column)
+    chosen = (guess.input_column, guess.output_column, guess.group_column, guess.split_column, *guess.context_columns)
     rest = [c for c in columns if c.name not in chosen and not c.is_id]
     outputs = [f"'{c.name}' ({c.kind})" for c in rest if c.kind != "text" or c.words > 2]
     inputs = [f"'{c.name}'" for c in rest if c.kind == "text" and c.words >= 4]
@@ -167,7 +182,7 @@ def _doubts(guess: Guess, columns: list[Column], nested: list[str], raw: Raw) ->
             f"Not sure: the output could also be {' or '.join(outputs[:4])}; if so, set data.output_column and task.kind."
         )
     if inputs:
-        said.append(f"Not sure: the input could also be {' or '.join(inputs[:4])}; one column is used, join them beforehand if both count.")  # fmt: skip
+        said.append(f"Not sure: the input could also be {' or '.join(inputs[:4])}; one column is used; name others in data.context_columns if they count too.")  # fmt: skip
     if {"chosen", "rejected"} <= {c.lower() for c in raw.columns}:
         said.append("Not sure: 'chosen' and 'rejected' look like preference pairs, which are not examples of one right answer.")
     if nested:

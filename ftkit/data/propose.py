@@ -26,6 +26,7 @@ class Guessed(Protocol):
     labels: list[str]
     group_column: str
     split_column: str
+    context_columns: list[str]
 
 
 def sections(
@@ -47,10 +48,11 @@ def sections(
         "task": {"name": name, **task, "examples_at_hand": rows, "facts_change": facts},
         "data": {
             "data": str(path), "test_data": test_data, "input_column": guess.input_column, "output_column": guess.output_column,
-            "group_column": guess.group_column, "split_column": guess.split_column, "encoding": encoding, **sized,
+            "group_column": guess.group_column, "split_column": guess.split_column, "encoding": encoding,
+            **({"context_columns": guess.context_columns} if guess.context_columns else {}), **sized,
         },
         "prompting": {"max_new_tokens": tokens},
-        "retrieval": {"handbook": handbook, "citation_field": cites},
+        "retrieval": {"handbook": handbook, "citation_field": cites, **({"filters": guess.context_columns} if guess.context_columns else {})},
         "training": {"max_new_tokens": tokens, **_training(rows, guess, output)},
         "evaluation": {"max_new_tokens": tokens},
         "decision": {"facts_change": facts},

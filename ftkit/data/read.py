@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ftkit.checks import with_head
 from ftkit.data import large
 from ftkit.data.layouts import flatten
 from ftkit.data.sources import SOURCES, Raw, read_folder
@@ -58,7 +59,7 @@ class Table:
 
 def read(
     path: Path, input_column: str, output_column: str, group_column: str = "", encoding: str = "", fewest: int = FEWEST,
-    extra: Sequence[str] = (), most: int = ROWS, seed: int = 7,
+    extra: Sequence[str] = (), most: int = ROWS, seed: int = 7, context: Sequence[str] = (),
 ) -> Table:  # fmt: skip
     """Read a file of examples.
 
@@ -72,26 +73,27 @@ def read(
         extra: Further columns to keep, as text under ``extra`` of each row.
         most: Most rows kept of a file above ``large.LARGE`` bytes.
         seed: Draws them.
+        context: Columns that are put in front of the input, a line ``name: value`` each.
 
     Raises:
         BadInput: The file is missing, empty or not readable, a column is not there, there are too few rows, or all
             outputs are the same.
     """
     raw = open_source(path, encoding, most, seed)
-    wanted = [c for c in (input_column, output_column, group_column, *extra) if c]
+    wanted = [c for c in (input_column, output_column, group_column, *context, *extra) if c]
     _check_columns(path, raw.columns, wanted)
     table = Table(
         [], list(_told(raw, path)), encoding=raw.encoding, separator=raw.separator, file=path.name, notes=list(raw.notes)
     )
     for number, row in raw.rows:
-        reason = _fault(row, input_column, output_column)
+        reason = _fault(row, (input_column, output_column), context)
         if reason:
             table.rejected.append(Rejected(number, reason, path.name))
             continue
         group = _text(row.get(group_column)) if group_column else ""
         table.rows.append(
             {
-                "input": _text(row[input_column]),
+                "input": with_head({name: _text(row.get(name)) for name in context}, _text(row[input_column])),
                 "output": _text(row[output_column]),
                 "group": group,
                 "source_row": number,
@@ -142,17 +144,17 @@ def _check_columns(path: Path, columns: list[str], wanted: list[str]) -> None:
         if name not in columns:
             raise BadInput(
                 f"there is no column '{name}'{nearest(name, columns)}", where=str(path),
-                todo=f"set data.input_column and data.output_column; the columns are: {', '.join(columns[:30])}",
+                todo=f"set data.input_column and data.output_column (and data.context_columns); the columns are: {', '.join(columns[:30])}",
             )  # fmt: skip
 
 
-def _fault(row: dict[str, Any], input_column: str, output_column: str) -> str:
-    for name in (input_column, output_column):
+def _fault(row: dict[str, Any], needed: Sequence[str], context: Sequence[str] = ()) -> str:
+    for name in (*needed, *context):
         value = row.get(name)
         if isinstance(value, list):
             return f"column '{name}' holds a list, not a text"
         text = _text(value)
-        if not text:
+        if not text and name in needed:
             return f"column '{name}' is empty"
         if "\x00" in text:
             return f"column '{name}' holds a NUL byte"

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 PRICE_DATE = "2026-11"
 TRACKERS = ("trackio", "mlflow", "tensorboard", "wandb")
 ENDPOINT_PRICES = (2.5, 10.0)  # USD per million prompt and answer tokens, assumed by ftkit
+
+
+def _are_prices(value: list[float]) -> list[float]:
+    if any(not 0 <= price < 1e6 for price in value):
+        raise ValueError("prices are numbers from 0 on")
+    return value
+
+
+Prices = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_are_prices)]
+"""USD per million tokens of the prompt and of the answer."""
 
 
 class Parameters(BaseModel):
@@ -94,6 +104,9 @@ class DataParameters(Parameters):
     test_data: str = Field(default="", description="file that holds the test examples; empty: split off from data")
     input_column: str = Field(default="message", min_length=1, description="column with what the model is given")
     output_column: str = Field(default="answer", min_length=1, description="column with the right answer")
+    context_columns: list[str] = Field(
+        default=[], description="columns put in front of the input, a line 'name: value' each, e.g. [region, product]"
+    )
     group_column: str = Field(default="", description="column whose rows stay together in one split, e.g. customer; empty: none")
     split_column: str = Field(
         default="", description="column that says train, validation or test; what it does not name is drawn; empty: none"
@@ -146,6 +159,10 @@ class DataParameters(Parameters):
         default="", description="model that proposes examples for cases with too few, for review; empty: none"
     )
     synthesis_url: str = Field(default="", description="OpenAI-compatible server that it answers at; empty: a local model")
+    synthesis_most_usd: float = Field(
+        default=0.0, ge=0, description="most that its proposals may cost, in USD, by synthesis_prices; 0: no limit"
+    )
+    synthesis_prices: Prices = Field(default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer")
     synthesis_items: int = Field(default=5, ge=1, le=100, description="proposals per case, at most")
     demo_examples: int = Field(default=1200, ge=20, description="rows to generate when data is demo")
     demo_scenario: str = Field(default="main", description="main, prompting, rag or too_little, when data is demo")
@@ -188,16 +205,7 @@ class EndpointParameters(ModelParameters):
     endpoint_most_usd: float = Field(
         default=0.0, ge=0, description="most that its answers in this stage may cost, in USD, by endpoint_prices; 0: no limit"
     )
-    endpoint_prices: list[float] = Field(
-        default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer", min_length=2, max_length=2
-    )
-
-    @field_validator("endpoint_prices", "judge_prices", check_fields=False)
-    @classmethod
-    def _prices(cls, value: list[float]) -> list[float]:
-        if any(not 0 <= price < 1e6 for price in value):
-            raise ValueError("prices are numbers from 0 on")
-        return value
+    endpoint_prices: Prices = Field(default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer")
 
 
 class PromptingParameters(EndpointParameters):
@@ -219,6 +227,10 @@ class PromptingParameters(EndpointParameters):
     )
     proposal_model: str = Field(default="", description="model that proposes instructions as further candidates; empty: none")
     proposal_url: str = Field(default="", description="OpenAI-compatible server that it answers at; empty: a local model")
+    proposal_most_usd: float = Field(
+        default=0.0, ge=0, description="most that its proposals may cost, in USD, by proposal_prices; 0: no limit"
+    )
+    proposal_prices: Prices = Field(default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer")
     proposals: int = Field(default=4, ge=1, le=20, description="instructions that it proposes")
     endpoint_url: str = Field(
         default="", description="OpenAI-compatible server whose own best prompt is searched as well; empty: it gets the base's"
@@ -250,9 +262,22 @@ class RetrievalParameters(EndpointParameters):
     chunk_words: int = Field(default=120, ge=20, description="longest chunk, in words")
     chunk_sizes: list[int] = Field(default=[], description="other sizes to compare it with, e.g. [60, 240]; the best one is used")
     top_k: int = Field(default=2, ge=1, le=20, description="passages put before the model")
+    filters: list[str] = Field(
+        default=[],
+        description="names that restrict the search, e.g. [region]: a question that says 'region: EU' gets articles of the EU, or of none",
+    )
     citation_field: str = Field(default="source", description="field of the answer that names the article; empty: none")
     questions: int = Field(default=150, ge=5, description="validation questions that the search mode is chosen on, at most")
     endpoint_url: str = Field(default="", description="the endpoint of 03, to find its best prompt with passages; empty: none")
+    question_model: str = Field(
+        default="", description="model that writes a question to each of some passages, to measure the search by; empty: none"
+    )
+    question_url: str = Field(default="", description="OpenAI-compatible server that it answers at; empty: a local model")
+    question_passages: int = Field(default=100, ge=5, le=5000, description="questions that it writes, at most one a passage")
+    question_most_usd: float = Field(
+        default=0.0, ge=0, description="most that they may cost, in USD, by question_prices; 0: no limit"
+    )
+    question_prices: Prices = Field(default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer")
     prompt_items: int = Field(default=50, ge=0, description="validation examples that each prompt answers with passages; 0: none")
 
     @field_validator("chunk_sizes")
@@ -403,9 +428,7 @@ class EvaluationParameters(EndpointParameters):
     judge_most_usd: float = Field(
         default=0.0, ge=0, description="most that its verdicts may cost, in USD, by judge_prices; 0: no limit"
     )
-    judge_prices: list[float] = Field(
-        default=[*ENDPOINT_PRICES], description="the judge's USD per million tokens: prompt, answer", min_length=2, max_length=2
-    )
+    judge_prices: Prices = Field(default=[*ENDPOINT_PRICES], description="the judge's USD per million tokens: prompt, answer")
     n_resamples: int = Field(default=10_000, ge=100, description="bootstrap resamples")
     probe_items: int = Field(default=100, ge=0, description="general questions that base and tuned model are asked; 0: none")
     general_tasks: list[str] = Field(

@@ -136,18 +136,18 @@ def _data(built: dict[str, Parameters]) -> None:
         return
     from ftkit.data.read import read
 
-    read(Path(p.data), p.input_column, p.output_column, p.group_column, p.encoding)
+    read(Path(p.data), p.input_column, p.output_column, p.group_column, p.encoding, context=p.context_columns)
     if p.test_data:
-        read(Path(p.test_data), p.input_column, p.output_column, p.group_column, p.encoding, 1)
+        read(Path(p.test_data), p.input_column, p.output_column, p.group_column, p.encoding, 1, context=p.context_columns)
 
 
 def _handbook(built: dict[str, Parameters]) -> None:
     p = built["retrieval"]
     assert isinstance(p, RetrievalParameters)
     if p.handbook not in ("", "demo") and Path(p.handbook).exists():
-        from ftkit.retrieval.handbook import read_handbook
+        from ftkit.retrieval.handbook import open_handbook
 
-        read_handbook(Path(p.handbook))
+        open_handbook(p, Path(p.handbook))
 
 
 def _model(name: str) -> None:

@@ -164,7 +164,7 @@ def _sections(before: dict[str, Parameters], rows: Any, data: Path) -> dict[str,
     sections = {stage: p.model_dump(mode="json", exclude={"run"}) for stage, p in before.items()}
     sections["data"] |= {
         "data": str(data), "test_data": "", "input_column": "input", "output_column": "output", "split_column": "split", "time_column": "",
-        "group_column": "group" if rows["group"].astype(bool).any() else "", "annotator_columns": [], "review": "",
+        "group_column": "group" if rows["group"].astype(bool).any() else "", "annotator_columns": [], "review": "", "context_columns": [],
     }  # fmt: skip
     sections["task"]["examples_at_hand"] = len(rows)
     sections["evaluation"] |= {"later_handbook": "", "later_data": ""}

@@ -15,6 +15,10 @@ class Passage(Record):
     source: str = Field(description="id of the article, as it is cited, e.g. H-012")
     title: str = Field(default="", description="title or section path")
     text: str
+    metadata: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="what the article tells of retrieval.filters, e.g. region: EU; what it does not tell holds for all",
+    )
     score: float = Field(default=0.0, description="search score, higher is better; 0 outside of a search")
 
 
@@ -45,6 +49,17 @@ class RetrievalCard(Record):
     ranking: dict[str, Estimate] = Field(
         default_factory=dict, description="recall, precision, MRR, MAP, nDCG of the chosen search"
     )
+    written: dict[str, Estimate] = Field(
+        default_factory=dict,
+        description="hit rate on questions that a model wrote to passages, by mode@k; empty: none were written",
+    )
+    written_by: str = Field(default="", description="the model that wrote them")
+    filters: list[str] = Field(default_factory=list, description="what restricts the search, e.g. region")
+    restricted: int = Field(default=0, description="of these questions, how many tell a filter's value")
+    excluded: int = Field(
+        default=0, description="questions whose right article the filters exclude: one of both is labelled wrongly"
+    )
+    unfiltered: Estimate | None = Field(default=None, description="hit rate of the chosen search with top k, without its filters")
     chosen: str = Field(default="", description="search mode chosen on validation: vector, bm25, hybrid or reranked")
     questions: int = Field(default=0, description="questions, none from the test, that the choice rests on")
     prompt: str = Field(default="", description="name of the prompt that did best with passages on validation")

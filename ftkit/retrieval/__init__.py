@@ -15,8 +15,11 @@ from ftkit.retrieval.quality import (
     with_prompts,
     with_right_article,
 )
+from ftkit.retrieval.written import rows as written_rows
+from ftkit.retrieval.written import write as write_questions
 
 __all__ = [
     "MODES", "Article", "Index", "Searcher", "answer_rows", "best_mode", "chunks", "compare_sizes", "found_rows", "hit_rates", "learned",
     "measure", "open_handbook", "questions", "read_handbook", "relevant", "with_prompts", "with_right_article",
+    "write_questions", "written_rows",
 ]  # fmt: skip

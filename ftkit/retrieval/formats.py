@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 from ftkit.errors import BadInput
 from ftkit.models.weights import first_line
+from ftkit.retrieval.filters import front_matter, metadata_of
 
 HEADING = re.compile(r"^#{2,4}\s+(.*?)\s*#*\s*$")
 DROPPED = ["script", "style", "nav", "header", "footer", "aside", "form", "noscript", "template", "svg"]
@@ -40,11 +41,13 @@ class Article:
         source: Its id, as it is cited: the file's stem, or the column ``id``.
         title: First heading, document title or first line.
         parts: Its text in order.
+        metadata: What is told of it beside its text, values by name in lower case.
     """
 
     source: str
     title: str
     parts: list[Part]
+    metadata: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -54,13 +57,17 @@ class Article:
 
 def read_text(file: Path) -> Article:
     """Read Markdown or plain text; in Markdown, headings below the first start sections."""
-    text = decoded(file).strip()
+    told, text = front_matter(decoded(file), str(file))
+    named = next(iter(told.pop("title", [])), "")
+    text = text.strip() if not named or text.lstrip().startswith("# ") else f"{named}\n{text.strip()}"
     first, _, rest = text.partition("\n")
     title = first.lstrip("# ").strip()
+    if not title:
+        raise BadInput("the article is empty", where=str(file), todo="fill or remove it")
     if not rest.strip():
-        return Article(file.stem, "", [Part(title)])
+        return Article(file.stem, "", [Part(title)], told)
     parts = list(_sections(rest)) if file.suffix.lower() == ".md" else [Part(rest.strip())]
-    return Article(file.stem, title, parts or [Part(title)])
+    return Article(file.stem, title, parts or [Part(title)], told)
 
 
 def decoded(file: Path) -> str:
@@ -96,6 +103,7 @@ def read_html(file: Path) -> Article:
     from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(file.read_bytes(), "html.parser")
+    told = metadata_of({tag["name"]: tag["content"] for tag in soup("meta", attrs={"name": True, "content": True})}, str(file))
     for tag in soup(DROPPED):
         tag.decompose()
     for tag in soup("br"):
@@ -103,8 +111,8 @@ def read_html(file: Path) -> Article:
     title = _plain(soup.title) if soup.title else ""
     root = soup.find("main") or soup.find("article") or soup.body or soup
     if not root.find(BLOCKS):
-        return _assembled(file, title, iter([("text", text)] if (text := _plain(root)) else []))
-    return _assembled(file, title, _html_blocks(root))
+        return _assembled(file, title, iter([("text", text)] if (text := _plain(root)) else []), told)
+    return _assembled(file, title, _html_blocks(root), told)
 
 
 def _html_blocks(root: Any) -> Iterator[tuple[str, str]]:
@@ -164,7 +172,9 @@ def read_docx(file: Path) -> Article:
         ) from error
 
 
-def _assembled(file: Path, title: str, blocks: Iterator[tuple[str, str]]) -> Article:
+def _assembled(
+    file: Path, title: str, blocks: Iterator[tuple[str, str]], metadata: dict[str, list[str]] | None = None
+) -> Article:  # fmt: skip
     """Return an article from its blocks: the first heading is its title, further ones start sections."""
     parts: list[Part] = []
     section, found, new = "", "", True
@@ -180,7 +190,7 @@ def _assembled(file: Path, title: str, blocks: Iterator[tuple[str, str]]) -> Art
             parts[-1].text += "\n\n" + text
     if not parts:
         raise BadInput("holds no text", where=str(file), todo="fill or remove it")
-    return Article(file.stem, found or title, parts)
+    return Article(file.stem, found or title, parts, metadata or {})
 
 
 def read_pdf(file: Path) -> Article:

@@ -7,11 +7,15 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from ftkit import demo
 from ftkit.errors import BadInput
 from ftkit.params import RetrievalParameters
 from ftkit.records import Passage
+from ftkit.retrieval import filters
 from ftkit.retrieval.formats import READERS, Article, Part, decoded
 
 ENDINGS = (*READERS, ".csv", ".jsonl")
@@ -27,13 +31,17 @@ def open_handbook(p: RetrievalParameters, folder: Path) -> list[Article]:
     if not p.handbook:
         return []
     if p.handbook != "demo":
-        return read_handbook(Path(p.handbook))
+        return filters.kept(read_handbook(Path(p.handbook)), p.filters, p.handbook)
     shutil.rmtree(folder, ignore_errors=True)
-    return read_handbook(demo.write_handbook(folder, p.seed, edition=p.demo_edition, scenario=p.demo_scenario))
+    written = demo.write_handbook(folder, p.seed, edition=p.demo_edition, scenario=p.demo_scenario)
+    return filters.kept(read_handbook(written), p.filters, p.handbook)
 
 
 def read_handbook(folder: Path) -> list[Article]:
     """Read every article below a folder: see ``formats``; CSV and JSONL hold many, with ``id``, ``title``, ``text``.
+
+    What is told of an article beside its text (``metadata``) stands in a file of its name with ``.yaml`` behind it, between two
+    lines ``---`` at the head of Markdown and text, in ``<meta>`` of HTML, and in further columns of CSV and JSONL.
 
     Raises:
         BadInput: The folder is missing or holds no article, a file is unreadable or empty, or an article is there twice.
@@ -60,7 +68,19 @@ def read_handbook(folder: Path) -> list[Article]:
 
 def _read(file: Path) -> list[Article]:
     reader = READERS.get(file.suffix.lower())
-    return [reader(file)] if reader else _rows(file, decoded(file))
+    if reader is None:
+        return _rows(file, decoded(file))
+    article, beside = reader(file), file.with_name(file.name + ".yaml")
+    if beside.exists():
+        article.metadata |= filters.metadata_of(_yaml(beside), str(beside))
+    return [article]
+
+
+def _yaml(file: Path) -> Any:
+    try:
+        return yaml.safe_load(decoded(file))
+    except yaml.YAMLError as error:
+        raise BadInput("is no YAML", where=str(file), todo="write name: value, one a line, e.g. region: EU") from error
 
 
 def _rows(file: Path, text: str) -> list[Article]:
@@ -76,8 +96,14 @@ def _rows(file: Path, text: str) -> list[Article]:
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or not row.get("id") or not row.get("text"):
             raise BadInput("lacks 'id' or 'text'", where=f"{file}, row {number}", todo="give every article id, title and text")
-        found.append(Article(str(row["id"]), str(row.get("title") or ""), [Part(str(row["text"]))]))
+        rest = {name: value for name, value in row.items() if name and name not in ("id", "title", "text") and _plain(value)}
+        told = filters.metadata_of(rest, f"{file}, row {number}")
+        found.append(Article(str(row["id"]), str(row.get("title") or ""), [Part(str(row["text"]))], told))
     return found
+
+
+def _plain(value: Any) -> bool:
+    return not isinstance(value, dict) and not (isinstance(value, list) and any(isinstance(v, dict | list) for v in value))
 
 
 def chunks(articles: list[Article], chunk_words: int) -> list[Passage]:
@@ -91,7 +117,9 @@ def chunks(articles: list[Article], chunk_words: int) -> list[Passage]:
         for number, (part, text) in enumerate(pieces):
             title = " – ".join(name for name in (article.title, part.section) if name)
             title += f" (page {part.page})" if part.page else ""
-            found.append(Passage(id=f"{article.source}#{number}", source=article.source, title=title, text=text))
+            found.append(
+                Passage(id=f"{article.source}#{number}", source=article.source, title=title, text=text, metadata=article.metadata)
+            )
     return found
 
 

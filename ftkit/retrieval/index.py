@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from ftkit.errors import BadInput
 from ftkit.models.embed import embed, load_embedder
 from ftkit.records import Passage
-from ftkit.retrieval import store
+from ftkit.retrieval import filters, store
 
 Mode = Literal["vector", "bm25", "hybrid", "reranked"]
 Progress = Callable[[int, int], None]
@@ -52,11 +53,14 @@ class Index:
         self._matrix: Any = None
         self._reranker: Any = None
         self._reranked: dict[str, list[tuple[int, float]]] = {}
+        self._masks: dict[Any, Any] = {}
+        self._filtered = True
         self._vectors: dict[str, Any] = {}
 
     @staticmethod
     def build(
-        folder: Path, passages: Sequence[Passage], embedding_model: str, progress: Progress | None = None, reranker: str = ""
+        folder: Path, passages: Sequence[Passage], embedding_model: str, progress: Progress | None = None, reranker: str = "",
+        restricted_by: Sequence[str] = (),
     ) -> Index:  # fmt: skip
         """Bring an index up to date, or build it anew, and open it; see :func:`ftkit.retrieval.store.build`.
 
@@ -69,7 +73,7 @@ class Index:
                 "there are no passages to index", where=str(folder), todo="give retrieval.handbook a folder of articles"
             )
         model = load_embedder(embedding_model)
-        told = store.build(folder, passages, model, embedding_model, progress, reranker)
+        told = store.build(folder, passages, model, embedding_model, progress, reranker, restricted_by)
         index = Index(folder, (told, passages))
         index._model = model
         return index
@@ -100,6 +104,29 @@ class Index:
             raise BadInput("holds other passages than retrieval.json", where="retrieval/index", todo="run 04_retrieval again")
 
     @property
+    def filters(self) -> list[str]:
+        """Names that restrict a search, see :mod:`ftkit.retrieval.filters`."""
+        return self.about.get("filters", []) if self._filtered else []
+
+    @contextmanager
+    def unfiltered(self) -> Iterator[None]:
+        """Search everything for a while, whatever a question asks for."""
+        self._filtered, kept, self._reranked = False, self._reranked, {}
+        try:
+            yield
+        finally:
+            self._filtered, self._reranked = True, kept
+
+    def _allowed(self, text: str) -> Any:
+        """Return which passages may answer a question, shape ``[passages]``; None: all."""
+        import numpy as np
+
+        asked = filters.wanted(text, self.filters)
+        if asked and asked not in self._masks:
+            self._masks[asked] = np.array([filters.allows(p, asked) for p in self.passages])
+        return self._masks[asked] if asked else None
+
+    @property
     def modes(self) -> list[Mode]:
         """The searches that this index offers."""
         return [*MODES, "reranked"] if self.about.get("reranker") else MODES
@@ -111,6 +138,7 @@ class Index:
 
         Scores: cosine similarity (vector), BM25 (bm25), sum of 1 / (60 + rank) (hybrid), the reranker's own, of the first
         30 of the hybrid search (reranked).
+        Where the index has filters, a question gets only passages that it may be answered from: maybe fewer than ``k``.
         Source of the fusion: Cormack, Clarke & Buettcher (2009), Reciprocal Rank Fusion.
         """
         if mode == "reranked":
@@ -165,9 +193,8 @@ class Index:
             return []
         queries = self._embed(texts, progress)
         if len(self.passages) > IN_MEMORY_ROWS:
-            return [self._lance(query, depth) for query in queries]
-        similar = queries @ self.vectors.T
-        return [_best(row, depth) for row in similar]
+            return [self._lance(query, depth, self._allowed(text)) for query, text in zip(queries, texts, strict=True)]
+        return [_best(row, depth, self._allowed(text)) for row, text in zip(queries @ self.vectors.T, texts, strict=True)]
 
     @property
     def vectors(self) -> Any:
@@ -176,8 +203,11 @@ class Index:
             self._matrix = store.read_vectors(self.table, self._place)
         return self._matrix
 
-    def _lance(self, query: Any, depth: int) -> list[tuple[int, float]]:
+    def _lance(self, query: Any, depth: int, allowed: Any) -> list[tuple[int, float]]:
         asked: Any = self.table.search(query)
+        if allowed is not None:
+            told = sorted({store.told_of(p) for p, yes in zip(self.passages, allowed, strict=True) if yes})
+            asked = asked.where(f"metadata IN ({', '.join(map(store.quoted, told))})" if told else "false", prefilter=True)
         rows = asked.distance_type("cosine").select(["id", "_distance"]).limit(depth).to_list()
         return sorted(((self._place[row["id"]], 1 - row["_distance"]) for row in rows), key=lambda pair: (-pair[1], pair[0]))
 
@@ -188,22 +218,29 @@ class Index:
             self._bm25 = bm25s.BM25()
             self._bm25.index([words(store.searchable(p)) for p in self.passages], show_progress=False)
         vocabulary = self._bm25.vocab_dict
-        queries = [[t for t in words(text) if t in vocabulary] for text in texts]
         found: list[list[tuple[int, float]]] = []
-        for query in queries:
+        for text in texts:
+            query = [word for word in words(text) if word in vocabulary]
             if not query:
                 found.append([])
                 continue
-            places, scores = self._bm25.retrieve([query], k=depth, show_progress=False)
+            places, scores = self._bm25.retrieve([query], k=depth, show_progress=False, weight_mask=self._allowed(text))
             pairs = zip(places[0].tolist(), scores[0].tolist(), strict=True)
             found.append(sorted(((p, s) for p, s in pairs if s > 0), key=lambda pair: (-pair[1], pair[0])))
         return found
 
 
-def _best(scores: Any, depth: int) -> list[tuple[int, float]]:
-    """Return the places of the highest scores, best first; ties by place."""
+def _best(scores: Any, depth: int, allowed: Any = None) -> list[tuple[int, float]]:
+    """Return the places of the highest scores, best first, of those that are allowed; ties by place."""
     import numpy as np
 
+    if allowed is not None:
+        places = np.flatnonzero(allowed)
+        return (
+            [(int(places[place]), score) for place, score in _best(scores[places], min(depth, len(places)))]
+            if len(places)
+            else []
+        )
     near = np.arange(len(scores))
     if depth < len(scores):
         near = np.flatnonzero(scores >= np.partition(scores, -depth)[-depth])  # all that tie with the last one too

@@ -12,9 +12,11 @@ from typing import Any
 from ftkit.checks import parse, supported
 from ftkit.params import RetrievalParameters
 from ftkit.records import Estimate, Passage, PromptTrial, RetrievalCard, StrategySpec, TaskCard
+from ftkit.retrieval.filters import allows, wanted
 from ftkit.retrieval.handbook import Article, chunks
 from ftkit.retrieval.index import MODES, Index, Mode, Searcher
 from ftkit.retrieval.ranking import figures
+from ftkit.retrieval.written import Written, as_questions
 from ftkit.statistics import wilson
 
 Progress = Callable[[int, int], None]
@@ -103,7 +105,7 @@ def compare_sizes(
     measured: dict[int, tuple[Estimate, float, int]] = {}
     for size in sorted({p.chunk_words, *p.chunk_sizes}):
         passages = chunks(articles, size)
-        index = Index.build(folder / str(size), passages, p.embedding_model, progress)
+        index = Index.build(folder / str(size), passages, p.embedding_model, progress, restricted_by=p.filters)
         hits, words, asked = 0, 0, 0
         for text, output in zip(known["input"], known["output"], strict=True):
             right, _ = relevant(card, output, passages, p.citation_field)
@@ -159,19 +161,38 @@ def measure(
     documents: int,
     labelled_by: str,
     words: int = 0,
+    written: Sequence[Written] = (),
 ) -> RetrievalCard:
-    """Measure every search mode and choose the best with ``p.top_k`` passages; hybrid where nothing can be measured."""
+    """Measure every search mode and choose the best with ``p.top_k`` passages; hybrid where nothing can be measured.
+
+    Where no question's right article is known, those that a model has written decide, and the card says so.
+    """
     if index is None:
         return RetrievalCard(enabled=False, reason="no handbook was given (retrieval.handbook is empty)")
+    made = as_questions(written)
+    by_model = hit_rates(index, *made) if made[0] else {}
+    if not asked and by_model:
+        (asked, gold), labelled_by = made, f"the passage that {p.question_model} wrote the question to"
     rates, seconds = timed_rates(index, asked, gold) if asked else ({}, {})
     chosen = best_mode(rates, p.top_k) if rates else "hybrid"
     found = index.search(asked, RANKED, chosen) if asked else []
+    told = restricted(index, asked, gold, chosen, p.top_k) if p.filters and asked else {}
     return RetrievalCard(
         enabled=True, documents=documents, chunks=len(index.passages), embedding_model=p.embedding_model, top_k=p.top_k,
         hit_rate=rates, chosen=chosen, ranking=figures(found, gold, RANKED), labelled_by=labelled_by if asked else "",
         questions=len(asked), search_s=seconds.get(chosen, 0.0), chunk_words=words or p.chunk_words, reranker=p.reranker if chosen == "reranked" else "",
-        chunks_sha256=str(index.about["chunks_sha256"]),
+        chunks_sha256=str(index.about["chunks_sha256"]), written=by_model, written_by=p.question_model if by_model else "", filters=p.filters, **told,
     )  # fmt: skip
+
+
+def restricted(index: Index, asked: Sequence[str], gold: Sequence[set[str]], mode: Mode, k: int) -> dict[str, Any]:
+    """Return how many questions the filters restrict, for how many they exclude the right article, and the hit rate without them."""
+    with index.unfiltered():
+        found = index.search(asked, k, mode)
+    hits = sum(bool({p.source for p in passages} & right) for passages, right in zip(found, gold, strict=True))
+    wants = [wanted(text, index.filters) for text in asked]
+    held = [any(p.source in right and allows(p, want) for p in index.passages) for want, right in zip(wants, gold, strict=True)]
+    return {"restricted": sum(map(bool, wants)), "excluded": held.count(False), "unfiltered": wilson(hits, len(asked))}
 
 
 def found_rows(asked: Sequence[str], gold: Sequence[set[str]], found: Sequence[Sequence[Passage]]) -> list[dict[str, str]]:
@@ -247,6 +268,33 @@ def answer_rows(items: Any, answers: Any, scores: Any, limit: int = 6) -> list[d
     return sorted(rows, key=lambda row: row["right"])[:limit]
 
 
+def written_told(card: RetrievalCard) -> str:
+    """Return how the search does on questions that a model wrote, in a sentence or two; empty where there are none."""
+    k = max((x for x in KS if x <= card.top_k), default=1)
+    rate = card.written.get(f"{card.chosen}@{k}")
+    if rate is None:
+        return ""
+    if card.labelled_by.endswith("wrote the question to"):
+        return f"All questions were written by {card.written_by} from the passages: people, who have not seen them, ask less well fitting ones."
+    return f"On {rate.n} questions that {card.written_by} wrote from passages it is {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%}): they are easier than those of people."
+
+
+def filters_told(card: RetrievalCard) -> str:
+    """Return what the filters do, in a sentence or two; empty where there are none."""
+    if not card.filters:
+        return ""
+    names = ", ".join(card.filters)
+    if not card.restricted:
+        return (
+            f"No question begins with a line '{card.filters[0]}: ...', so {names} restricts no search: see data.context_columns."
+        )
+    said = f"The search is restricted by {names} for {card.restricted} of {card.questions} questions; without that, the right article is found for {card.unfiltered.value:.0%}." if card.unfiltered else ""  # fmt: skip
+    wrong = (
+        f" For {card.excluded} questions the right article is one that the restriction excludes: one of both is labelled wrongly."
+    )
+    return said + (wrong if card.excluded else "")
+
+
 def learned(card: RetrievalCard) -> tuple[str, list[str]]:
     """Return what 04 found, as a title and points."""
     if not card.enabled:
@@ -260,6 +308,7 @@ def learned(card: RetrievalCard) -> tuple[str, list[str]]:
     points = [
         f"{card.documents} articles, {card.chunks} chunks; search: {card.chosen}, {card.top_k} passages, {1000 * card.search_s:.0f} ms a question."
     ]
+    points += [told for told in (written_told(card), filters_told(card)) if told]
     if card.prompt_trials:
         best = max(card.prompt_trials, key=_rank)
         points.append(

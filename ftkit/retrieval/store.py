@@ -21,14 +21,19 @@ from ftkit.records import Passage
 from ftkit.runs import write_text
 
 Progress = Callable[[int, int], None]
-FORMAT, UPDATES, MOST_NAMED, MARK = 2, 40, 1000, 24
-TEXTS = ("id", "source", "title", "text")
+FORMAT, UPDATES, MOST_NAMED, MARK = 3, 40, 1000, 24
+TEXTS = ("id", "source", "title", "text", "metadata")
 
 
 def marks_of(passages: Sequence[Passage]) -> dict[str, str]:
-    """Return the hash (of source, title and text) of each passage by its id, in their order."""
+    """Return the hash (of source, title, text and metadata) of each passage by its id, in their order."""
     hashed = functools.partial(hashlib.blake2b, digest_size=MARK // 2)
-    return {p.id: hashed(f"{p.source}\0{p.title}\0{p.text}".encode()).hexdigest() for p in passages}
+    return {p.id: hashed("\0".join((p.source, p.title, p.text, told_of(p))).encode()).hexdigest() for p in passages}
+
+
+def told_of(passage: Passage) -> str:
+    """Return a passage's metadata as it stands in the table: JSON, or empty."""
+    return json.dumps(passage.metadata, ensure_ascii=False, sort_keys=True) if passage.metadata else ""
 
 
 def hash_of(marks: Mapping[str, str]) -> str:
@@ -52,7 +57,13 @@ def _rows(passages: Sequence[Passage], vectors: Any) -> Any:
     import pyarrow as pa
 
     vector = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
-    return pa.table({name: [getattr(p, name) for p in passages] for name in TEXTS} | {"vector": vector})
+    texts = {name: [getattr(p, name) for p in passages] for name in TEXTS[:-1]}
+    return pa.table(texts | {"metadata": [told_of(p) for p in passages], "vector": vector})
+
+
+def quoted(text: str) -> str:
+    """Return a text as it is written in the table's conditions."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def open_table(folder: Path, about: Mapping[str, Any]) -> Any:
@@ -114,7 +125,7 @@ def _update(
     if table.version != finished:
         table.restore(finished)
     for start in range(0, len(gone), MOST_NAMED):
-        names = ", ".join("'" + name.replace("'", "''") + "'" for name in gone[start : start + MOST_NAMED])
+        names = ", ".join(map(quoted, gone[start : start + MOST_NAMED]))
         table.delete(f"id IN ({names})")
     if vectors is not None:
         table.add(_rows(fresh, vectors))
@@ -127,6 +138,7 @@ def _update(
 def read_passages(table: Any, ids: Iterable[str]) -> list[Passage]:
     """Return the passages of a table in the order of their ids."""
     columns = table.to_arrow().select(TEXTS).to_pydict()
+    columns["metadata"] = [json.loads(told) if told else {} for told in columns["metadata"]]
     found = {row[0]: row for row in zip(*(columns[name] for name in TEXTS), strict=True)}
     return [Passage.model_construct(None, **dict(zip(TEXTS, found[name], strict=True))) for name in ids]
 
@@ -163,7 +175,8 @@ def read(folder: Path) -> tuple[dict[str, Any], Any, list[Passage]]:
 
 
 def build(
-    folder: Path, passages: Sequence[Passage], model: Any, embedding_model: str, progress: Progress | None = None, reranker: str = ""
+    folder: Path, passages: Sequence[Passage], model: Any, embedding_model: str, progress: Progress | None = None, reranker: str = "",
+    filters: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Bring an index up to date, or build it anew; return what is told of it.
 
@@ -180,6 +193,7 @@ def build(
     recover(folder)
     about: dict[str, Any] = {"format": FORMAT, "embedding_model": embedding_model, "chunks_sha256": hash_of(marks)}
     about |= {"ids": list(marks), "hashes": "".join(marks.values())} | ({"reranker": reranker} if reranker else {})
+    about |= {"filters": list(filters)} if filters else {}
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # of builds that were killed
         shutil.rmtree(left, ignore_errors=True)
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")

@@ -61,6 +61,7 @@ def retrieval(found: Found) -> Section:
     if card is None or not card.enabled:
         section.missing = found.missing["retrieval"] if card is None else f"Nothing is looked up: {card.reason}."
         return section
+    from ftkit.retrieval.quality import filters_told, written_told
     from ftkit.ui.figures import retrieval as figures
 
     section.blocks = [
@@ -68,6 +69,7 @@ def retrieval(found: Found) -> Section:
             f"{card.documents:,} articles in {card.chunks:,} passages. Search “{card.chosen}” was chosen on {card.questions} validation "
             f"questions{f' (reranked by {card.reranker})' if card.reranker else ''}, and the first {card.top_k} passages are put before the model; a search takes {1000 * card.search_s:.0f} ms. What counts as right: {card.labelled_by or 'not told'}."
         ),
+        *(text(told) for told in (written_told(card), filters_told(card)) if told),
         *chart(figures.hit_rates(card)),
         *more("Every search and number of passages", table(_rates(card.hit_rate))),
         *table(_trials(card.prompt_trials), "Prompts with passages, on validation"), *_lacked(card),

@@ -1,0 +1,108 @@
+"""What restricts a search: a question that says "region: EU" at its head is answered from articles of the EU, and from those for everybody.
+
+It makes answers fit; it guards no secrets: whoever asks writes the head of the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ftkit.checks import head_of, normalise
+from ftkit.errors import BadInput
+from ftkit.params import nearest
+from ftkit.records import Passage
+
+if TYPE_CHECKING:
+    from ftkit.retrieval.formats import Article
+
+Metadata = dict[str, list[str]]
+
+
+def metadata_of(values: Any, where: str) -> Metadata:
+    """Return what is told of an article: each name in lower case with its values as texts.
+
+    Args:
+        values: Names with a value or a list of values each; a text with ``;`` is a list.
+        where: Names the place, for messages.
+
+    Raises:
+        BadInput: It is no mapping of names to values.
+    """
+    if not isinstance(values, Mapping):
+        raise BadInput("tells no 'name: value'", where=where, todo="write one a line, e.g. region: EU")
+    found: Metadata = {}
+    for name, value in values.items():
+        items = (
+            value.split(";") if isinstance(value, str) else value if isinstance(value, list) else [] if value is None else [value]
+        )
+        if any(isinstance(item, Mapping | list) for item in items) or isinstance(value, Mapping):
+            raise BadInput(f"'{name}' holds more than values", where=where, todo=f"write {name}: value, or a list of values")
+        texts = [str(item).lower() if isinstance(item, bool) else str(item).strip() for item in items]
+        if any(texts):
+            found[str(name).strip().casefold()] = [text for text in texts if text]
+    return found
+
+
+def front_matter(text: str, where: str) -> tuple[Metadata, str]:
+    """Return what stands between two lines ``---`` at the head of a text, and the text without it.
+
+    A text that begins with a ruler, not with names and values, is left as it is.
+
+    Raises:
+        BadInput: It is no YAML.
+    """
+    lines = text.lstrip("\ufeff").splitlines()
+    end = next((k for k, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), 0)
+    if not lines or lines[0].rstrip() != "---" or not end:
+        return {}, text
+    try:
+        values = yaml.safe_load("\n".join(lines[1:end]))
+    except yaml.YAMLError as error:
+        told = getattr(error, "problem_mark", None)
+        line = f", line {told.line + 2}" if told else ""
+        raise BadInput("the head between --- is no YAML", where=f"{where}{line}", todo="write name: value, one a line") from error
+    if not isinstance(values, Mapping):
+        return {}, text
+    return metadata_of(values, where), "\n".join(lines[end + 1 :])
+
+
+def kept(articles: Sequence[Article], filters: Sequence[str], where: str) -> list[Article]:
+    """Return the articles with what the filters need of their metadata, and nothing else of it.
+
+    Raises:
+        BadInput: No article tells a filter's value.
+    """
+    names = [name.casefold() for name in filters]
+    known = sorted({name for article in articles for name in article.metadata})
+    for name in names:
+        if name not in known:
+            raise BadInput(
+                f"no article tells its '{name}'{nearest(name, known)}", where=f"{where}, retrieval.filters",
+                todo=f"use some of {', '.join(known)}" if known else f"begin articles with ---, {name}: value, ---, a line each",
+            )  # fmt: skip
+    return [replace(a, metadata={name: a.metadata[name] for name in names if name in a.metadata}) for a in articles]
+
+
+def told_by(articles: Sequence[Article]) -> dict[str, set[str]]:
+    """Return what articles tell of themselves: all values by name, in lower case."""
+    found: dict[str, set[str]] = {}
+    for article in articles:
+        for name, values in article.metadata.items():
+            found.setdefault(name, set()).update(value.casefold() for value in values)
+    return found
+
+
+def wanted(text: str, filters: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return what a question asks for: names of filters with its values, in the form in which they are compared."""
+    told = head_of(text) if filters else {}
+    return tuple((name, normalise(told[name])) for name in (f.casefold() for f in filters) if name in told)
+
+
+def allows(passage: Passage, asked: Sequence[tuple[str, str]]) -> bool:
+    """Return whether a passage may answer a question: it tells no other value than the one asked for, or none."""
+    told = passage.metadata
+    return all(name not in told or value in map(normalise, told[name]) for name, value in asked)

@@ -1,0 +1,181 @@
+"""Heads of messages, metadata of articles, and searches that are restricted by both."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from ftkit import retrieval
+from ftkit.checks import head_of, with_head
+from ftkit.data.read import read
+from ftkit.errors import BadInput
+from ftkit.params import RetrievalParameters
+from ftkit.records import Passage, TaskCard
+from ftkit.retrieval import index as index_module
+from ftkit.retrieval.filters import allows, front_matter, told_by, wanted
+
+REGIONS = {
+    "EU": {"returns": "A lamp can be sent back within 30 days.", "power": "Lamps run at 230 volts."},
+    "US": {"returns": "A lamp can be sent back within 14 days.", "power": "Lamps run at 120 volts."},
+}
+
+
+@pytest.fixture()
+def handbook(tmp_path):
+    folder = tmp_path / "book"
+    folder.mkdir()
+    for region, articles in REGIONS.items():
+        for name, text in articles.items():
+            (folder / f"{name}-{region}.md").write_text(f"---\nregion: {region}\nowner: desk\n---\n# {name} of lamps\n\n{text}\n")
+    (folder / "hours.md").write_text("# Opening hours of the shop\n\nThe shop opens at nine.\n")
+    return folder
+
+
+def built(handbook, tmp_path, filters=("region",)):
+    p = RetrievalParameters(handbook=str(handbook), filters=list(filters))
+    passages = retrieval.chunks(retrieval.open_handbook(p, tmp_path), 60)
+    return retrieval.Index.build(tmp_path / "index", passages, "minilm", restricted_by=p.filters)
+
+
+def test_a_head_is_written_and_read():
+    text = with_head({"region": "EU", "product": "", "plan": " Plus\nyearly "}, "Where is it?\n\nThanks")
+    assert text == "region: EU\nplan: Plus yearly\n\nWhere is it?\n\nThanks"
+    assert head_of(text) == {"region": "EU", "plan": "Plus yearly"}
+    assert with_head({"region": " "}, "Hello") == "Hello"
+
+
+@pytest.mark.parametrize("text", ["Hello", "region: EU", "Hello\nregion: EU\n\nText", "", "\n\n", "a:\n\nb"])
+def test_what_is_no_head_is_none(text):
+    assert head_of(text) == {}
+
+
+@pytest.mark.parametrize("mode", retrieval.MODES)
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_question_gets_articles_of_its_region_or_of_none(handbook, tmp_path, mode, in_memory, monkeypatch):
+    monkeypatch.setattr(index_module, "IN_MEMORY_ROWS", 10**6 if in_memory else 0)
+    index = built(handbook, tmp_path)
+    for region in REGIONS:
+        found = index.search([f"Region: {region.lower()}\n\nHow many days to send a lamp back?"], 5, mode)[0]
+        assert found[0].source == f"returns-{region}"
+        assert {p.source.rpartition("-")[2] for p in found} <= {region, "hours"}
+    told = {p.source for p in index.search(["How many days to send a lamp back?"], 5, mode)[0]}
+    assert {"returns-EU", "returns-US"} <= told, "a question without a region may be answered by all"
+
+
+def test_a_region_that_no_article_tells_leaves_what_holds_for_all(handbook, tmp_path):
+    found = built(handbook, tmp_path).search(["region: Mars\n\nWhen does the shop open?"], 5)[0]
+    assert [p.source for p in found] == ["hours"]
+
+
+def test_an_index_that_is_read_again_has_its_filters_and_metadata(handbook, tmp_path):
+    built(handbook, tmp_path)
+    index = retrieval.Index(tmp_path / "index")
+    assert index.filters == ["region"]
+    assert {p.source: p.metadata for p in index.passages}["power-US"] == {"region": ["US"]}, "the owner is no filter"
+    index.copy(tmp_path / "copy")
+    assert retrieval.Index(tmp_path / "copy").filters == ["region"]
+
+
+def test_an_article_that_changes_its_region_is_brought_up_to_date(handbook, tmp_path):
+    built(handbook, tmp_path)
+    file = handbook / "returns-US.md"
+    file.write_text(file.read_text().replace("region: US", "region: [US, CA]"))
+    found = built(handbook, tmp_path).search(["region: CA\n\nHow many days to send a lamp back?"], 5)[0]
+    assert [p.source for p in found if p.source != "hours"] == ["returns-US"]
+
+
+def test_the_card_says_what_the_filter_does(handbook, tmp_path):
+    index = built(handbook, tmp_path)
+    asked = [f"region: {r}\n\nHow many days do I have to send back a lamp?" for r in REGIONS] * 10
+    gold = [{f"returns-{r}"} for r in REGIONS] * 9 + [{"returns-US"}, {"returns-EU"}]
+    p = RetrievalParameters(handbook=str(handbook), filters=["region"], top_k=1)
+    card = retrieval.measure(index, asked, gold, p, documents=5, labelled_by="hand")
+    assert (card.restricted, card.excluded) == (20, 2)
+    assert card.hit_rate[f"{card.chosen}@1"].value == 0.9
+    assert card.unfiltered is not None
+    assert card.unfiltered.value <= 0.6, "both regions have the same words, so that half of the first hits are of the other"
+    said = " ".join(retrieval.learned(card)[1])
+    assert "restricted by region for 20 of 20" in said
+    assert "labelled wrongly" in said
+    assert index.filters == ["region"]
+
+
+def test_a_filter_that_no_question_uses_is_told(handbook, tmp_path):
+    index = built(handbook, tmp_path)
+    p = RetrievalParameters(handbook=str(handbook), filters=["region"])
+    card = retrieval.measure(index, ["When does it open?"], [{"hours"}], p, documents=5, labelled_by="hand")
+    assert "data.context_columns" in " ".join(retrieval.learned(card)[1])
+
+
+def test_a_filter_that_no_article_tells_is_refused_with_the_nearest(handbook, tmp_path):
+    p = RetrievalParameters(handbook=str(handbook), filters=["regoin"])
+    with pytest.raises(BadInput, match=r"did you mean 'region'\?(?s:.*)use some of owner, region"):
+        retrieval.open_handbook(p, tmp_path)
+
+
+def test_metadata_come_from_every_kind_of_article(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<html><head><meta name="Region" content="EU; CH"><meta charset="utf-8"></head><body><p>Text.</p></body></html>'
+    )
+    (tmp_path / "b.csv").write_text('id,title,text,region,note\nb1,T,"Some text",US,\n')
+    row = {"id": "c1", "text": "More", "region": ["EU", "US"], "nested": [{"a": 1}], "more": {"a": 1}}
+    (tmp_path / "c.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "d.txt").write_text("---\ntitle: Hours\nregion: EU\nvip: true\n---\nWe open at nine.\n")
+    (tmp_path / "e.md").write_text("# T\n\nText\n")
+    (tmp_path / "e.md.yaml").write_text("region: EU\n")
+    found = {a.source: a for a in retrieval.read_handbook(tmp_path)}
+    assert {name: a.metadata for name, a in found.items()} == {
+        "a": {"region": ["EU", "CH"]}, "b1": {"region": ["US"]}, "c1": {"region": ["EU", "US"]}, "d": {"region": ["EU"], "vip": ["true"]},
+        "e": {"region": ["EU"]},
+    }  # fmt: skip
+    assert (found["d"].title, found["d"].text) == ("Hours", "We open at nine.")
+    assert told_by(list(found.values()))["region"] == {"eu", "us", "ch"}
+
+
+def test_a_ruler_at_the_head_of_an_article_is_text():
+    assert front_matter("---\nHello there\n---\nrest", "x") == ({}, "---\nHello there\n---\nrest")
+    assert front_matter("---\nno end", "x")[0] == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("a: [1", "x, line 2"), ("region: {a: 1}", "holds more than values"), ("region: [[1]]", "holds more")]
+)
+def test_a_broken_head_is_refused(text, why):
+    with pytest.raises(BadInput, match=re.escape(why)):
+        front_matter(f"---\n{text}\n---\nrest", "x")
+
+
+def test_a_passage_that_tells_nothing_is_for_everybody():
+    asked = wanted("region: EU\nplan: Plus\n\nHello", ["Region", "plan", "more"])
+    assert asked == (("region", "eu"), ("plan", "plus"))
+    assert allows(Passage(id="a", source="a", text="t", metadata={"region": ["US", "eu"]}), asked)
+    assert not allows(Passage(id="a", source="a", text="t", metadata={"region": ["EU"], "plan": ["Basic"]}), asked)
+
+
+def test_columns_stand_in_front_of_the_input(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("message,answer,region\n" + "".join(f"hello {k},a{k % 2},{'EU' if k else ''}\n" for k in range(30)))
+    rows = read(file, "message", "answer", context=["region"]).rows
+    assert [rows[0]["input"], rows[1]["input"]] == ["hello 0", "region: EU\n\nhello 1"]
+    with pytest.raises(BadInput, match="no column 'regions'; did you mean 'region'"):
+        read(file, "message", "answer", context=["regions"])
+
+
+def test_a_new_project_takes_the_columns_that_articles_tell(handbook, tmp_path):
+    from ftkit import project
+
+    file = tmp_path / "rows.csv"
+    rows = [f"a lamp question number {k} of mine,answer {k % 2},{'EU' if k % 3 else 'US'},{k % 5}\n" for k in range(60)]
+    file.write_text("message,answer,Region,owner\n" + "".join(rows))
+    guess = project.guess("lamps", file, handbook=str(handbook))
+    assert guess.sections["data"]["context_columns"] == ["Region"]
+    assert guess.sections["retrieval"]["filters"] == ["Region"]
+    assert any("'Region'" in said for said in guess.sentences)
+
+
+def test_the_right_article_is_looked_for_by_its_value_too(handbook, tmp_path):
+    card = TaskCard(name="lamps", instruction="Answer.", kind="text")
+    passages = built(handbook, tmp_path).passages
+    assert retrieval.relevant(card, "14 days", passages, "")[0] == {"returns-US"}
