@@ -66,8 +66,9 @@ def recover(target: Path) -> None:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below a folder, by path; not of the record itself."""
-    found = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.relative_to(folder).as_posix() != RECORD)
+    """Return the SHA-256 of every file below a folder, by path; not of the record itself, nor of what Python compiled beside a file."""
+    there = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.parent.name != "__pycache__")
+    found = (p for p in there if p.relative_to(folder).as_posix() != RECORD)
     return {p.relative_to(folder).as_posix(): runs.sha256_path(p) for p in found}
 
 

@@ -7,11 +7,26 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from string import Template
 
 from ftkit.models.chat import Messages
 from ftkit.models.constrain import body_options
 from ftkit.records import Bundle, ServingFile
+
+FOLDER = Path(__file__).parent / "platform_files"
+WHOLE = (
+    "Dockerfile",
+    "kubernetes.yaml",
+    "smoke.sh",
+    "azure_endpoint.yaml",
+    "azure_deployment.yaml",
+    "vertex.py",
+    "locustfile.py",
+)
+"""Files around ``ftkit serve``, which serves the whole strategy."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +44,27 @@ class Limits:
     rank: int = 0
 
 
-def files(bundle: Bundle, limits: Limits, template: str, messages: Messages) -> dict[str, str]:
+def files(
+    bundle: Bundle, limits: Limits, template: str, messages: Messages, questions: Sequence[Messages] = ()
+) -> dict[str, str]:
     """Return the serving files by name.
 
-    Only ``ftkit serve`` (and the Dockerfile and Kubernetes manifest around it) serves the whole strategy: prompt,
+    Only ``ftkit serve`` (and the Dockerfile, and what runs its image: Kubernetes, Azure ML, Vertex AI) serves the whole strategy: prompt,
     examples and passages included. The others serve the model; the client must send the messages that
     ``messages_example.json`` shows, and the fields of ``request_options.json`` where answers are held within a format.
+
+    Args:
+        bundle: What is exported.
+        limits: What a server must know of the model.
+        template: The chat template.
+        messages: An example of what the model is sent.
+        questions: What a load test asks, as the model is sent it.
     """
-    made = {
-        "serving/Dockerfile": DOCKERFILE.format(folder="/srv/strategy"),
-        "serving/kubernetes.yaml": KUBERNETES.format(name=_dns(bundle.name)),
-        "serving/smoke.sh": SMOKE.format(name=bundle.name),
-    }
+    filled = {"name": bundle.name, "dns": _dns(bundle.name), "folder": "/srv/strategy"}
+    made = {f"serving/{name}": _filled(name, filled) for name in WHOLE}
+    made["serving/load_questions.jsonl"] = "".join(
+        json.dumps(asked, ensure_ascii=False) + "\n" for asked in questions or [messages]
+    )
     if bundle.form == "endpoint":
         return made
     model = "/srv/model" if bundle.base_model == "embedded" else bundle.base_model
@@ -53,14 +77,15 @@ def files(bundle: Bundle, limits: Limits, template: str, messages: Messages) -> 
         "serving/vllm.sh": _vllm(bundle, limits, model),
         "serving/tgi.sh": _tgi(bundle, limits, model),
         "serving/ollama/Modelfile": _ollama(bundle, limits),
-        "serving/sagemaker.py": SAGEMAKER.format(name=json.dumps(bundle.name), environment=_sagemaker(bundle, limits, model)),
+        "serving/sagemaker.py": _filled("sagemaker.py", filled | {"environment": _sagemaker(bundle, limits, model)}),
     }
 
 
 def checked(made: dict[str, str]) -> list[ServingFile]:
     """Return for each file how it was checked; no platform but ``ftkit serve`` is run here."""
     platforms = {
-        "Dockerfile": "Docker", "kubernetes.yaml": "Kubernetes", "smoke.sh": "any", "chat_template.jinja": "vLLM", "messages_example.json": "vLLM, TGI", "request_options.json": "vLLM", "vllm.sh": "vLLM",
+        "Dockerfile": "Docker", "locustfile.py": "locust", "load_questions.jsonl": "locust", "azure_endpoint.yaml": "Azure ML", "azure_deployment.yaml": "Azure ML",
+        "vertex.py": "Vertex AI", "kubernetes.yaml": "Kubernetes", "smoke.sh": "any", "chat_template.jinja": "vLLM", "messages_example.json": "vLLM, TGI", "request_options.json": "vLLM", "vllm.sh": "vLLM",
         "tgi.sh": "TGI", "Modelfile": "Ollama", "sagemaker.py": "SageMaker",
     }  # fmt: skip
     return [
@@ -80,10 +105,11 @@ def _check(name: str, text: str) -> str:
     if name.endswith(".yaml"):
         import yaml
 
-        kinds = [part["kind"] for part in yaml.safe_load_all(text)]
-        return f"parsed as YAML ({', '.join(kinds)}); not applied"
-    if name.endswith(".json"):
-        json.loads(text)
+        parts = [part.get("kind") or part["$schema"].rpartition("/")[2].partition(".")[0] for part in yaml.safe_load_all(text)]
+        return f"parsed as YAML ({', '.join(parts)}); not applied"
+    if name.endswith((".json", ".jsonl")):
+        for line in text.splitlines() if name.endswith("l") else [text]:
+            json.loads(line)
         return "parsed as JSON"
     if name.endswith(".jinja"):
         from jinja2 import Environment
@@ -104,6 +130,13 @@ def _check(name: str, text: str) -> str:
 def plain_template(template: str) -> str:
     """Return a chat template without the generation tags that only training needs and other servers refuse."""
     return re.sub(r"\{%-?\s*(end)?generation\s*-?%\}", "", template)
+
+
+def _filled(name: str, values: Mapping[str, str]) -> str:
+    """Return a file of ``platform_files`` with its places filled; Python files to fill end in .txt there, as they are no Python yet."""
+    path = next(path for path in (FOLDER / name, FOLDER / f"{name}.txt") if path.exists())
+    text = path.read_text(encoding="utf-8")
+    return text if name == "locustfile.py" else Template(text).substitute(values)
 
 
 def _dns(name: str) -> str:
@@ -166,59 +199,3 @@ def _sagemaker(bundle: Bundle, limits: Limits, model: str) -> str:
     if bundle.form == "adapter" and limits.rank:
         values["LORA_ADAPTERS"] = f"{bundle.name}=/opt/ml/model/{bundle.weights}"
     return json.dumps(values, indent=4)
-
-
-DOCKERFILE = """# The whole strategy: prompt, passages and weights. Build it in the export's folder: docker build -f serving/Dockerfile .
-FROM python:3.11-slim
-RUN pip install --no-cache-dir torch==2.13.0 && pip install --no-cache-dir ftkit
-COPY . {folder}
-USER 1000
-EXPOSE 8000
-# FTKIT_TOKEN must be set: beyond loopback, no token means no server.
-CMD ["ftkit", "serve", "{folder}", "--host", "0.0.0.0", "--port", "8000"]
-"""
-KUBERNETES = """apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {name}}}
-spec:
-  replicas: 1
-  selector: {{matchLabels: {{app: {name}}}}}
-  template:
-    metadata: {{labels: {{app: {name}}}}}
-    spec:
-      containers:
-        - name: {name}
-          image: {name}:1  # the image of the Dockerfile beside this file
-          ports: [{{containerPort: 8000}}]
-          env: [{{name: FTKIT_TOKEN, valueFrom: {{secretKeyRef: {{name: {name}, key: token}}}}}}]
-          readinessProbe: {{httpGet: {{path: /ready, port: 8000}}}}
-          livenessProbe: {{httpGet: {{path: /health, port: 8000}}}}
-          resources: {{requests: {{cpu: "1", memory: 2Gi}}}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: {name}}}
-spec:
-  selector: {{app: {name}}}
-  ports: [{{port: 80, targetPort: 8000}}]
-"""
-SMOKE = """#!/usr/bin/env bash
-# One question to a running server: URL=http://host:8000 FTKIT_TOKEN=... ./smoke.sh "Where is my order?"
-set -euo pipefail
-curl --fail --silent --show-error "${{URL:-http://127.0.0.1:8000}}/v1/chat/completions" \\
-  -H "Authorization: Bearer ${{FTKIT_TOKEN:-}}" -H "Content-Type: application/json" \\
-  -d "{{\\"model\\": \\"{name}\\", \\"messages\\": [{{\\"role\\": \\"user\\", \\"content\\": \\"${{1:-Hello}}\\"}}]}}"
-"""
-SAGEMAKER = '''"""Deploy the model to SageMaker. Needs the sagemaker package, a role, and the export as model.tar.gz in S3."""
-
-import sys
-
-from sagemaker.huggingface import HuggingFaceModel, get_huggingface_llm_image_uri
-
-role, archive = sys.argv[1:3]
-environment = {environment}
-model = HuggingFaceModel(
-    image_uri=get_huggingface_llm_image_uri("huggingface"), model_data=archive, env=environment, role=role, name={name}
-)
-model.deploy(initial_instance_count=1, instance_type="ml.g5.xlarge", container_startup_health_check_timeout=600)
-'''

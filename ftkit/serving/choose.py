@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import deployment, runs, strategies
+from ftkit.data import mask
 from ftkit.errors import BadInput
 from ftkit.models.weights import fingerprint, read_json, resolve
 from ftkit.params import DeploymentParameters
 from ftkit.records import Bundle, Decision, Evaluation, Manifest, PromptBook, RetrievalCard, StrategyResult, TaskCard
 
 EXAMPLE = "(the text that the model is given)"
+LOAD_QUESTIONS = 32
+"""Training questions, with personal data masked, that the export's load test asks."""
 
 
 def chosen_strategy(p: DeploymentParameters, decision: Decision, evaluation: Evaluation) -> StrategyResult:
@@ -39,7 +42,7 @@ def export(
         result: The strategy.
         card: The task.
         decision: What 08 said.
-        train: Training examples, of which those that the prompt shows go along.
+        train: Training examples, of which those that the prompt shows go along, and a few as questions of a load test.
     """
     spec = result.spec
     book = runs.read_record(stage.of("prompting", "prompts.json"), PromptBook)
@@ -71,7 +74,9 @@ def export(
     limits, template, tokenizer = described(p, stage.run / spec.adapter if form == "adapter" else None, form)
     searcher = strategies.open_searcher(stage) if spec.retriever else None
     shown = strategies.asked(spec, [EXAMPLE], book=book, examples=train, searcher=searcher)[0]
-    texts = deployment.files(bundle, limits, template, shown) | {"README.md": readme(bundle)}
+    asked = [mask(text) for text in train["input"].head(LOAD_QUESTIONS)]
+    questions = strategies.asked(spec, asked, book=book, examples=train, searcher=searcher)
+    texts = deployment.files(bundle, limits, template, shown, questions) | {"README.md": readme(bundle)}
     weights = None
     if tuned:
         source = stage.run / spec.adapter

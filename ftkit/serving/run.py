@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from ftkit.errors import BadInput, FtkitError, NotReady
 from ftkit.serving.served import Served
 
 TOKEN = "FTKIT_TOKEN"
+GATEWAY = "FTKIT_BEHIND_GATEWAY"
 
 
 def folder_of(path: Path) -> Path:
@@ -36,17 +38,21 @@ def folder_of(path: Path) -> Path:
 
 
 def check_host(host: str, token: str) -> None:
-    """Refuse to listen beyond this machine without a token.
+    """Refuse to listen beyond this machine without a token, unless a gateway in front checks who asks.
 
     Raises:
         BadInput: The address is not loopback and there is no token.
     """
+    if os.environ.get(GATEWAY) == "1":
+        return
     with contextlib.suppress(ValueError):
         if ipaddress.ip_address(host).is_loopback:
             return
     if host != "localhost" and not token:
         raise BadInput(
-            f"{host} is reached from outside, and there is no token", where="--host", todo=f"set {TOKEN} in the environment"
+            f"{host} is reached from outside, and there is no token",
+            where="--host",
+            todo=f"set {TOKEN} in the environment, or {GATEWAY}=1 where a gateway in front checks who asks",
         )
 
 

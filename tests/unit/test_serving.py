@@ -1,9 +1,13 @@
 """An export answers as the model it was made from; the server keeps OpenAI's form and its own limits."""
 
+import csv
+import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -392,8 +396,61 @@ def test_serving_files_are_parsed_and_hold_template_ends_and_limits(form):
     assert "512" in made["serving/vllm.sh"] and "chat_template.jinja" in made["serving/vllm.sh"]
     assert ("--enable-lora" in made["serving/vllm.sh"]) == (form == "adapter")
     assert "<|end|>" in made["serving/ollama/Modelfile"]
-    kinds = [part["kind"] for part in yaml.safe_load_all(made["serving/kubernetes.yaml"])]
-    assert kinds == ["Deployment", "Service"]
+    assert checked["serving/kubernetes.yaml"] == "parsed as YAML (Deployment, Service); not applied"
+    assert checked["serving/azure_deployment.yaml"] == "parsed as YAML (managedOnlineDeployment); not applied"
+    assert not [name for name, text in made.items() if "$name" in text or "$dns" in text or "$folder" in text]
+
+
+def test_the_kubernetes_manifest_keeps_to_the_published_schema():
+    validate = pytest.importorskip("kubernetes_validate")
+    record = Bundle.model_validate(json.loads(BUNDLE))
+    text = deployment.files(record, deployment.Limits(512, []), "", [])["serving/kubernetes.yaml"]
+    version = validate.latest_version()
+    for part in yaml.safe_load_all(text):
+        validate.validate(part, version, strict=True)
+    wrong = yaml.safe_load(text.split("---")[0].replace("replicas: 1", "replicas: many"))
+    with pytest.raises(validate.ValidationError):
+        validate.validate(wrong, version, strict=True)
+
+
+def test_locust_asks_the_server_and_counts_as_the_server_does(served, tmp_path):
+    """The exported locustfile, run by the real locust: every answer of every step is one that the server gave."""
+    if not importlib.util.find_spec("locust"):  # importing it would patch every socket of this process
+        pytest.skip("locust is not installed")
+    asked = [[{"role": "system", "content": "x"}, {"role": "user", "content": f"question {k}"}] for k in range(5)]
+    for name, text in deployment.files(served.bundle, deployment.Limits(512, []), "", asked[0], asked).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "strategy.json").write_text(json.dumps({"name": served.bundle.name}))
+    file, table = tmp_path / "serving" / "locustfile.py", tmp_path / "load"
+    with running(served, token="secret") as url:
+        command = [
+            sys.executable,
+            "-m",
+            "locust",
+            "-f",
+            str(file),
+            "--headless",
+            "--host",
+            url.removesuffix("/v1"),
+            "--csv",
+            str(table),
+        ]
+        told = {**os.environ, "FTKIT_TOKEN": "secret", "STEPS": "1 4", "SECONDS": "2"}
+        done = subprocess.run(command, env=told, capture_output=True, text=True, timeout=120, check=False)
+        metrics = httpx.get(url.removesuffix("/v1") + "/metrics", headers={"Authorization": "Bearer secret"}).text
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = {row["Name"]: row for row in csv.DictReader((tmp_path / "load_stats.csv").open())}
+    assert {"1 clients", "4 clients"} <= set(rows)
+    assert int(rows["Aggregated"]["Failure Count"]) == 0
+    counted = sum(float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("ftkit_answer_seconds_count"))
+    requests = int(rows["Aggregated"]["Request Count"])
+    assert requests > 20 and requests <= counted <= 1.05 * requests + 4, "the server answers what was under way at the end, too"
+    told["FTKIT_TOKEN"] = "wrong"
+    with running(served, token="secret") as url:
+        command[command.index("--host") + 1] = url.removesuffix("/v1")
+        done = subprocess.run(command, env=told | {"STEPS": "1"}, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and "HTTP 401" in done.stdout + done.stderr
 
 
 BUNDLE = json.dumps({
