@@ -255,6 +255,10 @@ class RetrievalParameters(EndpointParameters):
     demo_scenario: str = Field(default="main", description="main, prompting, rag or too_little, when handbook is demo")
     demo_edition: int = Field(default=1, ge=1, le=2, description="edition of the built-in handbook: 1 or 2")
     embedding_model: str = Field(default="minilm", min_length=1, description="minilm (packaged) or a sentence-transformers model")
+    store: str = Field(
+        default="",
+        description="object storage for the index, e.g. s3://bucket/indexes (also gs:// and az://); empty: the run folder",
+    )
     reranker: str = Field(
         default="",
         description="cross-encoder of sentence-transformers that may reorder what was found, used where it finds more; empty: none",
@@ -279,6 +283,13 @@ class RetrievalParameters(EndpointParameters):
     )
     question_prices: Prices = Field(default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer")
     prompt_items: int = Field(default=50, ge=0, description="validation examples that each prompt answers with passages; 0: none")
+
+    @field_validator("store")
+    @classmethod
+    def _store(cls, value: str) -> str:
+        if value and not value.startswith(("s3://", "gs://", "az://")):
+            raise ValueError("give an address that begins with s3://, gs:// or az://, or leave it empty")
+        return value
 
     @field_validator("chunk_sizes")
     @classmethod

@@ -60,7 +60,7 @@ class Index:
     @staticmethod
     def build(
         folder: Path, passages: Sequence[Passage], embedding_model: str, progress: Progress | None = None, reranker: str = "",
-        restricted_by: Sequence[str] = (),
+        restricted_by: Sequence[str] = (), address: str = "",
     ) -> Index:  # fmt: skip
         """Bring an index up to date, or build it anew, and open it; see :func:`ftkit.retrieval.store.build`.
 
@@ -73,14 +73,14 @@ class Index:
                 "there are no passages to index", where=str(folder), todo="give retrieval.handbook a folder of articles"
             )
         model = load_embedder(embedding_model)
-        told = store.build(folder, passages, model, embedding_model, progress, reranker, restricted_by)
+        told = store.build(folder, passages, model, embedding_model, progress, reranker, restricted_by, address)
         index = Index(folder, (told, passages))
         index._model = model
         return index
 
     def copy(self, folder: Path) -> None:
         """Write these passages and nothing else into a new folder: what older versions of the table held stays behind."""
-        store.write(folder, self.passages, self.vectors, {k: v for k, v in self.about.items() if k != "dimension"})
+        store.write(folder, self.passages, self.vectors, {k: v for k, v in self.about.items() if k not in ("dimension", "at")})
 
     def check_model(self, embedding_model: str) -> None:
         """Refuse an index that was made with another embedding model.

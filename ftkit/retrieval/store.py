@@ -1,22 +1,26 @@
 """Where an index lies: a LanceDB table of passages with their vectors, and ``about.json``, which says what passages count.
 
 An index is brought up to date in its place, at the cost of what has changed, or built in a temporary folder and put in place. Killed at any
-point, the old one is there whole.
+point, the old one is there whole. The table may lie in object storage instead (``about["at"]``), under a name of its own each time that it is
+built; ``about.json`` stays in the folder and decides what counts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ftkit.errors import BadInput, FtkitError, NotReady
 from ftkit.models.embed import embed
+from ftkit.models.weights import first_line
 from ftkit.records import Passage
 from ftkit.runs import write_text
 
@@ -68,11 +72,31 @@ def quoted(text: str) -> str:
 
 def open_table(folder: Path, about: Mapping[str, Any]) -> Any:
     """Return the table as it was when the index was finished: what a killed update has added since is not seen."""
-    import lancedb
-
-    table = lancedb.connect(str(folder / "lance")).open_table("passages")
+    table = _connect(folder, about).open_table("passages")
     table.checkout(_tag(about))
     return table
+
+
+def _connect(folder: Path, about: Mapping[str, Any]) -> Any:
+    """Return the database that holds the table: in the folder, or where the index says that it lies.
+
+    Raises:
+        BadInput: The object storage cannot be reached.
+    """
+    import lancedb
+
+    at = about.get("at")
+    if not at:
+        return lancedb.connect(str(folder / "lance"))
+    try:
+        found = lancedb.connect(at)
+        found.list_tables()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BadInput(
+            f"the object storage does not answer: {first_line(error)}", where=at,
+            todo="check retrieval.store, and the credentials in the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT and so on)",
+        ) from error  # fmt: skip
+    return found
 
 
 def _tag(about: Mapping[str, Any]) -> str:
@@ -110,6 +134,7 @@ def _update(
         old = read_about(folder)
         table = open_table(folder, old)
         same = all(old[name] == about[name] for name in ("format", "embedding_model"))
+        same = same and old.get("at", "").rpartition("/")[0] == about.get("at", "").rpartition("/")[0]
         before = kept_marks(old)
         gone = [name for name, mark in before.items() if marks.get(name) != mark]
         fresh = [p for p, (name, mark) in zip(passages, marks.items(), strict=True) if before.get(name) != mark]
@@ -130,7 +155,7 @@ def _update(
     if vectors is not None:
         table.add(_rows(fresh, vectors))
     _name_version(table, about)
-    told = about | {"dimension": old["dimension"]}
+    told = about | {"dimension": old["dimension"]} | ({"at": old["at"]} if "at" in old else {})
     write_text(folder / "about.json", json.dumps(told, ensure_ascii=False))
     return told
 
@@ -162,6 +187,8 @@ def read(folder: Path) -> tuple[dict[str, Any], Any, list[Passage]]:
     """
     recover(folder)
     about = read_about(folder)
+    if "at" in about:
+        _connect(folder, about)
     try:
         table, marks = open_table(folder, about), kept_marks(about)
         passages = read_passages(table, marks)
@@ -176,15 +203,15 @@ def read(folder: Path) -> tuple[dict[str, Any], Any, list[Passage]]:
 
 def build(
     folder: Path, passages: Sequence[Passage], model: Any, embedding_model: str, progress: Progress | None = None, reranker: str = "",
-    filters: Sequence[str] = (),
+    filters: Sequence[str] = (), address: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Bring an index up to date, or build it anew; return what is told of it.
 
     A changed article costs its own embedding and rows; where it is built anew, passages that stand in the old index word for word
-    keep their vectors.
+    keep their vectors. ``address`` names object storage for the table (``s3://bucket/folder``); empty: the folder holds it.
 
     Raises:
-        BadInput: Two passages have the same id.
+        BadInput: Two passages have the same id, or the object storage cannot be reached.
         FtkitError: The disk is full.
     """
     marks = marks_of(passages)
@@ -194,14 +221,17 @@ def build(
     about: dict[str, Any] = {"format": FORMAT, "embedding_model": embedding_model, "chunks_sha256": hash_of(marks)}
     about |= {"ids": list(marks), "hashes": "".join(marks.values())} | ({"reranker": reranker} if reranker else {})
     about |= {"filters": list(filters)} if filters else {}
+    about |= {"at": f"{address.rstrip('/')}/{uuid.uuid4().hex[:16]}"} if address else {}
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # of builds that were killed
         shutil.rmtree(left, ignore_errors=True)
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         told = _update(folder, passages, marks, model, about, progress)
         if told is None:
-            told = write(fresh, passages, _vectors(folder, passages, model, embedding_model, progress), about)
+            vectors, before = _vectors(folder, passages, model, embedding_model, progress), _address(folder)
+            told = write(fresh, passages, vectors, about)
             _swap(fresh, folder)
+            _forget(before)
         return told
     except (OSError, RuntimeError) as error:
         if "No space left" in str(error):
@@ -231,14 +261,27 @@ def _vectors(folder: Path, passages: Sequence[Passage], model: Any, embedding_mo
 
 def write(folder: Path, passages: Sequence[Passage], vectors: Any, about: dict[str, Any]) -> dict[str, Any]:
     """Write a new index and return what is told of it."""
-    import lancedb
-
     folder.mkdir(parents=True)
-    table = lancedb.connect(str(folder / "lance")).create_table("passages", _rows(passages, vectors))
+    table = _connect(folder, about).create_table("passages", _rows(passages, vectors))
     _name_version(table, about)
     told = about | {"dimension": int(vectors.shape[1])}
     (folder / "about.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
     return told
+
+
+def _address(folder: Path) -> str:
+    """Return where in object storage the table of a folder's index lies; empty: nowhere, or there is no index."""
+    try:
+        return read_about(folder).get("at", "")
+    except (NotReady, ValueError):
+        return ""
+
+
+def _forget(address: str) -> None:
+    """Remove a table that no index counts on any longer; where that fails it stays, unused."""
+    if address:
+        with contextlib.suppress(BadInput, OSError, RuntimeError, ValueError):
+            _connect(Path(), {"at": address}).drop_table("passages")
 
 
 def _aside(folder: Path) -> Path:
