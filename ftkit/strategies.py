@@ -25,7 +25,7 @@ from ftkit.records import (
     TaskCard,
     TrainingCard,
 )
-from ftkit.retrieval.quality import relevant, with_right_article
+from ftkit.retrieval.quality import right_for, with_right_article
 
 if TYPE_CHECKING:
     from ftkit.retrieval import Searcher
@@ -405,8 +405,8 @@ def look_for_causes(
     }  # fmt: skip
     knows = [
         item
-        for item, output in zip(items["id"], items["output"], strict=True)
-        if relevant(card, output, searcher.index.passages, citation_field)[0]
+        for item, text, output in zip(items["id"], items["input"], items["output"], strict=True)
+        if right_for(card, text, output, searcher.index.passages, citation_field, searcher.index.filters)[0]
     ]
     texts: dict[triage.Asked, list[str]] = {how: table["text"].tolist() for how, table in answers.items()}
     return triage.look(card, items, texts, knows=knows, doubtful=doubtful)

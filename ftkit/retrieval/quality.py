@@ -41,6 +41,26 @@ def relevant(card: TaskCard, output: str, passages: Sequence[Passage], citation_
     }, "passages that contain the right answer"
 
 
+def right_for(
+    card: TaskCard, text: str, output: str, passages: Sequence[Passage], citation_field: str, filters: Sequence[str] = ()
+) -> tuple[set[str], str]:  # fmt: skip
+    """Return :func:`relevant` of the passages that a question may be answered from; a citation in the right answer counts as it is.
+
+    Args:
+        card: The task.
+        text: The question, with the head that the filters read.
+        output: Its right answer.
+        passages: All passages.
+        citation_field: Field of the answer that names the article; empty: none.
+        filters: What restricts the search.
+    """
+    right, how = relevant(card, output, passages, citation_field)
+    asked = wanted(text, filters)
+    if not asked or how.startswith("the citation"):
+        return right, how
+    return {p.source for p in passages if p.source in right and allows(p, asked)}, how
+
+
 def hit_rates(index: Index, questions: Sequence[str], gold: Sequence[set[str]]) -> dict[str, Estimate]:
     """Return the share of questions with a right passage among the first k, by ``mode@k``."""
     return timed_rates(index, questions, gold)[0]
@@ -108,7 +128,7 @@ def compare_sizes(
         index = Index.build(folder / str(size), passages, p.embedding_model, progress, restricted_by=p.filters)
         hits, words, asked = 0, 0, 0
         for text, output in zip(known["input"], known["output"], strict=True):
-            right, _ = relevant(card, output, passages, p.citation_field)
+            right, _ = right_for(card, text, output, passages, p.citation_field, p.filters)
             if right:
                 value = _value(card, output)
                 found = index.search([text], p.top_k)[0]
@@ -140,12 +160,12 @@ def _value(card: TaskCard, output: str) -> str:
 
 
 def questions(
-    card: TaskCard, examples: Any, passages: Sequence[Passage], citation_field: str
+    card: TaskCard, examples: Any, passages: Sequence[Passage], citation_field: str, filters: Sequence[str] = ()
 ) -> tuple[list[str], list[set[str]], str]:
     """Return the questions whose right article is known, these articles, and how that was decided."""
     asked, gold, how = [], [], ""
     for text, output in zip(examples["input"], examples["output"], strict=True):
-        right, how = relevant(card, output, passages, citation_field)
+        right, how = right_for(card, text, output, passages, citation_field, filters)
         if right:
             asked.append(text)
             gold.append(right)
@@ -245,7 +265,7 @@ def with_right_article(searcher: Searcher, card: TaskCard, items: Any, citation_
     """
     passages, texts, given = searcher.index.passages, items["input"].tolist(), {}
     for text, output, found in zip(texts, items["output"], searcher.search(texts), strict=True):
-        right, _ = relevant(card, output, passages, citation_field)
+        right, _ = right_for(card, text, output, passages, citation_field, searcher.index.filters)
         held = [p for p in passages if p.source in right]
         value = parse(card, output).fields.get(card.knowledge_field, "") if card.kind == "fields" else output
         held.sort(key=lambda p: not supported(value, [p.text]))
@@ -276,7 +296,11 @@ def written_told(card: RetrievalCard) -> str:
         return ""
     if card.labelled_by.endswith("wrote the question to"):
         return f"All questions were written by {card.written_by} from the passages: people, who have not seen them, ask less well fitting ones."
-    return f"On {rate.n} questions that {card.written_by} wrote from passages it is {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%}): they are easier than those of people."
+    own = card.hit_rate.get(f"{card.chosen}@{k}")
+    said = f"On {rate.n} questions that {card.written_by} wrote from passages it is {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})"
+    if own is not None and rate.high < own.low:
+        return f"{said}, fewer than on the examples' own: read them before you trust that model as a writer."
+    return f"{said}; whoever writes with the passage at hand asks what is easier to find than what people ask."
 
 
 def filters_told(card: RetrievalCard) -> str:

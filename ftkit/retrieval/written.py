@@ -20,7 +20,7 @@ from ftkit.records import Passage
 from ftkit.runs import write_text
 
 Progress = Callable[[int, int], None]
-FILE, LONGEST, MOST_WORDS, COPIED, FEWEST_WORDS, SHOWN = "questions.jsonl", 128, 80, 7, 8, 3
+FILE, LONGEST, MOST_WORDS, LEAST_WORDS, COPIED, FEWEST_WORDS, SHOWN = "questions.jsonl", 128, 80, 3, 7, 8, 3
 RULES = (
     "You write what users ask. Below is a passage of a handbook. Write one message that a user could send who has never seen the "
     "passage, and that can be answered only with it. Use the user's own words, not those of the passage, and do not mention the passage. "
@@ -119,8 +119,8 @@ def model_of(p: RetrievalParameters, folder: Path) -> ChatModel:
 def _refused(text: str, passage: Passage, known: Sequence[str]) -> str:
     """Return why a text is no question to a passage, or an empty text."""
     words = tokens(text)
-    if not words:
-        return "it is empty"
+    if len(words) < LEAST_WORDS:
+        return f"it has {len(words)} words, fewer than {LEAST_WORDS}"
     if len(words) > MOST_WORDS:
         return f"it has {len(words)} words, more than {MOST_WORDS}"
     if _run(words, tokens(passage.text)) >= COPIED:

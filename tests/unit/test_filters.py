@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pandas as pd
 import pytest
 
 from ftkit import retrieval
@@ -173,6 +174,16 @@ def test_a_new_project_takes_the_columns_that_articles_tell(handbook, tmp_path):
     assert guess.sections["data"]["context_columns"] == ["Region"]
     assert guess.sections["retrieval"]["filters"] == ["Region"]
     assert any("'Region'" in said for said in guess.sentences)
+
+
+def test_an_article_of_another_region_is_not_right_by_its_words(handbook, tmp_path):
+    card = TaskCard(name="lamps", instruction="Answer.", kind="text")
+    passages = built(handbook, tmp_path).passages
+    examples = pd.DataFrame(
+        {"input": ["region: US\n\nHow many?", "region: EU\n\nHow many?", "How many?"], "output": ["14 days"] * 3}
+    )
+    asked, gold, _ = retrieval.questions(card, examples, passages, "", ["region"])
+    assert (asked, gold) == (["region: US\n\nHow many?", "How many?"], [{"returns-US"}] * 2)
 
 
 def test_the_right_article_is_looked_for_by_its_value_too(handbook, tmp_path):

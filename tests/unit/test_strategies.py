@@ -163,7 +163,7 @@ def test_failures_fall_to_their_planted_causes():
 
     class Search:
         seconds = 0.0
-        top_k, index = 1, SimpleNamespace(passages=passages)
+        top_k, index = 1, SimpleNamespace(passages=passages, filters=[])
 
         def search(self, texts, progress=None):
             return [[passages[0] if "one" in t else passages[2]] for t in texts]
