@@ -401,6 +401,16 @@ def test_serving_files_are_parsed_and_hold_template_ends_and_limits(form):
     assert not [name for name, text in made.items() if "$name" in text or "$dns" in text or "$folder" in text]
 
 
+def test_behind_a_gateway_no_token_is_needed(monkeypatch):
+    with pytest.raises(BadInput, match="FTKIT_BEHIND_GATEWAY=1"):
+        check_host("0.0.0.0", "")
+    monkeypatch.setenv("FTKIT_BEHIND_GATEWAY", "0")
+    with pytest.raises(BadInput, match="there is no token"):
+        check_host("0.0.0.0", "")
+    monkeypatch.setenv("FTKIT_BEHIND_GATEWAY", "1")
+    check_host("0.0.0.0", "")
+
+
 def test_the_kubernetes_manifest_keeps_to_the_published_schema():
     validate = pytest.importorskip("kubernetes_validate")
     record = Bundle.model_validate(json.loads(BUNDLE))
