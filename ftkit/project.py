@@ -10,8 +10,7 @@ from typing import Any
 from ftkit import params, runs
 from ftkit.data.guess import Guess, propose
 from ftkit.errors import BadInput
-from ftkit.retrieval.filters import told_by
-from ftkit.retrieval.handbook import read_handbook
+from ftkit.retrieval.handbook import told_in
 
 FOLDER = Path("params")
 
@@ -33,7 +32,7 @@ def guess(name: str, data: Path, *, test_data: str = "", handbook: str = "", enc
     for other in (test_data, handbook):
         if other and not Path(other).exists():
             raise BadInput("does not exist", where=other, todo="check the path")
-    told = told_by(read_handbook(Path(handbook))) if handbook else {}
+    told = told_in(Path(handbook)) if handbook else {}
     found = propose(data, name, test_data=test_data, handbook=handbook, encoding=encoding, told=told)
     found.sections["deployment"] = {"served_name": name}  # one server may hold several projects
     for stage, values in found.sections.items():

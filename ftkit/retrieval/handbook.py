@@ -66,6 +66,22 @@ def read_handbook(folder: Path) -> list[Article]:
     return articles
 
 
+def told_in(folder: Path) -> dict[str, set[str]]:
+    """Return what the articles below a folder tell of themselves, see ``filters.told_by``; PDF and DOCX by the file beside them only.
+
+    Raises:
+        BadInput: A file is unreadable.
+    """
+    found: list[Article] = []
+    for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in ENDINGS):
+        beside = file.with_name(file.name + ".yaml")
+        if file.suffix.lower() not in (".pdf", ".docx"):
+            found += _read(file)
+        elif beside.exists():
+            found.append(Article(file.stem, "", [], filters.metadata_of(_yaml(beside), str(beside))))
+    return filters.told_by(found)
+
+
 def _read(file: Path) -> list[Article]:
     reader = READERS.get(file.suffix.lower())
     if reader is None:

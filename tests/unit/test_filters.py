@@ -16,6 +16,7 @@ from ftkit.params import RetrievalParameters
 from ftkit.records import Passage, TaskCard
 from ftkit.retrieval import index as index_module
 from ftkit.retrieval.filters import allows, front_matter, told_by, wanted
+from ftkit.retrieval.handbook import told_in
 
 REGIONS = {
     "EU": {"returns": "A lamp can be sent back within 30 days.", "power": "Lamps run at 230 volts."},
@@ -133,6 +134,9 @@ def test_metadata_come_from_every_kind_of_article(tmp_path):
     }  # fmt: skip
     assert (found["d"].title, found["d"].text) == ("Hours", "We open at nine.")
     assert told_by(list(found.values()))["region"] == {"eu", "us", "ch"}
+    (tmp_path / "f.pdf").write_bytes(b"not read")
+    (tmp_path / "f.pdf.yaml").write_text("region: JP\n")
+    assert told_in(tmp_path)["region"] == {"eu", "us", "ch", "jp"}
 
 
 def test_a_ruler_at_the_head_of_an_article_is_text():
