@@ -23,7 +23,7 @@ Metadata = dict[str, list[str]]
 
 
 def metadata_of(values: Any, where: str) -> Metadata:
-    """Return what is told of an article: each name in lower case with its values as texts.
+    """Return what is told of an article: each name in lower case with its values as texts; what holds more than values is left out.
 
     Args:
         values: Names with a value or a list of values each; a text with ``;`` is a list.
@@ -36,12 +36,10 @@ def metadata_of(values: Any, where: str) -> Metadata:
         raise BadInput("tells no 'name: value'", where=where, todo="write one a line, e.g. region: EU")
     found: Metadata = {}
     for name, value in values.items():
-        items = (
-            value.split(";") if isinstance(value, str) else value if isinstance(value, list) else [] if value is None else [value]
-        )
-        if any(isinstance(item, Mapping | list) for item in items) or isinstance(value, Mapping):
-            raise BadInput(f"'{name}' holds more than values", where=where, todo=f"write {name}: value, or a list of values")
-        texts = [str(item).lower() if isinstance(item, bool) else str(item).strip() for item in items]
+        items = value.split(";") if isinstance(value, str) else value if isinstance(value, list) else [value]
+        if any(isinstance(item, Mapping | list) for item in items):
+            continue
+        texts = [str(item).lower() if isinstance(item, bool) else str(item).strip() for item in items if item is not None]
         if any(texts):
             found[str(name).strip().casefold()] = [text for text in texts if text]
     return found
@@ -50,10 +48,8 @@ def metadata_of(values: Any, where: str) -> Metadata:
 def front_matter(text: str, where: str) -> tuple[Metadata, str]:
     """Return what stands between two lines ``---`` at the head of a text, and the text without it.
 
-    A text that begins with a ruler, not with names and values, is left as it is.
-
-    Raises:
-        BadInput: It is no YAML.
+    A text that begins with a ruler, not with names and values, is left as it is. A head that is no YAML ("title: Lamps: a guide") is
+    read line by line.
     """
     lines = text.lstrip("\ufeff").splitlines()
     end = next((k for k, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), 0)
@@ -61,10 +57,10 @@ def front_matter(text: str, where: str) -> tuple[Metadata, str]:
         return {}, text
     try:
         values = yaml.safe_load("\n".join(lines[1:end]))
-    except yaml.YAMLError as error:
-        told = getattr(error, "problem_mark", None)
-        line = f", line {told.line + 2}" if told else ""
-        raise BadInput("the head between --- is no YAML", where=f"{where}{line}", todo="write name: value, one a line") from error
+    except yaml.YAMLError:
+        values = {
+            name: value for name, colon, value in (line.partition(":") for line in lines[1:end]) if colon and name == name.strip()
+        }
     if not isinstance(values, Mapping):
         return {}, text
     return metadata_of(values, where), "\n".join(lines[end + 1 :])

@@ -112,14 +112,10 @@ def _rows(file: Path, text: str) -> list[Article]:
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or not row.get("id") or not row.get("text"):
             raise BadInput("lacks 'id' or 'text'", where=f"{file}, row {number}", todo="give every article id, title and text")
-        rest = {name: value for name, value in row.items() if name and name not in ("id", "title", "text") and _plain(value)}
+        rest = {name: value for name, value in row.items() if name and name not in ("id", "title", "text")}
         told = filters.metadata_of(rest, f"{file}, row {number}")
         found.append(Article(str(row["id"]), str(row.get("title") or ""), [Part(str(row["text"]))], told))
     return found
-
-
-def _plain(value: Any) -> bool:
-    return not isinstance(value, dict) and not (isinstance(value, list) and any(isinstance(v, dict | list) for v in value))
 
 
 def chunks(articles: list[Article], chunk_words: int) -> list[Passage]:
