@@ -254,19 +254,23 @@ def _groups_of_held(done: Cleaned, name: str) -> None:
 
 
 def _near(done: Cleaned, card: TaskCard, threshold: float) -> None:
-    """Of near copies with the same answer the first is kept; with different answers all are, in one split."""
-    first: dict[tuple[int, str], Row] = {}
-    lead: dict[int, Row] = {}
+    """Of near copies with the same answer the first is kept; with different answers all are, in one split.
+
+    Where the heads differ (another region, say) both are kept, and another answer is no sign of an error.
+    """
+    first: dict[tuple[int, Any, str], Row] = {}
+    lead: dict[tuple[int, Any], Row] = {}
     bad = []
     for row in done.rows:
         if _held(row):
             continue
-        kept = first.setdefault((row["cluster"], answer_key(card, row["output"])), row)
+        place_of = row["cluster"], row.get("head", ())
+        kept = first.setdefault((*place_of, answer_key(card, row["output"])), row)
         if kept is not row:
             bad.append((row, f"nearly the same as {place(kept)}, with the same answer"))
             done.alike.append((_shown(kept), _shown(row)))
-        elif lead.setdefault(row["cluster"], row) is not row:
-            done.near.append((_shown(lead[row["cluster"]]), _shown(row)))
+        elif lead.setdefault(place_of, row) is not row:
+            done.near.append((_shown(lead[place_of]), _shown(row)))
     _, how = shingler([row["input"] for row in done.rows])
     take(done, "near copies", f"removed where the answer is the same (Jaccard {threshold:g} or more over {how})", bad)
     samples = [sample(b, f"close to {place(a)}, other answer") for a, b in done.near[:SAMPLES]]

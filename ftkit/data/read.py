@@ -39,7 +39,7 @@ class Table:
     """What was read.
 
     Attributes:
-        rows: One dict per usable row with ``input``, ``output``, ``group`` and ``source_row``.
+        rows: One dict per usable row with ``input``, ``output``, ``group`` and ``source_row``, and ``head``, the values of its context, if there is one.
         rejected: The others.
         rows_read: Both together.
         encoding: Encoding of the text, or the format's name for binary formats.
@@ -91,13 +91,15 @@ def read(
             table.rejected.append(Rejected(number, reason, path.name))
             continue
         group = _text(row.get(group_column)) if group_column else ""
+        head = {name: _text(row.get(name)) for name in context}
         table.rows.append(
             {
-                "input": with_head({name: _text(row.get(name)) for name in context}, _text(row[input_column])),
+                "input": with_head(head, _text(row[input_column])),
                 "output": _text(row[output_column]),
                 "group": group,
                 "source_row": number,
                 "file": path.name,
+                **({"head": tuple(head.values())} if context else {}),
                 **({"extra": {name: _text(row.get(name)) for name in extra}} if extra else {}),
             }
         )

@@ -181,6 +181,33 @@ def test_columns_stand_in_front_of_the_input(tmp_path):
         read(file, "message", "answer", context=["regions"])
 
 
+def test_near_copies_of_another_region_are_kept_and_no_sign_of_an_error(tmp_path):
+    from ftkit.data import curate, load
+    from ftkit.params import DataParameters
+
+    rows = [
+        f"How many days do I have to send back a lamp of kind {letter * 9}?,{n} days,{r}"
+        for k, letter in enumerate("abcdefghijklmnopqrstuvwxyz")
+        for r, n in (("EU", k), ("US", k + 9))
+    ]
+    (tmp_path / "rows.csv").write_text("message,answer,region\n" + "\n".join(rows) + "\n")
+    card = TaskCard(name="lamps", instruction="Answer.", kind="text")
+    found = {}
+    for columns in ([], ["region"]):
+        p = DataParameters(
+            data=str(tmp_path / "rows.csv"),
+            context_columns=columns,
+            run=str(tmp_path),
+            meaning_rows=0,
+            near_duplicate_threshold=0.97,
+        )
+        done = curate(*load(p, tmp_path), card, p).cleaned
+        found[bool(columns)] = {d.kind: d.count for d in done.defects}, len(done.rows)
+    assert found[False][0]["near copies with different answers"] == 26, "without the region each question has two answers"
+    assert found[True][0]["near copies with different answers"] == 0
+    assert found[True][1] == 52
+
+
 def test_a_new_project_takes_the_columns_that_articles_tell(handbook, tmp_path):
     from ftkit import project
 
