@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class Materials:
         checks: The same of the validation examples.
         searcher: The retriever, or None; with one, answers are given with passages.
         progress: Makes a progress callable from a label.
+        peak_gib: What 05's own training has needed, in GiB; 0: not known. It bounds how many run at once.
     """
 
     p: TrainingParameters
@@ -63,6 +64,7 @@ class Materials:
     checks: Sequence[Lesson]
     searcher: Any
     progress: Callable[[str], Bar]
+    peak_gib: float = 0.0
 
 
 def sizes(p: TrainingParameters, examples: int) -> list[tuple[int, int]]:
@@ -92,6 +94,32 @@ def part(ids: Sequence[str], size: int, seed: int) -> list[int]:
     return sorted(draws[:size])
 
 
+@dataclass
+class _Point:
+    """A training of the curve, with the file that keeps which validation examples it answers right."""
+
+    size: int
+    seed: int
+    whole: bool
+    training: training.Training
+    key: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.size} examples, seed {self.seed}"
+
+    @property
+    def kept(self) -> Path:
+        return self.training.plan.folder / "answers.json"
+
+    def known(self) -> list[bool] | None:
+        """Return the answers of a training that was the same."""
+        if not self.kept.exists():
+            return None
+        old = json.loads(self.kept.read_text())
+        return old["correct"] if old["key"] == self.key else None
+
+
 def measure(m: Materials) -> LearningCurve | None:
     """Train on parts of the examples and return the curve; None where the parameters name no parts.
 
@@ -99,46 +127,87 @@ def measure(m: Materials) -> LearningCurve | None:
     """
     if not m.p.curve_shares:
         return None
-    found = [(n, seed, _correct(m, n, seed)) for n, seed in sizes(m.p, len(m.train))]
+    points = _points(m)
+    todo = [point for point in points if point.known() is None and not point.whole]
+    count = training.at_once(m.p.curve_at_once, len(todo), m.p.processes, m.peak_gib)
+    for point in _together(m, todo, count) if count > 1 else _in_turn(m, todo):
+        _ask(m, point)
+    for point in points:
+        if point.whole and point.known() is None:
+            _ask(m, point)
+    correct = [point.known() or [] for point in points]
     groups = m.validation["group"].tolist()
-    return fit([n for n, _, _ in found], [seed for _, seed, _ in found], [c for _, _, c in found], groups, m.p.seed)
+    return fit([point.size for point in points], [point.seed for point in points], correct, groups, m.p.seed)
 
 
-def _correct(m: Materials, size: int, seed: int) -> list[bool]:
-    """Return which validation examples a model answers right that was trained on ``size`` examples."""
-    own, folder = m.folder / "adapter", m.folder / "curve" / f"{size}-{seed}"
-    whole = size == len(m.train) and seed == m.p.seed
-    label, kept = f"learning curve, {size} examples, seed {seed}", folder / "answers.json"
-    base = LocalModel(m.p.base_model, max_new_tokens=m.p.max_new_tokens, batch_size=m.p.batch_size, threads=m.p.threads)
-    general, _ = training.general_mix(m.p, size, m.validation["input"].tolist())
-    lessons = [m.lessons[i] for i in part(m.train["id"].tolist(), size, seed)]
-    encoded = [training.encode_all(base.tokenizer, rows, m.p.max_length, base.context) for rows in (lessons, general, m.checks)]
-    learn, held = [*encoded[0], *encoded[1]], encoded[2]
-    plan = training.plan_of(m.p.model_copy(update={"seed": seed}), folder, m.prompt.name)
-    key = key_of(plan, learn, held, fingerprint(Path(resolve(m.p.base_model)))) + m.prompt.sha256
-    if kept.exists() and (old := json.loads(kept.read_text()))["key"] == key:
-        return old["correct"]
-    if not whole:
-        bar = m.progress(label)
+def _points(m: Materials) -> list[_Point]:
+    """Return all trainings, the smallest first; the examples are encoded once."""
+    base, ids = _load(m), m.train["id"].tolist()
+    lessons, checks = (training.encode_all(base.tokenizer, rows, m.p.max_length, base.context) for rows in (m.lessons, m.checks))
+    sha, found = fingerprint(Path(resolve(m.p.base_model))), list[_Point]()
+    for size, seed in sizes(m.p, len(m.train)):
+        general, _ = training.general_mix(m.p, size, m.validation["input"].tolist())
+        mixed = training.encode_all(base.tokenizer, general, m.p.max_length, base.context)
+        learn = [*(lessons[i] for i in part(ids, size, seed)), *mixed]
+        folder, chosen = m.folder / "curve" / f"{size}-{seed}", m.p.model_copy(update={"seed": seed})
+        plan = training.plan_of(chosen, folder, m.prompt.name)
+        key = key_of(plan, learn, checks, sha) + m.prompt.sha256
+        one = training.Training(plan, learn, checks, len(mixed))
+        found.append(_Point(size, seed, size == len(m.train) and seed == m.p.seed, one, key))
+    return found
 
-        def show(point: TrainPoint, steps: int) -> None:
-            bar(point.step, steps)
 
-        model, tokenizer, where = training.model_to_train(base, m.p), base.tokenizer, base.folder
-        training.train(model, tokenizer, learn, held, plan, base=m.p.base_model, base_folder=where, progress=show)
-        del model
-    del base
-    gc.collect()
-    adapter = own if whole else folder / "adapter"
+def _load(m: Materials, adapter: Path | None = None) -> LocalModel:
     settings: dict[str, Any] = {"max_new_tokens": m.p.max_new_tokens, "batch_size": m.p.batch_size, "threads": m.p.threads}
-    tuned = LocalModel(m.p.base_model, adapter=adapter, **settings)
-    asked = f"answers, {size} examples, seed {seed}"
+    return LocalModel(m.p.base_model, adapter=adapter, **settings)
+
+
+def _in_turn(m: Materials, todo: Sequence[_Point]) -> Iterator[_Point]:
+    """Train one after the other, here."""
+    for point in todo:
+        bar, t, base = m.progress(f"learning curve, {point.name}"), point.training, _load(m)
+
+        def show(at: TrainPoint, steps: int, bar: Bar = bar) -> None:
+            bar(at.step, steps)
+
+        names: dict[str, Any] = {"base": m.p.base_model, "base_folder": base.folder, "general_examples": t.general_examples}
+        model, tokenizer = training.model_to_train(base, m.p), base.tokenizer
+        training.train(model, tokenizer, t.train_set, t.validation_set, t.plan, progress=show, **names)
+        del model, base
+        _free()
+        yield point
+
+
+def _together(m: Materials, todo: Sequence[_Point], count: int) -> Iterator[_Point]:
+    """Train several at once, each in a process of its own."""
+    _free()
+    bar, folder = m.progress(f"learning curve, {len(todo)} trainings, {count} at once"), Path(resolve(m.p.base_model))
+    trainings = [point.training for point in todo]
+    for place in training.train_apart(trainings, count, base=m.p.base_model, base_folder=folder, progress=bar):
+        yield todo[place]
+
+
+def _free() -> None:
+    """Give memory back that the next training needs, on a GPU also what torch holds in store."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _ask(m: Materials, point: _Point) -> None:
+    """Keep which validation examples a trained model answers right, and remove its weights."""
+    folder = point.training.plan.folder
+    tuned = _load(m, m.folder / "adapter" if point.whole else folder / "adapter")
+    asked = f"answers, {point.name}"
     answers = strategies.answer_with(asked, m.prompt, tuned, m.validation, m.train, m.searcher, m.progress(asked))
     correct = [bool(x) for x in score(m.card, m.validation, answers)["correct"]]
-    runs.write_text(kept, json.dumps({"key": key, "correct": correct}))
-    if not whole:
+    runs.write_text(point.kept, json.dumps({"key": point.key, "correct": correct}))
+    if not point.whole:
         shutil.rmtree(folder / "adapter", ignore_errors=True)
-    return correct
+    del tuned
+    _free()
 
 
 def fit(
@@ -224,7 +293,7 @@ def learned(curve: LearningCurve | None, p: TrainingParameters, examples: int, s
         wanted = p.model_copy(update={"curve_shares": [0.25, 0.5]})
         return (
             "Whether more examples would help was not measured: training.curve_shares [0.25, 0.5] trains on parts of them as well, "
-            f"about {minutes(wanted, examples, seconds):.0f} minutes here."
+            f"up to {minutes(wanted, examples, seconds):.0f} minutes here."
         )
     if len({point.examples for point in curve.points}) == 1:
         shares = [point.accuracy.value for point in curve.points]

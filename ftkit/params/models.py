@@ -359,6 +359,11 @@ class TrainingParameters(ModelParameters):
         description="shares of the examples to train on as well, for the learning curve, e.g. [0.25, 0.5]; [1.0]: for other seeds alone; empty: none",
     )
     curve_seeds: int = Field(default=3, ge=1, le=10, description="trainings per share, each with its own draw of examples")
+    curve_at_once: int = Field(
+        default=0,
+        ge=0,
+        description="of these at once, each in a process of its own; 0: one per GPU, else what cores and memory allow",
+    )
     general_items: int = Field(
         default=200, ge=0, description="general questions that decide how much of the change is applied; 0: all of it"
     )
@@ -386,6 +391,14 @@ class TrainingParameters(ModelParameters):
         if any(not 0 < share <= 1 for share in value):
             raise ValueError("shares lie between 0 and 1")
         return value
+
+    @model_validator(mode="after")
+    def _curve_here(self) -> TrainingParameters:
+        if self.adapter and self.curve_shares:
+            raise ValueError(
+                "the curve's trainings run here: leave curve_shares empty where adapter names weights from elsewhere"
+            )
+        return self
 
     def external(self) -> list[Path]:
         return super().external() + [

@@ -1,5 +1,6 @@
 """05_training: a plan before, supervised fine-tuning with TRL and PEFT, and a plain verdict on whether it learnt."""
 
+from ftkit.training.apart import Training, at_once, train_apart
 from ftkit.training.encode import Encoded, encode_all, encode_conversation, loss_sample
 from ftkit.training.handover import hand_over, provider_faults
 from ftkit.training.methods import model_to_train, variant, wrap_lora
@@ -23,8 +24,8 @@ from ftkit.training.tell import answer_rows, before_after, expected, learned, mi
 from ftkit.training.verdict import judge
 
 __all__ = [
-    "Encoded", "Machine", "Need", "Offer", "Rehearsal", "TrainingPlan", "answer_rows", "before_after", "chosen_prompt", "encode_all",
+    "Encoded", "Machine", "Need", "Offer", "Rehearsal", "Training", "TrainingPlan", "answer_rows", "at_once", "before_after", "chosen_prompt", "encode_all",
     "encode_conversation", "expected", "general_mix", "hand_over", "judge", "learned", "lora_parameters", "loss_sample", "machines", "memory_gib", "mix_rows",
-    "model_to_train", "needs", "offers", "parameters_of", "plan_of", "proposed", "provider_faults", "read_general", "rehearse", "rows", "told", "train", "variant",
+    "model_to_train", "needs", "offers", "parameters_of", "plan_of", "proposed", "provider_faults", "read_general", "rehearse", "rows", "told", "train", "train_apart", "variant",
     "wrap_lora",
 ]  # fmt: skip

@@ -46,7 +46,7 @@ def train_together(
     """
     count = int(plan["processes"])
     check(count)
-    _write_job(folder / JOB, plan, parts, names)
+    write_job(folder / JOB, plan, parts, names)
     for left in folder.glob(f"*.{FAULT}"):
         left.unlink()
     threads = max(1, machine.cores() // count)
@@ -67,7 +67,7 @@ def train_together(
                 child.terminate()
                 child.wait()
     if code:
-        raise _fault(folder, code)
+        raise fault_of(folder, code)
     (folder / JOB).unlink()
 
 
@@ -85,7 +85,8 @@ def check(count: int) -> None:
         raise BadInput(f"{count} processes on {have} {what}", where="training.processes", todo=f"use at most {have}")
 
 
-def _write_job(path: Path, plan: dict[str, Any], parts: Sequence[Sequence[Encoded]], names: dict[str, Any]) -> None:
+def write_job(path: Path, plan: dict[str, Any], parts: Sequence[Sequence[Encoded]], names: dict[str, Any]) -> None:
+    """Write what a process is to do: the fields of a plan, what else ``sft.fit`` is told, and the examples."""
     with path.open("w", encoding="utf-8") as file:
         file.write(json.dumps({"plan": plan | {"folder": str(plan["folder"])}, "names": names | {"base_folder": str(names["base_folder"])}}) + "\n")  # fmt: skip
         for place, part in enumerate(parts):
@@ -114,8 +115,13 @@ def _follow(lines: Iterable[str], log: Any, progress: Progress | None) -> None:
         if not line.startswith(POINT):
             log.write(line)
         elif progress:
-            steps, point = line.removeprefix(POINT).split(" ", 1)
-            progress(TrainPoint.model_validate_json(point), int(steps))
+            progress(*point_of(line))
+
+
+def point_of(line: str) -> tuple[TrainPoint, int]:
+    """Return the log point of a line that ``tell`` printed, and the total number of steps."""
+    steps, point = line.removeprefix(POINT).split(" ", 1)
+    return TrainPoint.model_validate_json(point), int(steps)
 
 
 def tell(point: TrainPoint, steps: int) -> None:
@@ -129,7 +135,8 @@ def keep_fault(folder: Path, rank: int, error: FtkitError) -> None:
     (folder / f"{rank}.{FAULT}").write_text(json.dumps(told))
 
 
-def _fault(folder: Path, code: int) -> FtkitError:
+def fault_of(folder: Path, code: int) -> FtkitError:
+    """Return what a process of this folder found wrong, or how it ended."""
     for path in sorted(folder.glob(f"*.{FAULT}")):
         told = json.loads(path.read_text())
         kind = BadInput if told.pop("input") else FtkitError
@@ -145,6 +152,8 @@ def _cause(log: str, code: int) -> str:
 
     When one is gone, the others complain of that: only the first observed failure counts.
     """
+    if code < 0:
+        return f"signal {-code}"
     first = re.search(r"exitcode\s*:\s*-(\d+)", log.split("Root Cause")[-1]) if "Root Cause" in log else None
     if first:
         return f"signal {first[1]}"

@@ -120,7 +120,7 @@ def train(
             general_examples=general_examples, hours=plan.adapter_hours, prompt=plan.prompt,
         )  # fmt: skip
     base_sha256 = fingerprint(base_folder)
-    kept = _open(plan, train_set, validation_set, base_sha256)
+    kept = finished_before(plan, train_set, validation_set, base_sha256)
     if kept is not None:
         return kept
     names: dict[str, Any] = {"base": base, "base_folder": base_folder, "general_examples": general_examples}
@@ -196,7 +196,7 @@ def key_of(plan: TrainingPlan, train_set: Sequence[Encoded], validation_set: Seq
     return digest.hexdigest()
 
 
-def _open(
+def finished_before(
     plan: TrainingPlan, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], base_sha256: str
 ) -> TrainingCard | None:
     """Return the card of a finished run of the same plan; remove what another plan left."""

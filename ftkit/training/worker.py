@@ -1,4 +1,4 @@
-"""One of the processes of a training that torchrun started; see ``distributed``."""
+"""One of the processes of a training that torchrun started, or a training of its own; see ``distributed`` and ``apart``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def main(job: Path) -> None:
     from ftkit.training.methods import load_quantised, to_learn
     from ftkit.training.sft import TrainingPlan, fit
 
-    rank = int(os.environ["RANK"])
-    if torch.cuda.is_available():
+    rank, together = int(os.environ.get("RANK", "0")), "RANK" in os.environ
+    if torch.cuda.is_available() and together:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     values, names, (train_set, validation_set) = read_job(job)
     plan, folder = TrainingPlan(**values), str(names["base_folder"])
@@ -34,7 +34,8 @@ def main(job: Path) -> None:
     except FtkitError as error:
         keep_fault(plan.folder, rank, error)
         sys.exit(1)
-    torch.distributed.destroy_process_group()
+    if together:
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The learning curve: a known power law is found again, its interval holds, and a stopped curve goes on."""
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from ftkit import learning_curve, training
 from ftkit.data.split import at_most
+from ftkit.errors import BadInput, FtkitError
 from ftkit.models.local import LocalModel
 from ftkit.params import TrainingParameters
 from ftkit.prompting import with_hash
@@ -85,6 +87,19 @@ def test_which_trainings_are_made_and_how_long_they_take():
     assert learning_curve.sizes(TrainingParameters(), 400) == []
     with pytest.raises(ValidationError, match="between 0 and 1"):
         TrainingParameters(curve_shares=[0.5, 1.5])
+    with pytest.raises(ValidationError, match="weights from elsewhere"):
+        TrainingParameters(curve_shares=[0.5], adapter="theirs")
+
+
+def test_how_many_trainings_run_at_once(monkeypatch):
+    from ftkit import machine
+
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    monkeypatch.setattr(machine, "free_cores", lambda: 6)
+    monkeypatch.setattr(machine, "usable_memory_gib", lambda held=0.0: 10.0)
+    assert training.at_once(0, 9) == 6 and training.at_once(0, 4) == 4 and training.at_once(20, 9) == 8
+    assert training.at_once(0, 9, peak_gib=3.0) == 3 and training.at_once(0, 9, peak_gib=30.0) == 1
+    assert training.at_once(3, 9, processes=2) == 1 and training.at_once(0, 0) == 1
 
 
 WORDS = {"parcel": "delivery", "refund": "returns", "invoice": "billing"}
@@ -107,7 +122,7 @@ def materials(tiny_checkpoint, tmp_path):
     torch.set_num_threads(1)
     p = TrainingParameters(
         base_model=str(tiny_checkpoint("llama")), max_new_tokens=8, threads=1, method="full", num_train_epochs=2, learning_rate=5e-3,
-        per_device_train_batch_size=8, general_share=0, curve_shares=[0.5], curve_seeds=2, seed=3, max_length=128,
+        per_device_train_batch_size=8, general_share=0, curve_shares=[0.5], curve_seeds=2, seed=3, max_length=128, curve_at_once=1,
     )  # fmt: skip
     prompt, train, validation = with_hash("plain", "Name the topic."), examples(0, 48), examples(48, 12)
     card = TaskCard(name="t", instruction="Name the topic.", kind="label", labels=list(WORDS.values()))
@@ -147,6 +162,64 @@ def test_a_curve_is_trained_measured_and_not_trained_again(materials, monkeypatc
     (folder / "curve" / "24-4" / "answers.json").unlink()
     with pytest.raises(AssertionError, match="trained again"):
         learning_curve.measure(m)
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+def test_trainings_at_once_teach_the_same_as_one_after_the_other_and_go_on_after_kill_9(materials, tmp_path):
+    """The weights are the same, so the answers are; a killed training goes on from its checkpoint, a wrong one is told."""
+    import psutil
+    from safetensors.torch import load_file
+
+    m, base = materials.value, LocalModel(materials.value.p.base_model, max_new_tokens=8, threads=1)
+    learn, held = (training.encode_all(base.tokenizer, rows, 128) for rows in (m.lessons, m.checks))
+
+    def trainings(folder, **changed):
+        return [
+            training.Training(training.plan_of(m.p.model_copy(update={"seed": s, **changed}), tmp_path / folder / str(s)), learn, held)
+            for s in (1, 2, 3)
+        ]  # fmt: skip
+
+    names = {"base": "tiny", "base_folder": base.folder}
+    for t in trainings("turn"):
+        alone = LocalModel(m.p.base_model, max_new_tokens=8, threads=1)
+        training.train(alone.model, alone.tokenizer, learn, held, t.plan, **names)
+    seen, killed = [], trainings("apart")
+
+    def kill(done, of):
+        seen.append((done, of))
+        if done:
+            next(c for c in psutil.Process().children() if "ftkit.training.worker" in " ".join(c.cmdline())).kill()
+
+    with pytest.raises(FtkitError, match=r"one of the training processes ended \(signal 9\)"):
+        list(training.train_apart(killed, 2, progress=kill, **names))
+    assert not psutil.Process().children(), "the other one is stopped with it"
+    done = list(training.train_apart(killed, 2, progress=lambda done, of: seen.append((done, of)), **names))
+    assert sorted(done) == [0, 1, 2] and seen[-1] == (144, 144)
+    for seed in "123":
+        turn, apart = (load_file(tmp_path / kind / seed / "adapter" / "model.safetensors") for kind in ("turn", "apart"))
+        assert all(torch_equal(turn[name], apart[name]) for name in turn)
+    with pytest.raises(BadInput, match="rank 4096 is above"):
+        list(training.train_apart(trainings("wrong", method="lora", lora_r=4096), 2, **names))
+
+
+def torch_equal(a, b):
+    return bool((a == b).all())
+
+
+def test_a_curve_whose_trainings_run_at_once_is_the_same(materials):
+    m = materials.value
+    m.p.curve_at_once = 2
+    base = LocalModel(m.p.base_model, max_new_tokens=8, threads=1)
+    learn, held = (training.encode_all(base.tokenizer, rows, 128) for rows in (m.lessons, m.checks))
+    training.train(
+        base.model, base.tokenizer, learn, held, training.plan_of(m.p, m.folder, "plain"), base="tiny", base_folder=base.folder
+    )
+    together = learning_curve.measure(m)
+    assert any("3 trainings, 2 at once" in label for label in materials.told)
+    for path in m.folder.glob("curve/*/answers.json"):
+        path.unlink()
+    m.p.curve_at_once = 1
+    assert learning_curve.measure(m) == together
 
 
 def test_what_is_said_and_drawn_carries_the_figures():

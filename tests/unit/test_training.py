@@ -619,9 +619,9 @@ def test_what_a_process_finds_wrong_and_too_many_processes_are_told(parts, tmp_p
     with pytest.raises(BadInput, match="processes on"):
         run(parts, tmp_path / "many", processes=10_000)
     (tmp_path / distributed.LOG).write_text("Traceback\n[rank1]: RuntimeError: no more\nx.ChildFailedError:\n")
-    assert "RuntimeError: no more" in str(distributed._fault(tmp_path, 1))
+    assert "RuntimeError: no more" in str(distributed.fault_of(tmp_path, 1))
     distributed.keep_fault(tmp_path, 1, BadInput("rank 4096 is above the width", where="training.lora_r", todo="use less"))
-    found = distributed._fault(tmp_path, 1)
+    found = distributed.fault_of(tmp_path, 1)
     assert isinstance(found, BadInput) and (found.found, found.where, found.todo) == (
         "rank 4096 is above the width",
         "training.lora_r",
