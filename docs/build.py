@@ -62,6 +62,7 @@ monitoring
 parameters
 records
 commands
+languages
 troubleshooting
 benchmarks
 ```

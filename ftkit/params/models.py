@@ -362,7 +362,7 @@ class TrainingParameters(ModelParameters):
     curve_at_once: int = Field(
         default=0,
         ge=0,
-        description="of these at once, each in a process of its own; 0: one per GPU, else what cores and memory allow",
+        description="of these at once, each in a process of its own; 0: one per GPU, else one for every two cores, as memory allows",
     )
     general_items: int = Field(
         default=200, ge=0, description="general questions that decide how much of the change is applied; 0: all of it"

@@ -1,7 +1,8 @@
 """Several trainings at once, each in a process of its own: other seeds, other parts of the data.
 
-One per GPU or, without one, per core: a small model's steps leave a second core half idle, two trainings do not. Each
-process keeps its own checkpoints, so that what was stopped goes on.
+One per GPU or, without one, for every two cores: two threads of one training are as fast as two trainings of one thread
+(`benchmarks/at_once.py`), more threads help a small model little. Each process keeps its own checkpoints, so that what was
+stopped goes on.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ftkit.training.distributed import FAULT, JOB, LOG, PARENT, POINT, fault_of,
 from ftkit.training.encode import Encoded
 from ftkit.training.sft import TrainingPlan, finished_before
 
-LOOK_S = 0.2
+LOOK_S, CORES_EACH = 0.2, 2
 
 
 @dataclass
@@ -72,7 +73,7 @@ def at_once(wanted: int, trainings: int, processes: int = 1, peak_gib: float = 0
     """Return how many trainings run at once.
 
     Args:
-        wanted: What the parameters name; 0: one per GPU or, without one, what cores and memory allow.
+        wanted: What the parameters name; 0: one per GPU or, without one, one for every two free cores, as memory allows.
         trainings: How many there are.
         processes: Processes of each; more than one take the machine for themselves.
         peak_gib: What one has been seen to need, in GiB; 0: not known.
@@ -84,7 +85,7 @@ def at_once(wanted: int, trainings: int, processes: int = 1, peak_gib: float = 0
     gpus = torch.cuda.device_count()
     most = gpus or machine.cores()
     if not wanted:
-        wanted = gpus or machine.free_cores()
+        wanted = gpus or machine.free_cores() // CORES_EACH
         if peak_gib and not gpus:
             wanted = min(wanted, int(machine.usable_memory_gib() / peak_gib))
     return max(1, min(wanted, most, trainings))

@@ -97,8 +97,8 @@ def test_how_many_trainings_run_at_once(monkeypatch):
     monkeypatch.setattr(machine, "cores", lambda: 8)
     monkeypatch.setattr(machine, "free_cores", lambda: 6)
     monkeypatch.setattr(machine, "usable_memory_gib", lambda held=0.0: 10.0)
-    assert training.at_once(0, 9) == 6 and training.at_once(0, 4) == 4 and training.at_once(20, 9) == 8
-    assert training.at_once(0, 9, peak_gib=3.0) == 3 and training.at_once(0, 9, peak_gib=30.0) == 1
+    assert training.at_once(0, 9) == 3 and training.at_once(0, 2) == 2 and training.at_once(20, 9) == 8
+    assert training.at_once(0, 9, peak_gib=4.0) == 2 and training.at_once(0, 9, peak_gib=30.0) == 1
     assert training.at_once(3, 9, processes=2) == 1 and training.at_once(0, 0) == 1
 
 

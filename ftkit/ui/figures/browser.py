@@ -78,11 +78,11 @@ def _group(name: str, label: str, choices: list[tuple[str, str]], classes: list[
 
 
 def _browser_row(row: dict[str, Any], strategies: list[str], classes: str) -> str:
-    cells = f"<td>{html.escape(_short(row['input']))}</td><td>{html.escape(_short(row['truth']))}</td>"
+    cells = "".join(f"<td translate='no'>{html.escape(_short(row[name]))}</td>" for name in ("input", "truth"))
     for name in strategies:
         mark = row[f"{name} mark"]
         kind = "ok" if mark == "right" else "no"
-        cells += f"<td class='{kind}'><span class='m'>{html.escape(mark)}</span>{html.escape(_short(row[name]))}</td>"
+        cells += f"<td class='{kind}'><span class='m'>{html.escape(mark)}</span><span translate='no'>{html.escape(_short(row[name]))}</span></td>"
     return f"<tr class='q {classes}'>{cells}</tr>"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ftkit import __version__, runs
 from ftkit.ui.report import measured, origin, shipped, stages
-from ftkit.ui.report.blocks import HIDDEN, Section, number
+from ftkit.ui.report.blocks import HIDDEN, DataText, Section, number
 from ftkit.ui.report.charts import Charts, library
 from ftkit.ui.report.first import first, head
 from ftkit.ui.report.found import Found, load
@@ -20,18 +20,23 @@ __all__ = ["Found", "Section", "load", "render", "sections", "write"]
 HERE = Path(__file__).parent
 
 
-def write(run: Path, reproduce: str = "") -> Path:
-    """Write ``report.html`` of a run and return its path.
+def write(run: Path, reproduce: str = "", language: str = "en") -> Path:
+    """Write ``report.html`` of a run, in another language ``report.LANGUAGE.html``, and return its path.
 
     Args:
         run: The run folder.
         reproduce: The parameter file that made the run, as it is shown; empty: the run folder's own copy.
+        language: What it is read in; see ``ftkit.ui.language``.
 
     Raises:
-        BadInput: There is no such run, or no stage of it is done.
+        BadInput: There is no such run or language, or no stage of it is done.
     """
-    target = run / "report.html"
-    runs.write_text(target, render(load(run), reproduce))
+    from ftkit.ui.language import translated
+
+    page, target = render(load(run), reproduce), run / "report.html"
+    if language != "en":
+        page, target = translated(page, language)[0], run / f"report.{language}.html"
+    runs.write_text(target, page)
     return target
 
 
@@ -49,6 +54,7 @@ def render(found: Found, reproduce: str = "") -> str:
     charts = Charts()
     environment.globals["chart"] = charts.add
     environment.tests["bar"] = lambda cell: hasattr(cell, "estimate")
+    environment.tests["data"] = lambda cell: isinstance(cell, DataText)
     environment.tests["dot"] = lambda cell: type(cell).__name__ == "Dot"
     environment.filters["number"] = number
     page = environment.get_template("page.html").render(

@@ -100,11 +100,15 @@ def more(caption: str, blocks: list[Block]) -> list[Block]:
     return [Block("more", blocks, caption)] if blocks else []
 
 
-def data_text(content: Any, limit: int = 600) -> str:
+class DataText(str):
+    """Text that came from data: the page marks it, so that nothing translates it."""
+
+
+def data_text(content: Any, limit: int = 600) -> DataText:
     """Return text that came from data: personal data masked, hidden marks made visible, cut to a length that can be read."""
     whole = HIDDEN.sub("\u2423", mask(str(content)[: limit + 200]))
     length = len(str(content))
-    return whole if length <= limit else f"{whole[:limit]}… ({length:,} characters)"
+    return DataText(whole if length <= limit else f"{whole[:limit]}… ({length:,} characters)")
 
 
 def number(value: Any) -> str:

@@ -45,13 +45,13 @@ def _stage(found: Found, stage: str) -> dict[str, Any]:
     m = found.manifests[stage]
     return {
         "notebook": runs.stage_name(stage), "started (UTC)": m.started, "seconds": round(m.duration_s, 1), "memory, GiB": round(m.peak_memory_gib, 2),
-        "device": m.device, "seed": m.seed, "code": m.code_sha256[:12],
+        "device": m.device, "seed": m.seed, "code": data_text(m.code_sha256[:12]),
     }  # fmt: skip
 
 
 def _versions(found: Found) -> list[dict[str, Any]]:
     named = {(name, version) for m in found.manifests.values() for name, version in m.versions.items()}
-    return [{"package": name, "version": version} for name, version in sorted(named)]
+    return [{"package": data_text(name), "version": data_text(version)} for name, version in sorted(named)]
 
 
 def parameters(found: Found) -> str:

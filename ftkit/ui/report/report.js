@@ -56,10 +56,13 @@
 
   function key(row, column) {
     const cell = row.cells[column];
-    const value = cell.dataset.sort ?? cell.textContent.trim();
-    const figure = parseFloat(String(value).replace(/[,%]/g, ""));
+    if (cell.dataset.sort) return parseFloat(cell.dataset.sort);
+    const value = cell.textContent.trim();
+    const figure = parseFloat(value.replaceAll(signs.group || ",", "").replace(signs.point || ".", "."));
     return Number.isNaN(figure) ? String(value).toLowerCase() : figure;
   }
+
+  const signs = document.documentElement.dataset;
 
   function sort(table, column, head) {
     const up = head.getAttribute("aria-sort") !== "ascending";
@@ -74,7 +77,7 @@
     table.querySelectorAll("th").forEach((head, column) => {
       const button = document.createElement("button");
       button.textContent = head.textContent;
-      button.title = "Sort";
+      button.title = document.body.dataset.sortWord;
       head.replaceChildren(button);
       button.addEventListener("click", () => sort(table, column, head));
     });
