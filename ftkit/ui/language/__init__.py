@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 FIGURE = re.compile(r"(?<![\w./-])[+\-−]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\w/]|\.\d)|(?<![\w./-])[+\-−]?\d+\.\d+(?![\w/]|\.\d)")
 NUMBERLIKE = re.compile(r"[\d\s.,%+\-−–×()/]*")
 ENDS = re.compile(r"(?<=[.;:!?]) ")
-JOINTS = re.compile(r"( – |: | \(|\)|, | · | to |(?<=[a-z]) (?=[\d.])|(?<=\d) )")
+JOINTS = re.compile(r"( – |: | \(|\)|, | · | to | and |(?<=[a-z]) (?=[\d.])|(?<=\d) )")
 SENTENCE = re.compile(r"[.;:] \w|[.;:!?,]$")
 NAME = re.compile(r"[\w.-]+[./_][\w./-]*|[0-9a-f]{12,64}|\d{4}-\d\d-\d\d.*")
 """File names, parameters, hashes and times, which are the same in every language."""

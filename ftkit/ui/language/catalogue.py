@@ -30,7 +30,7 @@ SHOWN_ATTRIBUTES = ("aria-label", "title", "data-sort-word")
 NOTE = "Translated from the English report, sentence by sentence: the English one is what the run wrote. What has no translation stays English."
 WORDS = (
     NOTE,
-    "prompting", "few-shot", "RAG", "fine-tuned", "hybrid", "endpoint", "endpoint RAG",
+    "and", "to", "prompting", "few-shot", "RAG", "fine-tuned", "hybrid", "endpoint", "endpoint RAG",
     "Recommended", "accuracy", "format", "hallucination", "latency", "privacy", "regression", "cost", "✓ passed", "✗ failed", "? open", "answering",
     "asked", "because", "median", "words", "yes", "no", "series", "shown", "at", "value", "any", "all", "paraphrases", "spend", "name", "unit of at",
     "never", "rarely", "yearly", "quarterly", "monthly", "weekly", "daily", "none", "some", "much", "the decision", "may leave", "must stay",
