@@ -128,6 +128,7 @@ def measure(m: Materials) -> LearningCurve | None:
     if not m.p.curve_shares:
         return None
     points = _points(m)
+    _free()
     todo = [point for point in points if point.known() is None and not point.whole]
     count = training.at_once(m.p.curve_at_once, len(todo), m.p.processes, m.peak_gib)
     for point in _together(m, todo, count) if count > 1 else _in_turn(m, todo):
@@ -180,7 +181,6 @@ def _in_turn(m: Materials, todo: Sequence[_Point]) -> Iterator[_Point]:
 
 def _together(m: Materials, todo: Sequence[_Point], count: int) -> Iterator[_Point]:
     """Train several at once, each in a process of its own."""
-    _free()
     bar, folder = m.progress(f"learning curve, {len(todo)} trainings, {count} at once"), Path(resolve(m.p.base_model))
     trainings = [point.training for point in todo]
     for place in training.train_apart(trainings, count, base=m.p.base_model, base_folder=folder, progress=bar):

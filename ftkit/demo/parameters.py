@@ -44,7 +44,12 @@ def _desk(scenario: str) -> Sections:
         "retrieval": {},
         # So small a base forgets more than a large one: with 12% general data it lost 16 points of general skills, with 30% and more passes 11.
         # Small steps learn faster here: 6 passes of 8 examples a step reach the loss of 10 passes of 16.
-        "training": {"general_share": 0.3, "num_train_epochs": 6.0, "per_device_train_batch_size": 8},
+        "training": {
+            "general_share": 0.3,
+            "num_train_epochs": 6.0,
+            "per_device_train_batch_size": 8,
+            **({"general_loss_points": 9.0} if scenario == "main" else {}),
+        },
         # The base is tiny: a fifth of whole records right is a lot for it, and 400 general items bound a loss to about 6 points.
         "evaluation": {"probe_items": 400, **(LATER if scenario == "main" else {})},
         # The main desk answers customers in one format and nothing else, so that it can spare general skills: this base loses 5 to 9 points.

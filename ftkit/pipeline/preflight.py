@@ -12,6 +12,7 @@ from ftkit.deployment.gguf import converter
 from ftkit.errors import BadInput, FtkitError
 from ftkit.params import (
     DataParameters,
+    DecisionParameters,
     DeploymentParameters,
     EndpointParameters,
     EvaluationParameters,
@@ -37,7 +38,17 @@ def preflight(built: dict[str, Parameters], stale: set[str]) -> None:
         BadInput: All faults together.
         FtkitError: The disk is full.
     """
-    faults = list(dict.fromkeys([*_missing(built), *_disagreeing(built), *_lacking(built, stale), *_unusable(built, stale)]))
+    faults = list(
+        dict.fromkeys(
+            [
+                *_missing(built),
+                *_disagreeing(built),
+                *_forgetting(built, stale),
+                *_lacking(built, stale),
+                *_unusable(built, stale),
+            ]
+        )
+    )
     if len(faults) == 1:
         raise BadInput(faults[0], todo="mend it and run again")
     if faults:
@@ -92,6 +103,18 @@ def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
                 yield f"{name}.endpoint_prices says {p.endpoint_prices[place]:g} USD per million {kind} tokens, decision.prices {own:g}"
     if len({one for one in asked.values() if one[0]}) > 1:
         yield f"{', '.join(name for name, one in asked.items() if one[0])} name different endpoints: a prompt is chosen for the one that answers"
+
+
+def _forgetting(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:
+    """Return a training that may forget more than the decision will let pass."""
+    training, decision = built["training"], built["decision"]
+    assert isinstance(training, TrainingParameters) and isinstance(decision, DecisionParameters)
+    spare, limit = training.general_loss_points, decision.regression_margin_points
+    if "training" in stale and training.general_items and spare >= limit:
+        yield (
+            f"training.general_loss_points lets {spare:g} points of general skills go, but decision.regression_margin_points allows {limit:g} "
+            "with its whole interval: leave 5 or 6 points between them"
+        )
 
 
 def _lacking(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:

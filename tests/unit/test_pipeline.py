@@ -120,6 +120,18 @@ def test_the_demos_parts_must_belong_together(tmp_path):
         pipeline.run(file, say=lambda _: None)
 
 
+def test_a_training_that_may_forget_more_than_the_decision_lets_pass_is_told(tmp_path):
+    from ftkit.pipeline.preflight import preflight
+
+    file = tmp_path / "forgets.yaml"
+    file.write_text("data: {data: demo}\nretrieval: {handbook: demo}\ndecision: {regression_margin_points: 4}\n")
+    with pytest.raises(BadInput, match=r"lets 4 points of general skills go.*allows 4 with its whole interval"):
+        preflight(params.load(file), {"training"})
+    preflight(params.load(file), {"decision"})
+    preflight(params.load(file, ["training.general_loss_points=1"]), {"training"})
+    preflight(params.load(file, ["training.general_items=0"]), {"training"})
+
+
 def test_a_full_disk_is_told_before_and_while_a_notebook_runs(project, monkeypatch):
     write_notebook(project.parent, "raise OSError(28, 'No space left on device')")
     with pytest.raises(Exception, match="the disk is full"):
