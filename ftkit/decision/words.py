@@ -46,7 +46,7 @@ def chosen_sentence(
             f"{head}; nothing dearer is better by {p.margin_points:g} points or more, and it costs about "
             f"{usd(saved)} less in the first year than {best}."
         )
-    return f"{head} and costs about {usd(mine.first_year_usd)} in the first year; no other strategy passes the gates for less."
+    return f"{head} and costs about {usd(mine.first_year_usd)} in the first year; no other strategy keeps to the limits for less."
 
 
 def open_sentence(choice: Choice, test_items: int, more_usd: float | None, p: DecisionParameters) -> str:
@@ -66,10 +66,10 @@ def _unsure(open_gates: list[Gate]) -> list[str]:
     if not names:
         return []
     gates = list(dict.fromkeys(g.gate for g in open_gates))
-    told = f"the {_and(gates)} gate{'s' if len(gates) > 1 else ''}"
+    told = f"the {_and(gates)} limit{'s' if len(gates) > 1 else ''}"
     if len(names) <= 2:
-        return [f"it is not sure whether {_and(names)} pass{'es' if len(names) == 1 else ''} {told}"]
-    return [f"it is not sure for {len(names)} strategies whether they pass {told}"]
+        return [f"it is not sure whether {_and(names)} keep{'s' if len(names) == 1 else ''} to {told}"]
+    return [f"it is not sure for {len(names)} strategies whether they keep to {told}"]
 
 
 def _cure(choice: Choice, more_usd: float | None) -> str:
@@ -90,8 +90,13 @@ def none_sentence(gates: list[Gate], results: dict[str, StrategyResult]) -> str:
     """Return the sentence for the case that nothing is good enough."""
     best = max(results.values(), key=lambda r: r.accuracy.value)
     failed = [g for g in gates if g.strategy == best.spec.name and g.state == "failed"]
-    why = f"even {best.spec.name}, the most accurate with {share(best.accuracy)}, fails the {_and([g.gate for g in failed])} gate"
-    return f"Use none of them yet: {why} ({failed[0].detail})."
+    why = (
+        f"even {best.spec.name}, the most accurate with {share(best.accuracy)}, fails the {_and([g.gate for g in failed])} limit"
+    )
+    told = (
+        failed[0].detail.partition(", ")[2] if failed[0].gate == "accuracy" else failed[0].detail
+    )  # its value stands there already
+    return f"Use none of them yet: {why} ({told})."
 
 
 def _and(names: list[str]) -> str:
@@ -114,7 +119,7 @@ def reasons(
         failed = [g for g in gates if g.strategy == name and g.state == "failed"]
         if failed:
             said.append(f"{name} is out: {'; '.join(f'{g.gate} {g.detail}' for g in failed)}.")
-    said += [f"{g.strategy} may or may not pass the {g.gate} gate: {g.detail}." for g in choice.open_gates]
+    said += [f"{g.strategy} may or may not keep to the {g.gate} limit: {g.detail}." for g in choice.open_gates]
     if choice.kind == "chosen":
         others = [o for o in results if o != choice.strategy and not any(g.strategy == o and g.state == "failed" for g in gates)]
         for other in others:
@@ -171,7 +176,7 @@ def next_steps(choice: Choice, results: dict[str, StrategyResult], gates: list[G
     """Return what to do on Monday, in order."""
     if choice.kind == "none":
         failed = sorted({g.gate for g in gates if g.state == "failed"})
-        return [f"Look at the failed answers in 07 (gates: {', '.join(failed)}) and mend data or prompt first.",
+        return [f"Look at the failed answers in 07 (limits: {', '.join(failed)}) and mend data or prompt first.",
                 "Or ask whether the limits in the decision's parameters are what the task needs."]  # fmt: skip
     if choice.kind == "can't tell":
         steps = (

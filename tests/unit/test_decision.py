@@ -128,7 +128,7 @@ def test_a_gate_that_the_interval_straddles_is_neither_passed_nor_failed():
     d = decide(world({"prompting": 0.5, "hybrid": 0.8}, hybrid={"format_ok": share(0.82, 0.05)}))
     (gate,) = [g for g in d.gates if g.strategy == "hybrid" and g.gate == "format"]
     assert gate.state == "can't tell" and gate.passed is None
-    assert d.verdict == "can't tell yet" and d.leading == "hybrid" and "format gate" in d.sentence and d.more_test_examples
+    assert d.verdict == "can't tell yet" and d.leading == "hybrid" and "format limit" in d.sentence and d.more_test_examples
 
 
 def test_a_straddling_gate_of_a_loser_does_not_matter():

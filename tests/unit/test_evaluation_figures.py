@@ -66,7 +66,7 @@ def test_the_decision_is_drawn_with_gates_costs_and_flips():
     case = world({"prompting": 0.5, "RAG": 0.6, "hybrid": 0.8, "endpoint": 0.9})
     d = decide(case)
     assert "hybrid: 79% right" in title(decision_figures.accuracy_against_cost(case, d))
-    assert "1 of 4 strategies fail a gate" in title(decision_figures.gates(d))
+    assert "1 of 4 strategies fail a limit" in title(decision_figures.gates(d))
     assert "prompting costs least" in title(decision_figures.costs(d)) or "endpoint costs least" in title(
         decision_figures.costs(d)
     )

@@ -15,8 +15,8 @@ PLACE = re.compile(r"\{\d+\}")
 PLURALS = {
     "The test set was opened {0} time{1}",
     "{0} examples, {1} pass{2} in {3}{4}",
-    "the {0} gate{1}",
-    "it is not sure whether {0} pass{1} {2}",
+    "the {0} limit{1}",
+    "it is not sure whether {0} keep{1} to {2}",
 }
 """English texts with a place for an ending that the other language does not need."""
 

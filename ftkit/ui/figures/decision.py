@@ -79,7 +79,7 @@ def _ring(decision: Decision) -> str:
 
 def _cost_title(evaluation: Evaluation, decision: Decision, cost: dict[str, float]) -> str:
     if not decision.strategy:
-        return "No strategy can be chosen yet" if decision.leading else "No strategy passes the gates"
+        return "No strategy can be chosen yet" if decision.leading else "No strategy keeps to the limits"
     right = {r.spec.name: r.accuracy.value for r in evaluation.results}
     share, usd = right[decision.strategy], cost[decision.strategy]
     return f"{decision.strategy}: {theme.percent(share)} right for about {round(usd, -2):,.0f} USD in the first year"
@@ -105,7 +105,7 @@ def gates(decision: Decision) -> Any:
     figure.update_yaxes(showgrid=False)
     failed = sorted({g.strategy for g in decision.gates if g.state == "failed"})
     open_ = sorted({g.strategy for g in decision.gates if g.state == "can't tell"} - set(failed))
-    title = f"{len(failed)} of {len(strategies)} strategies fail a gate" if failed else "No strategy fails a gate for sure"
+    title = f"{len(failed)} of {len(strategies)} strategies fail a limit" if failed else "No strategy fails a limit for sure"
     under = (
         f"open for {', '.join(open_)}: the interval lies on both sides of the limit"
         if open_

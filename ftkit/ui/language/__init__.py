@@ -26,7 +26,7 @@ NAME = re.compile(r"[\w.-]+[./_][\w./-]*|[0-9a-f]{12,64}|\d{4}-\d\d-\d\d.*")
 """File names, parameters, hashes and times, which are the same in every language."""
 SURE, MOST_FITS = 7, 6
 """Letters that a text with places must hold of its own, to be known by them whatever stands in its places."""
-DEEPEST, MOST_UNKNOWN = 6, 0.6
+DEEPEST, MOST_UNKNOWN = 10, 0.6
 AXES, WORDS = ("x", "y", "categoryarray", "ticktext"), ("text", "name", "hovertemplate", "hovertext", "title")
 
 

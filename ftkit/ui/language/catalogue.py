@@ -37,7 +37,7 @@ WORDS = (
     "plain", "role and rules", "format first", "your own", "label choice", "pattern from {0} examples", "answer from a passage", "saying not there",
     "JSON valid and right", "exact copying", "length kept", "extraction", "tone", "two turns", "requirements changing {0}", "facts changing {0}", "wrong", "right", "wrong format", "unsupported", "no answer", "Questions", "Wrong in", "Failed by",
     "Answers of all strategies side by side", "examples", "from the exported files", "through the server", "fault", "chat template", "end token", "adapter not applied",
-    "adapter applied twice", "low precision", "stale index",  "less", "more", "similar", "similar examples", "differing examples", "with passages", "with their passages", "other order", "model parameters", "parameters",
+    "adapter applied twice", "low precision", "stale index",  "needs at least {0}", "less", "more", "similar", "similar examples", "differing examples", "with passages", "with their passages", "other order", "model parameters", "parameters",
 )  # fmt: skip
 """Words that are shown and that no text of the code holds by themselves."""
 PLOT = {

@@ -72,9 +72,15 @@ def first(found: Found) -> First:
     mine = found.result(found.chosen())
     return First(
         state=state, badge=badge, sentence=d.sentence, color=theme.color(mine.spec.family) if mine else theme.MUTED,
-        figures=strip(found, d, mine), why=[r for r in d.reasons if not r.startswith("Not measured")][:6], flips=d.flips[:4], risks=risks(found), steps=d.next_steps,
+        figures=strip(found, d, mine), why=why(found, d), flips=d.flips[:4], risks=risks(found), steps=d.next_steps,
         strategies=strategies, blocks=_picture(found, d),
     )  # fmt: skip
+
+
+def why(found: Found, d: Decision) -> list[str]:
+    """Return what the verdict rests on, without what is told among the risks."""
+    told = {*risks(found), *(found.evaluation.notes if found.evaluation else [])}
+    return [reason for reason in d.reasons if not reason.startswith("Not measured") and reason not in told][:6]
 
 
 def _results(found: Found) -> list[StrategyResult]:
@@ -129,7 +135,7 @@ def risks(found: Found) -> list[str]:
     """Return what a reader must know before relying on the verdict."""
     said = [*found.warnings, *_tiny(found), *_shipped(found)]
     gates = found.decision.gates if found.decision else []
-    words = {"failed": "fails the limit", "can't tell": "may or may not pass the limit", "not measured": "was not measured"}
+    words = {"failed": "fails the limit", "can't tell": "may or may not keep to the limit", "not measured": "was not measured"}
     said += [
         f"{g.strategy}: {g.gate} {words[g.state]} ({g.detail})."
         for g in gates
