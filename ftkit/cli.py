@@ -190,6 +190,9 @@ def parser() -> argparse.ArgumentParser:
     against.add_argument("first", type=_here, help="run folder, or parameter file")
     against.add_argument("second", type=_here, help="run folder, or parameter file")
     against.add_argument("--json", action="store_true", help="for machines")
+    against.add_argument(
+        "--html", action="store_true", help="write it as a page into the second run's folder, and print its path"
+    )
     against.set_defaults(call=_compare)
 
     doctor = commands.add_parser("doctor", help="say what this machine can do, and what is missing for what")
@@ -333,6 +336,9 @@ def _compare(given: argparse.Namespace) -> None:
 
     first, second = (_run_folder(_project(path)) for path in (given.first, given.second))
     names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
+    if given.html:
+        print(pipeline.write_comparison(first, second).resolve())
+        return
     found = pipeline.compare(first, second)
     if given.json:
         _print_json(dataclasses.asdict(found))

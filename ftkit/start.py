@@ -88,6 +88,12 @@ class Start:
         self.log = widgets.HTML()
         self.actions = widgets.HBox([self.save, self.go, self.stop, self.by_hand], layout=widgets.Layout(flex_flow="row wrap"))
         self.listed = widgets.HTML(runs_html())
+        beside = widgets.Layout(width="min(100%, 300px)")
+        self.first = widgets.Dropdown(description="Compare", options=[], style=style, layout=beside)
+        self.second = widgets.Dropdown(description="with", options=[], style=style, layout=beside)
+        self.against = _button("Compare", "Write a page: what was set differently, and what came out, question by question", self.compared)  # fmt: skip
+        self.comparison = widgets.HBox([self.first, self.second, self.against], layout=widgets.Layout(flex_flow="row wrap"))
+        self.difference = widgets.HTML()
         self.process: subprocess.Popen[str] | None = None
         self.asked_to_stop = False
         self.sentences: list[str] = []
@@ -105,9 +111,12 @@ class Start:
                 self.state,
                 self.log,
                 self.listed,
+                self.comparison,
+                self.difference,
             ]
         )
         self._enable()
+        self._list()
         if opened:
             if opened not in project.known():
                 raise BadInput(
@@ -227,8 +236,25 @@ class Start:
             theme.GOOD if code == 0 else theme.BAD,
         ) + "".join(_report_link(run.report, "Read the report") for run in found)  # fmt: skip
         self.process = None
-        self.listed.value = runs_html()
+        self._list()
         self._enable()
+
+    def _list(self) -> None:
+        """Show the runs that are there; two of them can be compared."""
+        self.listed.value, names = runs_html(), [run.name for run in pipeline.listing(Path("outputs"))]
+        self.comparison.layout.display = "" if len(names) > 1 else "none"
+        for box, place in ((self.first, 1), (self.second, 0)):  # the latest with the one before
+            kept = box.value
+            box.options = names
+            box.value = kept if kept in names else names[place] if len(names) > 1 else None
+
+    def compared(self) -> None:
+        """Write the comparison of two runs and show a link to it."""
+        first, second = (Path("outputs") / str(box.value) for box in (self.first, self.second))
+        if first == second:
+            raise BadInput("these are one and the same run", where="Compare", todo="choose two")
+        page = pipeline.write_comparison(first, second)
+        self.difference.value = f"<p>{_report_link(str(page), f'{first.name} and {second.name} beside one another')}</p>"
 
     def stopped(self) -> None:
         """Stop the walk as Ctrl-C does: it can go on from there."""
@@ -298,7 +324,7 @@ def runs_html() -> str:
 
 
 def _report_link(path: str, text: str = "report") -> str:
-    return f"<a href='{html.escape(_link(Path(path)), quote=True)}' target='_blank'>{text}</a>" if path else ""
+    return f"<a href='{html.escape(_link(Path(path)), quote=True)}' target='_blank'>{html.escape(text)}</a>" if path else ""
 
 
 def show(opened: str = "") -> None:

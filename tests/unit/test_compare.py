@@ -4,9 +4,9 @@ import json
 import shutil
 
 import pytest
-from made_run import make_run
+from made_run import HOSTILE, make_run
 
-from ftkit import pipeline, prompting, runs
+from ftkit import cli, pipeline, prompting, runs
 from ftkit.errors import NotReady
 from ftkit.records import PromptBook
 
@@ -87,3 +87,54 @@ def test_runs_that_are_not_there_or_not_evaluated_are_told(first, second, tmp_pa
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotReady, match="there is no run"):
         pipeline.compare(first, tmp_path / "empty")
+
+
+def first_strategy(run, correct):
+    """Make the first strategy right, or wrong, on all questions."""
+    path = run / "evaluation" / "scores.parquet"
+    scores = runs.read_table(path)
+    scores.loc[scores["strategy"] == "hybrid", "correct"] = correct
+    runs.write_table(path, scores)
+
+
+@pytest.mark.parametrize(("correct", "badge"), [(True, "Better"), (False, "Worse"), (None, "No difference beyond chance")])
+def test_the_page_says_what_is_better_worse_or_chance_and_shows_what_turned(first, second, correct, badge):
+    if correct is not None:
+        first_strategy(second, correct)
+    page = pipeline.write_comparison(first, second)
+    assert page == second / "against_first.html"
+    words = page.read_text()
+    assert f'<p class="badge">{badge}</p>' in words and "hybrid" in words and "default-src 'none'" in words
+    scores = [runs.read_table(run / "evaluation" / "scores.parquet") for run in (first, second)]
+    was, now = (t[t["strategy"] == "hybrid"].set_index("item_id")["correct"].astype(bool) for t in scores)
+    now = now.reindex(was.index)
+    told = f"{(~was & now).sum()} were wrong in first and are right in second, and {(was & ~now).sum()} were right and are wrong"
+    assert told in words
+    if correct is None:
+        assert "Nothing was set differently." in words and "Every step found the same." in words
+
+
+def test_the_page_tells_what_was_set_differently_and_that_it_cannot_be_put_down_to_one(first, second):
+    change(second, "training", lora_r=99, num_train_epochs=3.0)
+    words = pipeline.write_comparison(first, second).read_text()
+    assert (
+        "training.lora_r" in words and "2 values were set differently: a difference cannot be put down to one of them." in words
+    )
+
+
+def test_runs_without_a_common_question_are_no_comparison(first, second, capsys):
+    path = second / "data" / "examples.parquet"
+    examples = runs.read_table(path)
+    runs.write_table(path, examples.assign(output="another answer"))
+    words = pipeline.write_comparison(first, second).read_text()
+    assert "share no test question" in words and "Questions that turned" not in words
+    shutil.rmtree(second / "evaluation")
+    assert "Both runs must have run 07_evaluation" in pipeline.write_comparison(first, second).read_text()
+    assert cli.main(["compare", str(first), str(second), "--html"]) == 0
+    assert capsys.readouterr().out.strip() == str(second / "against_first.html")
+
+
+def test_nothing_from_the_data_runs_on_the_page(tmp_path):
+    runs_ = [make_run(tmp_path / name, hostile=HOSTILE, n=60) for name in ("one", "two")]
+    words = pipeline.write_comparison(*runs_).read_text()
+    assert "<script>alert" not in words and "&lt;script&gt;" in words

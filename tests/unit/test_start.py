@@ -130,6 +130,21 @@ def test_runs_are_listed_with_verdict_and_report(project_folder, capsys):
     assert {run["name"] for run in told} == {"first", "<b>"} and all(run["mib"] > 0 for run in told)
 
 
+def test_two_runs_are_compared_on_a_page_of_their_own(project_folder):
+    make_run(project_folder / "outputs" / "first", n=60)
+    assert Start().comparison.layout.display == "none", "one run has nothing beside it"
+    make_run(project_folder / "outputs" / "second", n=60)
+    page = Start()
+    assert page.comparison.layout.display == "" and {page.first.value, page.second.value} == {"first", "second"}
+    page.first.value, page.second.value = "first", "second"
+    page.against.click()
+    assert "second/against_first.html" in page.difference.value
+    assert (project_folder / "outputs" / "second" / "against_first.html").exists()
+    page.first.value = "second"
+    page.against.click()
+    assert "one and the same run" in page.state.value
+
+
 def test_clean_deletes_a_run_only_when_it_is_sure_and_nothing_else(project_folder, capsys):
     run = make_run(project_folder / "outputs" / "first", until="data")
     assert cli.main(["clean", "outputs/first"]) == 0 and run.exists()

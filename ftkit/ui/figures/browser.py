@@ -8,7 +8,7 @@ from typing import Any
 
 from ftkit.ui import theme
 
-KINDS = [("differ", "strategies differ"), ("all wrong", "all wrong"), ("all right", "all right")]
+KINDS = [("differ", ""), ("all wrong", "all wrong"), ("all right", "all right")]
 
 
 FAULTS = ["wrong", "wrong format", "unsupported", "no answer"]
@@ -24,19 +24,20 @@ BROWSER_CSS = (
 )
 
 
-def browser_html(table: Any, strategies: list[str], limit: int = 60) -> str:
+def browser_html(table: Any, strategies: list[str], limit: int = 60, differ: str = "strategies differ") -> str:
     """Return all answers to one question beside each other as HTML, filtered by radio buttons without any script.
 
     Args:
         table: From ``evaluation.browse``.
         strategies: Strategy names in order.
         limit: Most rows.
+        differ: What a question is called that is not answered alike.
     """
     rows = table.head(limit).to_dict("records")
     classes = [_classes(row, strategies) for row in rows]
     faults = [mark for mark in FAULTS if any(_class(mark) in found for found in classes)]
     groups = [
-        ("ib", "Questions", [("all", "all"), *((_class(kind), words) for kind, words in KINDS)]),
+        ("ib", "Questions", [("all", "all"), *((_class(kind), words or differ) for kind, words in KINDS)]),
         ("is", "Wrong in", [("any", "any"), *((f"w{k}", name) for k, name in enumerate(strategies))]),
         ("if", "Failed by", [("any", "any"), *((_class(mark), mark) for mark in faults)]),
     ]

@@ -13,10 +13,10 @@ from ftkit import __version__, runs
 from ftkit.ui.report import measured, origin, shipped, stages
 from ftkit.ui.report.blocks import HIDDEN, DataText, Section, number
 from ftkit.ui.report.charts import Charts, library
-from ftkit.ui.report.first import first, head
+from ftkit.ui.report.first import First, first, head
 from ftkit.ui.report.found import Found, load
 
-__all__ = ["Found", "Section", "load", "render", "sections", "write"]
+__all__ = ["Found", "Section", "head", "load", "nonce", "page", "render", "sections", "write"]
 HERE = Path(__file__).parent
 
 
@@ -42,6 +42,18 @@ def write(run: Path, reproduce: str = "", language: str = "en") -> Path:
 
 def render(found: Found, reproduce: str = "") -> str:
     """Return the report of a run as HTML."""
+    return page(head(found), first(found), sections(found, reproduce), nonce(found))
+
+
+def page(head: dict[str, Any], first: First, sections: list[Section], nonce: str) -> str:
+    """Return a page of the report's form as HTML.
+
+    Args:
+        head: name, date and instruction; see ``first.head``.
+        first: What stands on top.
+        sections: What follows.
+        nonce: Mark of the page's own scripts.
+    """
     import jinja2
 
     environment = jinja2.Environment(
@@ -57,11 +69,10 @@ def render(found: Found, reproduce: str = "") -> str:
     environment.tests["data"] = lambda cell: isinstance(cell, DataText)
     environment.tests["dot"] = lambda cell: type(cell).__name__ == "Dot"
     environment.filters["number"] = number
-    page = environment.get_template("page.html").render(
-        head=head(found), first=first(found), sections=sections(found, reproduce), charts=charts, version=__version__, nonce=nonce(found),
-        css=_file("report.css"), js=_file("report.js"), library=library(),
+    drawn = environment.get_template("page.html").render(
+        head=head, first=first, sections=sections, charts=charts, version=__version__, nonce=nonce, css=_file("report.css"), js=_file("report.js"), library=library(),
     )  # fmt: skip
-    return HIDDEN.sub("\u2423", page)  # once over the whole page, so that no path from data to page is left out
+    return HIDDEN.sub("\u2423", drawn)  # once over the whole page, so that no path from data to page is left out
 
 
 def sections(found: Found, reproduce: str = "") -> list[Section]:
