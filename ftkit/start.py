@@ -88,9 +88,9 @@ class Start:
         self.log = widgets.HTML()
         self.actions = widgets.HBox([self.save, self.go, self.stop, self.by_hand], layout=widgets.Layout(flex_flow="row wrap"))
         self.listed = widgets.HTML(runs_html())
-        beside = widgets.Layout(width="min(100%, 300px)")
-        self.first = widgets.Dropdown(description="Compare", options=[], style=style, layout=beside)
-        self.second = widgets.Dropdown(description="with", options=[], style=style, layout=beside)
+        beside, near = widgets.Layout(width="min(100%, 300px)"), {"description_width": "70px"}
+        self.first = widgets.Dropdown(description="Compare", options=[], style=near, layout=beside)
+        self.second = widgets.Dropdown(description="with", options=[], style=near, layout=beside)
         self.against = _button("Compare", "Write a page: what was set differently, and what came out, question by question", self.compared)  # fmt: skip
         self.comparison = widgets.HBox([self.first, self.second, self.against], layout=widgets.Layout(flex_flow="row wrap"))
         self.difference = widgets.HTML()
@@ -324,7 +324,11 @@ def runs_html() -> str:
 
 
 def _report_link(path: str, text: str = "report") -> str:
-    return f"<a href='{html.escape(_link(Path(path)), quote=True)}' target='_blank'>{html.escape(text)}</a>" if path else ""
+    return (
+        f"<a href='{html.escape(_link(Path(path)), quote=True)}' target='_blank' style='color:{theme.LINK_TEXT};text-decoration:underline'>{html.escape(text)}</a>"
+        if path
+        else ""
+    )
 
 
 def show(opened: str = "") -> None:
