@@ -196,7 +196,7 @@ class Start:
             self.what.options = [NEW, *project.known()]
             self.what.value, self.switching = name, False
             self.asked.layout.display, self.copy.layout.display = "none", ""
-        self.state.value = theme.box_html(f"Saved {path}.", [], theme.GOOD)
+        self.state.value = theme.box_html(f"Saved {path}.", [pipeline.outlook(path)], theme.GOOD)
         return path
 
     def prepared(self) -> None:

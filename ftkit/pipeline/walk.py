@@ -17,6 +17,7 @@ from ftkit.pipeline.figures import key_figure
 from ftkit.pipeline.kernel import execute_notebook, warm
 from ftkit.pipeline.preflight import order_faults, preflight
 from ftkit.pipeline.screen import Lines, Screen, Table
+from ftkit.records import Manifest
 
 
 @dataclass
@@ -96,6 +97,27 @@ def will_run(built: dict[str, Parameters], selection: Selection) -> dict[str, st
         if first or earlier:
             reasons[stage] = first or f"after {', '.join(earlier)}, if what they write changes"
     return reasons
+
+
+def outlook(file: Path) -> str:
+    """Return what a run of a parameter file would do, and about how long, as far as an earlier run tells.
+
+    Args:
+        file: The parameter file.
+
+    Raises:
+        BadInput: The file has faults.
+    """
+    built = params.load(file)
+    folder, stages = Path(built["task"].run), list(will_run(built, Selection()))
+    took = {s: runs.read_record(path, Manifest).duration_s for s in stages if (path := folder / s / "manifest.json").exists()}
+    if not stages:
+        return "Everything is up to date: nothing would be run again."
+    names = "all notebooks" if len(stages) == len(runs.STAGES) else ", ".join(runs.stage_name(s) for s in stages)
+    if not took:
+        return f"A run would do {names}; each says at its head how long it takes."
+    missing = [runs.stage_name(s) for s in stages if s not in took]
+    return f"A run would do {names}: about {sum(took.values()) / 60:.0f} minutes by the last time{', without ' + ', '.join(missing) if missing else ''}."
 
 
 def run(

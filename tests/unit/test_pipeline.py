@@ -361,3 +361,20 @@ def test_a_run_that_fails_does_not_stop_the_others_and_is_told(tiny):
 )
 def test_impossible_runs_at_once_are_told(project, given, told, capsys):
     assert main(["run", str(project), *given]) == 2 and told in capsys.readouterr().err
+
+
+def test_the_outlook_tells_what_a_run_would_do_and_how_long_by_the_last_time(tmp_path):
+    from made_run import make_run
+
+    file = tmp_path / "desk.yaml"
+    file.write_text(f"run: {tmp_path / 'desk'}\n")
+    assert pipeline.outlook(file) == "A run would do all notebooks; each says at its head how long it takes."
+    make_run(tmp_path / "desk", n=60, until="decision")
+    assert pipeline.outlook(file) == "A run would do 09_deployment, 10_monitoring; each says at its head how long it takes."
+    path = tmp_path / "desk" / "decision" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"duration_s": 120.0}))
+    file.write_text(f"run: {tmp_path / 'desk'}\ndecision: {{min_accuracy: 0.5}}\n")
+    told = pipeline.outlook(file)
+    assert told == (
+        "A run would do 08_decision, 09_deployment, 10_monitoring: about 2 minutes by the last time, without 09_deployment, 10_monitoring."
+    )

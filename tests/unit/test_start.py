@@ -25,7 +25,7 @@ def test_a_file_becomes_the_same_parameters_as_on_the_command_line(project_folde
     page = looked_at()
     assert "label" in page.said.value and list(page.forms) == list(params.MODELS)
     page.save.click()
-    assert "Saved" in page.state.value and page.what.value == "desk"
+    assert "Saved" in page.state.value and page.what.value == "desk" and "A run would do all notebooks" in page.state.value
     clicked = {stage: p.model_dump() for stage, p in params.load(Path("params/desk.yaml")).items()}
     assert cli.main(["new", "desk", "--data", "desk.csv", "--force"]) == 0
     assert clicked == {stage: p.model_dump() for stage, p in params.load(Path("params/desk.yaml")).items()}
