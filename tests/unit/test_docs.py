@@ -4,14 +4,17 @@ import importlib.util
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
+from made_run import make_run
 
 from ftkit import params
-from ftkit.cli import parser
+from ftkit.cli import main, parser
 from ftkit.ui import theme
+from ftkit.ui.report import exports
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -36,6 +39,50 @@ def test_every_command_is_one_that_the_command_line_takes(command):
     if words and re.fullmatch(r"[a-z]+", words[0]):
         given = parser().parse_args(words)
         assert given.call
+
+
+@pytest.fixture(scope="module")
+def tickets(tmp_path_factory):
+    """A project as the documentation speaks of it: a file of tickets, articles, and runs of it and of the demo."""
+    folder = tmp_path_factory.mktemp("docs") / "project"
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    shutil.copytree(ROOT / "params", folder / "params")
+    for name in ("tickets", "tickets-16", "tickets-lora_r_8", "demo", "demo-lora_r_8"):
+        make_run(folder / "outputs" / name, n=60)
+    asked = (("Where is my parcel?", "delivery"), ("I want my money back", "returns"), ("You charged me twice", "billing"))
+    rows = [f"{text} Number {k}.,{label}" for k in range(20) for text, label in asked]
+    (folder / "tickets.csv").write_text("\n".join(["message,label", *rows, ""]))
+    (folder / "handbook").mkdir()
+    (folder / "handbook" / "parcels.md").write_text("# Parcels\n\nA parcel takes three days.\n")
+    (folder / "params" / "tickets.yaml").write_text(
+        "data: {data: tickets.csv, input_column: message, output_column: label}\nretrieval: {handbook: ''}\n"
+    )
+    return folder
+
+
+DONE = {"new", "report", "compare", "runs", "clean", "completion", "explain", "doctor"}
+"""What is done here; ``run`` says what it would do. Serving, monitoring, retuning, promoting, searching, folds and the lab have tests of their own."""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [c for c in commands() if re.match(f"ftkit ({'|'.join([*DONE, 'run'])}) ?", c.values[0]) and "--folds" not in c.values[0]],
+)
+def test_every_command_does_what_it_says(command, tickets, tmp_path, monkeypatch, capsys):
+    words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
+    if "--pdf" in words and not any(map(shutil.which, exports.BROWSERS)):
+        pytest.skip("no Chromium here")
+    if any(not (tickets / word).exists() and not (ROOT / word).exists() for word in words if word.startswith("params/")):
+        pytest.skip("speaks of a project that an earlier command writes")
+    folder = shutil.copytree(tickets, tmp_path / "project")
+    monkeypatch.chdir(folder)
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    if words[0] == "new":
+        (folder / "params" / "tickets.yaml").unlink()
+    assert main([*words, *(["--dry-run"] if words[0] == "run" else [])]) == 0
+    assert capsys.readouterr().out.strip()
+    assert bool(opened) == ("--open" in words)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
