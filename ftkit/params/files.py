@@ -16,7 +16,8 @@ import yaml
 from pydantic import ValidationError
 
 from ftkit.errors import BadInput
-from ftkit.params.models import MODELS, ModelParameters, Parameters
+from ftkit.params.base import ModelParameters, Parameters
+from ftkit.params.models import MODELS
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -1,0 +1,40 @@
+"""What 06_preference is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from ftkit.params.base import ModelParameters
+
+
+class PreferenceParameters(ModelParameters):
+    """06_preference: do people prefer the tuned answers?"""
+
+    method: Literal["none", "dpo", "kto", "grpo", "rloo"] = Field(
+        default="none",
+        description="none, dpo (pairs), kto (single answers called good or bad) or grpo, rloo (reinforcement learning), on top of 05's adapter",
+    )
+    reward: Literal["task", "model"] = Field(
+        default="task",
+        description="what grpo and rloo reward: task (the task's own checks) or model (a reward model learnt from the pairs)",
+    )
+    pairs: str = Field(
+        default="",
+        description="file of pairs (prompt, chosen, rejected), for kto also of graded answers (prompt, answer, good); empty: made from the tuned model's own answers to training examples",
+    )
+    pair_items: int = Field(
+        default=200, ge=8, description="training examples that answers are drawn for (grpo, rloo: that are asked)"
+    )
+    samples: int = Field(default=4, ge=2, le=32, description="answers drawn per example")
+    temperature: float = Field(default=1.0, gt=0, le=2, description="temperature of these answers")
+    beta: float = Field(default=0.1, gt=0, le=5, description="how strongly it is held near the model of 05 (KL); larger: nearer")
+    learning_rate: float = Field(default=1.0e-4, gt=0, lt=1, description="peak learning rate")
+    num_train_epochs: float = Field(default=1.0, gt=0, description="passes over the pairs")
+    per_device_train_batch_size: int = Field(default=8, ge=1, description="pairs per step (grpo, rloo: questions)")
+    check_items: int = Field(default=100, ge=10, description="validation examples that both models answer")
+
+    def external(self) -> list[Path]:
+        return super().external() + ([Path(self.pairs)] if self.pairs else [])
