@@ -1,8 +1,9 @@
 """02_data: reading, cleaning, duplicates, leakage and the frozen split."""
 
 from ftkit.data import review
-from ftkit.data.card import Curated, curate, data_card, doubts, learned, load, schema
+from ftkit.data.card import data_card, learned, schema
 from ftkit.data.clean import clean
+from ftkit.data.curated import Curated, curate, doubts, load
 from ftkit.data.near import clusters_of
 from ftkit.data.personal import mask
 from ftkit.data.read import Table, read

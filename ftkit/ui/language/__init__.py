@@ -25,8 +25,9 @@ SENTENCE = re.compile(r"[.;:] \w|[.;:!?,]$")
 NAME = re.compile(r"[\w.-]+[./_][\w./-]*|[0-9a-f]{12,64}|\d{4}-\d\d-\d\d.*")
 """File names, parameters, hashes and times, which are the same in every language."""
 SURE, MOST_FITS = 7, 6
-"""Letters that a text with places must hold of its own, to be known by them whatever stands in its places."""
+"""Letters that a text with places must hold of its own, to be known by them whatever stands in its places; and how many such are tried."""
 DEEPEST, MOST_UNKNOWN = 10, 0.6
+"""How deep sentences lie in one another; and the share of a text's letters above which it stays English as a whole."""
 AXES, WORDS = ("x", "y", "categoryarray", "ticktext"), ("text", "name", "hovertemplate", "hovertext", "title")
 
 
@@ -118,13 +119,13 @@ class Language:
         lower = text[:1].lower() + text[1:]
         if lower in self.texts:
             yield _Said(self.texts[lower][:1].upper() + self.texts[lower][1:], 0)
-        yield from self._whole(text, depth, 0)
+        yield from self._whole(text, depth, nested=False)
 
     def _nested(self, text: str, depth: int) -> Iterator[_Said]:
         """Yield what sentences with places make of a text that have other sentences in a place, the fewest first."""
-        yield from self._whole(text, depth, 1)
+        yield from self._whole(text, depth, nested=True)
 
-    def _whole(self, text: str, depth: int, least: int) -> Iterator[_Said]:
+    def _whole(self, text: str, depth: int, *, nested: bool) -> Iterator[_Said]:
         fits = []
         for sentence in self.sentences:
             if sentence.anchor not in text:
@@ -135,7 +136,7 @@ class Language:
                 if found is None or (sentence.letters < SURE and not all(self._sure(part, depth) for part in places)):
                     continue
                 inner = sum(len(SENTENCE.findall(part)) for part in places)
-                if bool(inner) == bool(least):
+                if bool(inner) == nested:
                     fits.append((inner, -sentence.letters, len(fits), sentence, places))
         for *_, sentence, places in sorted(fits)[:MOST_FITS]:
             said = [self._say(part.strip(), depth) for part in places]

@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 SAID_IN = (
     "ui/report", "ui/figures", "ui/theme.py", "decision", "evaluation", "training/tell.py", "training/verdict.py", "training/prefer.py",
-    "training/mix.py", "retrieval/quality.py", "deployment", "monitoring", "task/fit.py", "task/card.py", "data/card.py", "data/clean.py", "data/held.py", "data/coverage.py",
+    "training/mix.py", "retrieval/quality.py", "deployment", "monitoring", "task/fit.py", "task/card.py", "data/card.py", "data/curated.py", "data/clean.py", "data/held.py", "data/coverage.py",
     "data/meaning.py", "leakage.py", "triage.py", "editions.py", "strength.py", "learning_curve.py", "judging.py", "frontier.py", "watch.py",
     "errors.py",
 )  # fmt: skip
