@@ -33,6 +33,7 @@ __all__ = [
     "with_adapter",
 ]
 
+ROOM = 0.8  # share of a GPU's free memory that weights may take; the rest is for what is read and written
 SIMPLE_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] + ': ' }}"
     "{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}"
@@ -103,7 +104,8 @@ def load_tokenizer(folder: str) -> Any:
 
 
 def load_model(folder: str, adapter: Path | None = None) -> Any:
-    """Load a causal model (float32 on CPU, bfloat16 on GPU), with an adapter if one is given.
+    """Load a causal model (float32 on CPU, bfloat16 on GPU), with an adapter if one is given; what one GPU cannot hold is
+    spread over all of them, layer by layer.
 
     Raises:
         BadInput: The files do not make a causal model, or the adapter does not fit it.
@@ -117,17 +119,36 @@ def load_model(folder: str, adapter: Path | None = None) -> Any:
     todo = "check the folder, or give another model"
     try:
         with quiet():
-            model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, use_safetensors=True, trust_remote_code=False)
+            place: dict[str, Any] = {"device_map": "auto"} if too_large(Path(folder), _free_bytes()) else {}
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=kind, use_safetensors=True, trust_remote_code=False, **place
+            )
             if adapter is not None:
                 check_base(adapter, Path(folder))
                 model = with_adapter(model, adapter)
-        return model.to(device()).eval()
+        return (model if place else model.to(device())).eval()
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise BadInput(f"the model could not be loaded: {first_line(error)}", where=folder, todo=todo) from error
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
             raise FtkitError("the model does not fit into memory", where=folder, todo="take a smaller model") from error
         raise BadInput(f"the model could not be loaded: {first_line(error)}", where=folder, todo=todo) from error
+
+
+def too_large(folder: Path, free: Sequence[int]) -> bool:
+    """Return whether a checkpoint's weights must be spread over several GPUs.
+
+    Args:
+        folder: Folder of the checkpoint.
+        free: Free memory of each GPU, bytes.
+    """
+    return len(free) > 1 and sum(path.stat().st_size for path in folder.glob("*.safetensors")) > ROOM * free[0]
+
+
+def _free_bytes() -> list[int]:
+    import torch
+
+    return [torch.cuda.mem_get_info(i)[0] for i in range(torch.cuda.device_count())]
 
 
 def with_adapter(model: Any, adapter: Path, name: str = "default") -> Any:

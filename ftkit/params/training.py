@@ -44,6 +44,10 @@ class TrainingParameters(ModelParameters):
     processes: int = Field(
         default=1, ge=1, description="processes that train together (DDP), one per GPU; a step takes examples from each"
     )
+    fsdp: bool = Field(
+        default=False,
+        description="share the base between the processes (FSDP2) instead of a copy in each: for a model above one card, by lora or full",
+    )
     machines: str = Field(
         default="", description=f"YAML file of machines to rent, with prices; empty: the built-in list of {PRICE_DATE}"
     )
@@ -99,6 +103,16 @@ class TrainingParameters(ModelParameters):
         if any(not 0 < share <= 1 for share in value):
             raise ValueError("shares lie between 0 and 1")
         return value
+
+    @model_validator(mode="after")
+    def _shared(self) -> TrainingParameters:
+        if self.fsdp and self.processes < 2:
+            raise ValueError("fsdp shares the base between processes: set processes to 2 or more")
+        if self.fsdp and (self.method == "qlora" or self.use_dora):
+            raise ValueError(
+                "fsdp cannot share a quantised base or learn DoRA's sizes from a shared one: use method lora or full, without use_dora"
+            )
+        return self
 
     @model_validator(mode="after")
     def _curve_here(self) -> TrainingParameters:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftkit.training.encode import IGNORED
+from ftkit.training.sharded import is_sharded
 
 Row = tuple[list[int], list[int], int]
 SHORTEST_PREFIX = 16  # below, a second pass through the model costs more than it saves
@@ -98,11 +99,12 @@ def answer_loss(model: Any, batch: dict[str, Any], items: Any = None) -> Any:
 
 
 def shares_prefix(model: Any, width: int) -> bool:
-    """Return whether a beginning can be read once: not with recomputed activations, nor with a window below the width."""
+    """Return whether a beginning can be read once: not with recomputed activations, a window below the width, or shared weights,
+    which each pass gathers anew."""
     model = getattr(model, "module", model)  # as one of several processes holds it
     window = getattr(model.config, "sliding_window", None) or width
     name = "is_activation_checkpointing" if hasattr(model, "is_activation_checkpointing") else "is_gradient_checkpointing"
-    return window >= width and not getattr(model, name, False)
+    return window >= width and not getattr(model, name, False) and not is_sharded(model)
 
 
 def _sum_loss(model: Any, ids: Any, labels: Any, prefix: int, **more: Any) -> Any:

@@ -1,6 +1,7 @@
-"""Training in several processes that torchrun starts: one per GPU, or, to try it, one per core (DDP).
+"""Training in several processes that torchrun starts: one per GPU, or, to try it, one per core.
 
-Each process loads its own copy of the base and learns from its share of each step; the gradients are averaged. The
+Each process loads its own copy of the base (DDP) or holds its share of it (FSDP2, see ``sharded``), and learns from its
+share of each step; the gradients are averaged. The
 parent waits, shows the first process's progress and passes on what any of them found wrong.
 """
 
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,36 +32,56 @@ POINT = "ftkit-point "
 def train_together(
     plan: dict[str, Any], parts: Sequence[Sequence[Encoded]], names: dict[str, Any], folder: Path, progress: Progress | None = None
 ) -> None:  # fmt: skip
-    """Run ``sft.fit`` in ``plan["processes"]`` processes and wait for them.
+    """Run ``sft.fit`` in ``plan["processes"]`` processes and wait for them; see ``launch``.
 
     Args:
         plan: The fields of a ``TrainingPlan``.
         parts: Encoded training and validation examples.
         names: What else ``sft.fit`` is told: base, base_folder, general_examples.
-        folder: The plan's folder; the processes' own words stand in its ``together.log``.
+        folder: The plan's folder.
         progress: Called with each log point and the total number of steps.
+    """
+    write_job(folder / JOB, plan, parts, names)
+    launch("ftkit.training.worker", [str(folder / JOB)], folder, int(plan["processes"]), "training.processes", lambda line: progress(*point_of(line)) if progress else None)  # fmt: skip
+    (folder / JOB).unlink()
+
+
+def launch(
+    module: str, arguments: Sequence[str], folder: Path, count: int, named: str, tell: Callable[[str], None] | None = None
+) -> None:  # fmt: skip
+    """Run a module in several processes that torchrun starts, and wait for them.
+
+    Args:
+        module: What each runs.
+        arguments: What it is told.
+        folder: Where its own words go (``together.log``), and what it finds wrong.
+        count: How many processes.
+        named: Parameter that says so.
+        tell: Called with each line that begins with ``POINT``.
 
     Raises:
         BadInput: More processes than GPUs, or without a GPU, than cores.
         FtkitError: What a process found wrong, or that one ended.
     """
-    count = int(plan["processes"])
-    check(count)
-    write_job(folder / JOB, plan, parts, names)
+    check(count, named)
     for left in folder.glob(f"*.{FAULT}"):
         left.unlink()
     threads = max(1, machine.cores() // count)
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "1", "--nproc-per-node", str(count)),
         *("--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"),
-        *("--module", "ftkit.training.worker", str(folder / JOB)),
+        *("--module", module, *arguments),
     ]
     environment = os.environ | {PARENT: str(os.getpid()), "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     with (folder / LOG).open("w", encoding="utf-8") as log:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         assert child.stdout is not None
         try:
-            _follow(child.stdout, log, progress)
+            for line in child.stdout:
+                if not line.startswith(POINT):
+                    log.write(line)
+                elif tell:
+                    tell(line)
             code = child.wait()
         finally:  # stopped by the user: torchrun passes the signal on to its processes
             if child.poll() is None:
@@ -68,11 +89,14 @@ def train_together(
                 child.wait()
     if code:
         raise fault_of(folder, code)
-    (folder / JOB).unlink()
 
 
-def check(count: int) -> None:
+def check(count: int, named: str = "training.processes") -> None:
     """Refuse more processes than there are GPUs or, without one, cores.
+
+    Args:
+        count: How many there would be.
+        named: Parameter that says so.
 
     Raises:
         BadInput: There are more.
@@ -82,7 +106,7 @@ def check(count: int) -> None:
     gpus = torch.cuda.device_count()
     have, what = (gpus, "GPUs") if gpus else (machine.cores(), "cores")
     if count > have:
-        raise BadInput(f"{count} processes on {have} {what}", where="training.processes", todo=f"use at most {have}")
+        raise BadInput(f"{count} processes on {have} {what}", where=named, todo=f"use at most {have}")
 
 
 def write_job(path: Path, plan: dict[str, Any], parts: Sequence[Sequence[Encoded]], names: dict[str, Any]) -> None:
@@ -108,14 +132,6 @@ def read_job(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[list[Enco
         names | {"base_folder": Path(names["base_folder"])},
         parts,
     )
-
-
-def _follow(lines: Iterable[str], log: Any, progress: Progress | None) -> None:
-    for line in lines:
-        if not line.startswith(POINT):
-            log.write(line)
-        elif progress:
-            progress(*point_of(line))
 
 
 def point_of(line: str) -> tuple[TrainPoint, int]:
@@ -188,7 +204,8 @@ def check_equal(trainer: Any) -> None:
     if trainer.accelerator.num_processes == 1:
         return
     device = trainer.accelerator.device
-    sums = torch.tensor([[p.detach().double().sum() for p in trainer.model.parameters() if p.requires_grad]], device=device)
+    learnt = [p.detach() for p in trainer.model.parameters() if p.requires_grad and not hasattr(p.data, "full_tensor")]
+    sums = torch.tensor([[p.double().sum() for p in learnt]], device=device)  # of shares there is one each
     found = trainer.accelerator.gather(sums)
     if not bool((found == found[0]).all()):
         raise FtkitError(

@@ -80,10 +80,12 @@ def model_to_train(base: LocalModel, p: TrainingParameters) -> Any:
     quantised in its place.
 
     The full weights leave memory first, so that a base trains where they would not fit beside their copy. ``base`` must
-    not be asked anything after.
+    not be asked anything after. With ``fsdp`` there is none here: each process loads its share.
     """
-    if p.method != "qlora" or p.adapter:
-        return base.model if p.adapter else to_learn(base.model, p.method)
+    if p.adapter:
+        return base.model
+    if p.method != "qlora" and not p.fsdp:
+        return to_learn(base.model, p.method)
     import gc
 
     import torch
@@ -92,7 +94,7 @@ def model_to_train(base: LocalModel, p: TrainingParameters) -> Any:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return load_quantised(str(base.folder), p.quantization_bits)
+    return None if p.fsdp else load_quantised(str(base.folder), p.quantization_bits)
 
 
 def to_learn(model: Any, method: str) -> Any:

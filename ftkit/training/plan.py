@@ -31,6 +31,7 @@ PASSES = {
 }  # forward passes that a step costs: no weight gradients of a frozen base; unpacking
 USE = 0.3  # share of a GPU's peak that training reaches, assumed; a rehearsal on the machine itself replaces it
 MOST_CARDS = 8
+GATHERED = 2  # layers whose weights a process holds at once when they are shared: the one at work and the next
 METHODS = ("lora", "qlora", "full")
 GUIDE = {  # the guide's figures for a 7B model; 8-bit and variants stand nowhere in it
     "lora": "one GPU", "qlora": "one card of 24 GB; 1-4 h and 5-20 USD for 2,000 examples", "full": "28 GB for weights alone, 2-3 times more to train",
@@ -111,6 +112,7 @@ class Need:
         weights_gib: Weights of the model and of the adapter.
         training_gib: Gradients and AdamW's two moments.
         activations_gib: What the largest batch keeps for the backward pass, logits included.
+        block_gib: Weights of one layer: each process gathers the next two where the model is shared between them (FSDP2).
         total_gib: All of it with the libraries themselves.
     """
 
@@ -120,7 +122,12 @@ class Need:
     weights_gib: float
     training_gib: float
     activations_gib: float
+    block_gib: float
     total_gib: float
+
+    def shared_gib(self, processes: int) -> float:
+        """Return what each of several processes takes that share the model and what learns of it."""
+        return RUNTIME_GIB + (self.weights_gib + self.training_gib) / processes + self.activations_gib + GATHERED * self.block_gib
 
 
 def shape_of(config: Any) -> Any:
@@ -159,7 +166,8 @@ def needs(config: Any, examples: Sequence[Encoded], p: TrainingParameters, on_gp
         held = (weights[method] + (0 if method == "full" else adapter * 4)) / GIB
         training = trainable * 3 * 4 / GIB  # gradient and AdamW's two moments; what learns is held in 32 bits
         whole = RUNTIME_GIB + held + training + kept
-        found.append(Need(method, trainable, trainable / total, held, training, kept, whole))
+        block = held / config.num_hidden_layers
+        found.append(Need(method, trainable, trainable / total, held, training, kept, block, whole))
     return found
 
 
@@ -193,6 +201,7 @@ class Offer:
 
     Attributes:
         need: What it takes.
+        gib: What it takes here, in each process where the model is shared between them.
         here: Whether it fits the memory that is free on this machine.
         minutes_here: Time on this machine, from the rehearsal; None where it does not fit.
         machine: The cheapest machine that it fits; None: none of the list, with up to eight cards.
@@ -202,6 +211,7 @@ class Offer:
     """
 
     need: Need
+    gib: float
     here: bool
     minutes_here: float | None
     machine: Machine | None
@@ -234,19 +244,27 @@ def offers(
     elsewhere = {n.method: n for n in needs(config, examples, p, True)}
     parameters, found = parameters_of(config), []
     for need in needs(config, examples, p, on_gpu):
-        here = need.total_gib <= free_gib
+        shared = p.fsdp and need.method != "qlora"
+        gib = need.shared_gib(p.processes) if shared else need.total_gib
+        here = gib * (p.processes if shared and not on_gpu else 1) <= free_gib
         seconds = tokens / tokens_per_s * PASSES[need.method] / PASSES[p.method]
         best = min(
             (_rent(m, elsewhere[need.method], tokens, parameters) for m in rented), key=lambda o: (o[3], o[2]), default=(None, 0, 0.0, math.inf)
         )  # fmt: skip
         machine, cards, hours, usd = best if math.isfinite(best[3]) else (None, 0, 0.0, 0.0)
-        found.append(Offer(need, here, seconds / 60 if here else None, machine, cards, hours, usd))
+        found.append(Offer(need, gib, here, seconds / 60 if here else None, machine, cards, hours, usd))
     return found
 
 
 def _rent(machine: Machine, need: Need, tokens: float, parameters: int) -> tuple[Machine, int, float, float]:
-    """Return machine, cards, hours and price of a method there; an infinite price where it does not fit."""
-    cards = math.ceil(need.total_gib / (0.92 * machine.memory_gib))
+    """Return machine, cards, hours and price of a method there; an infinite price where it does not fit, even shared."""
+    room = 0.92 * machine.memory_gib
+    if need.method == "qlora":
+        cards = math.ceil(need.total_gib / room)
+    else:
+        cards = next(
+            (n for n in range(1, MOST_CARDS + 1) if (need.total_gib if n == 1 else need.shared_gib(n)) <= room), MOST_CARDS + 1
+        )
     flops = 2 * parameters * tokens * (PASSES[need.method] + 1)  # one more forward pass: activations are computed again
     hours = flops / (machine.tflops * 1e12 * USE * cards) / 3600
     return machine, cards, hours, hours * cards * machine.usd_per_hour if cards <= MOST_CARDS else math.inf
@@ -277,7 +295,7 @@ def rows(found: Sequence[Offer], chosen: str) -> list[dict[str, str]]:
         {
             "method": o.need.method + (" (chosen)" if o.need.method == chosen else ""),
             "weights that change": f"{o.need.trainable:,} ({o.need.share:.1%})",
-            "memory here, GiB": f"{o.need.total_gib:.1f}",
+            "memory here, GiB": f"{o.gib:.1f}" + (" in each process" if o.gib != o.need.total_gib else ""),
             "here": "does not fit" if o.minutes_here is None else f"at most {_minutes(o.minutes_here)}",
             "rented, cheapest": _where(o),
             "time there": _minutes(60 * o.hours) if o.machine else "–",
@@ -289,10 +307,11 @@ def rows(found: Sequence[Offer], chosen: str) -> list[dict[str, str]]:
 
 
 def _where(offer: Offer) -> str:
-    """Return where a method is rented; what one card cannot hold must be split over several, which ftkit does not do."""
+    """Return where a method is rented, and how what one card cannot hold is split over several: QLoRA's base by another tool."""
     if offer.machine is None:
         return "none of the list"
-    split = ", split over them by another tool (training.elsewhere)" if offer.cards > 1 else ""
+    how = "by another tool (training.elsewhere)" if offer.need.method == "qlora" else f"(training.fsdp, processes {offer.cards})"
+    split = f", split over them {how}" if offer.cards > 1 else ""
     return f"{offer.cards} × {offer.machine.name}{split}"
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.local import quiet
+from ftkit.models.weights import resolve
 from ftkit.params import TrainingParameters
 from ftkit.training.batch import answer_loss, collate
+from ftkit.training.distributed import JOB, launch, write_job
 from ftkit.training.encode import Encoded
 from ftkit.training.methods import wrap_lora
+from ftkit.training.sharded import is_sharded, whole
 
-EVERY_S = 0.01
+if TYPE_CHECKING:
+    from ftkit.training.sft import TrainingPlan
+
+EVERY_S, RESULT = 0.01, "rehearsal.json"
 
 
 @dataclass(frozen=True)
@@ -71,10 +78,11 @@ class _Peak:
 def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], p: TrainingParameters) -> Rehearsal:  # fmt: skip
     """Go once through all that a training does, on two batches and with a learning rate of 0: no weight changes.
 
-    Nothing is rehearsed, and all figures are 0, where the weights were trained elsewhere.
+    Nothing is rehearsed, and all figures are 0, where the weights were trained elsewhere. A base that is shared between processes
+    (``p.fsdp``) is rehearsed by these processes.
 
     Args:
-        model: The model to train, without an adapter; quantised for ``qlora``.
+        model: The model to train, without an adapter; quantised for ``qlora``; not looked at with ``fsdp``.
         tokenizer: Its tokenizer.
         train_set: Encoded examples.
         validation_set: Encoded validation examples.
@@ -94,8 +102,43 @@ def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validatio
     order = sorted(range(len(train_set)), key=lambda i: len(train_set[i].input_ids))
     middle = max(0, len(order) // 2 - size // 2)
     longest, usual = ([train_set[i] for i in part] for part in (order[-size:], order[middle : middle + size]))
-    state = torch.random.get_rng_state()
-    tuned = model
+    if p.fsdp:
+        found = _by_all(longest + usual, validation_set[:size], p)
+    else:
+        found = two_batches(model, tokenizer, longest + usual, validation_set[:size], p)
+    together = p.processes if p.fsdp or torch.cuda.is_available() else 1  # copies without GPUs share the cores
+    tokens = sum(len(e.input_ids) for e in usual) * together
+    return Rehearsal(tokens / max(found["seconds"], 1e-6), found["peak_gib"], found["loss"], time.monotonic() - began)
+
+
+def _by_all(batches: Sequence[Encoded], validation_set: Sequence[Encoded], p: TrainingParameters) -> dict[str, float]:
+    """Rehearse in the processes that will train, each with its share of the base, and return what the first one found."""
+    from ftkit.training.sft import plan_of
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        base = {"base": p.base_model, "base_folder": Path(resolve(p.base_model)), "general_examples": 0}
+        write_job(folder / JOB, asdict(plan_of(p, folder)), [batches, validation_set], base)
+        launch("ftkit.training.worker", [str(folder / JOB), "rehearse"], folder, p.processes, "training.processes")
+        return json.loads((folder / RESULT).read_text())
+
+
+def two_batches(
+    model: Any, tokenizer: Any, batches: Sequence[Encoded], validation_set: Sequence[Encoded], p: TrainingParameters | TrainingPlan
+) -> dict[str, float]:  # fmt: skip
+    """Return loss, seconds and peak memory of a step with a learning rate of 0.
+
+    Args:
+        model: The model to train, without an adapter, or this process's share of it.
+        tokenizer: Its tokenizer.
+        batches: The longest batch and a usual one, one after the other.
+        validation_set: A batch to be measured.
+        p: Method, rank and batch size.
+    """
+    import torch
+
+    longest, usual = batches[: len(batches) // 2], batches[len(batches) // 2 :]
+    state, tuned = torch.random.get_rng_state(), model
     if p.method != "full":
         with quiet():
             tuned = wrap_lora(model, p.lora_r, p.lora_alpha, use_rslora=p.use_rslora, use_dora=p.use_dora)
@@ -105,7 +148,7 @@ def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validatio
             loss, _ = _step(tuned, optimizer, longest, tokenizer.pad_token_id, p.packing)
             _, seconds = _step(tuned, optimizer, usual, tokenizer.pad_token_id, p.packing)
             with torch.no_grad():
-                answer_loss(tuned, _on(tuned, collate(_rows(validation_set[:size]), tokenizer.pad_token_id, packing=p.packing)))
+                answer_loss(tuned, _on(tuned, collate(_rows(validation_set), tokenizer.pad_token_id, packing=p.packing)))
         _round_trip(tuned, usual[0], save=tuned is not model)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
@@ -122,9 +165,7 @@ def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validatio
             "the loss of the longest examples is no number before anything is learnt", where="training",
             todo=f"look at {', '.join(e.id for e in longest if e.id)[:200] or 'the longest examples'}",
         )  # fmt: skip
-    together = p.processes if torch.cuda.is_available() else 1  # without GPUs they share the cores
-    tokens = sum(len(e.input_ids) for e in usual) * together
-    return Rehearsal(tokens / max(seconds, 1e-6), peak.gib, loss, time.monotonic() - began)
+    return {"loss": loss, "seconds": seconds, "peak_gib": peak.gib}
 
 
 def _rows(examples: Sequence[Encoded]) -> list[dict[str, Any]]:
@@ -154,7 +195,7 @@ def _round_trip(model: Any, example: Encoded, save: bool) -> None:
 
     if save:
         with tempfile.TemporaryDirectory() as folder:
-            model.save_pretrained(folder)
+            model.save_pretrained(folder, **(whole(model) if is_sharded(model) else {}))
             files = list(Path(folder).glob("*.safetensors"))
             if not files or not all(load_file(f) for f in files):
                 raise FtkitError("the adapter that was written cannot be read back", where=folder, todo="check the disk")

@@ -25,6 +25,7 @@ from ftkit.training.encode import Encoded, loss_sample
 from ftkit.training.keep import last_checkpoint, save_weights, seconds_before
 from ftkit.training.methods import use_variable_lengths, variant, wrap_lora
 from ftkit.training.plan import parameters_of
+from ftkit.training.sharded import is_sharded, whole
 from ftkit.training.trainer import make_trainer, points
 from ftkit.training.verdict import judge
 
@@ -56,6 +57,7 @@ class TrainingPlan:
     quantization_bits: int = 4
     packing: bool = False
     processes: int = 1
+    fsdp: bool = False
     report_to: tuple[str, ...] = ()
     early_stopping_patience: int = 2
     seed: int = 7
@@ -78,6 +80,7 @@ def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPl
         "quantization_bits",
         "packing",
         "processes",
+        "fsdp",
         "adapter",
         "adapter_hours",
     )
@@ -95,7 +98,8 @@ def train(
     returns the card at once if it had finished. Another plan, other data or another base start anew.
 
     Args:
-        model: A loaded causal model without an adapter, quantised for ``qlora``. Several processes load their own.
+        model: A loaded causal model without an adapter, quantised for ``qlora``. Several processes load their own: on a GPU this
+            one is empty after, and may be None.
         tokenizer: Its tokenizer.
         train_set: Encoded examples, general ones included.
         validation_set: Encoded examples that choose the checkpoint.
@@ -125,9 +129,20 @@ def train(
         return kept
     names: dict[str, Any] = {"base": base, "base_folder": base_folder, "general_examples": general_examples}
     if plan.processes > 1:
+        _release(model)
         train_together(asdict(plan), [train_set, validation_set], names, plan.folder, progress)
         return TrainingCard.model_validate_json((plan.folder / FINISHED).read_text())
     return fit(model, tokenizer, train_set, validation_set, plan, progress=progress, **names)
+
+
+def _release(model: Any) -> None:
+    """Give a GPU's memory back: the processes load their own copies or shares."""
+    import torch
+
+    if model is not None and device() == "cuda":
+        for weight in model.parameters():
+            weight.data = weight.data.new_empty(0)
+        torch.cuda.empty_cache()
 
 
 def fit(
@@ -150,10 +165,11 @@ def fit(
         _run(trainer, plan)
         check_equal(trainer)
         first_process = trainer.is_world_process_zero()
-        if plan.method == "full" and device() == "cuda":
+        gathered: dict[str, Any] = whole(trainer.model) if is_sharded(model) else {}
+        if plan.method == "full" and device() == "cuda" and not gathered:
             trainer.model.bfloat16()  # as it will be loaded
         if first_process:
-            save_weights(trainer.model, tokenizer, plan.folder, base, base_folder)
+            save_weights(trainer.model, tokenizer, plan.folder, base, base_folder, **gathered)
     card = TrainingCard(
         method=plan.method, variant=variant(plan), base=base, base_sha256=fingerprint(base_folder), adapter="training/adapter", prompt=plan.prompt,
         parameters=total, trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
@@ -241,7 +257,8 @@ def _first_loss(trainer: Any, folder: Path) -> float:
         return float(json.loads(path.read_text())["eval_loss"])
     value = float(trainer.evaluate()["eval_loss"])
     trainer.state.log_history.clear()
-    forget_evaluation(trainer)
+    if not is_sharded(trainer.model):
+        forget_evaluation(trainer)
     if trainer.is_world_process_zero():
         write_text(path, json.dumps({"eval_loss": value}))
     return value

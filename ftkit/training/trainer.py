@@ -13,6 +13,7 @@ from ftkit.records import TrainPoint
 from ftkit.training.batch import answer_loss, collate
 from ftkit.training.encode import Encoded
 from ftkit.training.keep import note_seconds
+from ftkit.training.sharded import is_sharded, resumable
 
 if TYPE_CHECKING:
     from ftkit.training.sft import TrainingPlan
@@ -38,7 +39,9 @@ def make_trainer(
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    class AnswerTrainer(SFTTrainer):
+    made: Any = resumable(SFTTrainer) if is_sharded(model) else SFTTrainer
+
+    class AnswerTrainer(made):
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
             loss = answer_loss(model, inputs, num_items_in_batch)
             if num_items_in_batch is not None:

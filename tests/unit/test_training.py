@@ -364,9 +364,18 @@ def test_offers_name_the_cheapest_machine_and_what_fits_here_comes_first():
         assert offer.usd == pytest.approx(min(costs))
     assert proposed(list(by_name.values()))[0] == "qlora"
     where = {row["method"]: row["rented, cheapest"] for row in plan_rows(list(by_name.values()), "lora")}
-    assert "by another tool (training.elsewhere)" in where["full"] and "another tool" not in where["qlora"]
+    assert (
+        f"split over them (training.fsdp, processes {by_name['full'].cards})" in where["full"] and "split" not in where["qlora"]
+    )
     assert proposed(offers(llama(), examples, p, free_gib=500.0, **asked))[0] == "lora"
     assert "× " in proposed(offers(llama(), examples, p, free_gib=2.0, **asked))[1]
+    shared = p.model_copy(update={"method": "full", "fsdp": True, "processes": 4})
+    parted = {o.need.method: o for o in offers(llama(), examples, shared, free_gib=40.0, **asked)}
+    assert parted["full"].here and not by_name["full"].here, "a quarter of the weights and of what learns fits"
+    assert parted["full"].need.training_gib / 4 < parted["full"].gib < parted["full"].need.total_gib / 3
+    assert parted["qlora"].gib == parted["qlora"].need.total_gib, "a quantised base is not shared"
+    largest = {r["method"]: r["rented, cheapest"] for r in plan_rows(offers(llama(num_hidden_layers=720), examples, p, free_gib=2.0, **asked), "lora")}  # fmt: skip
+    assert "by another tool (training.elsewhere)" in largest["qlora"]
     none = offers(llama(), examples, p, free_gib=2.0, **{**asked, "rented": []})
     assert "smaller base" in proposed(none)[1] and all(
         row["rented, cheapest"] == "none of the list" for row in plan_rows(none, "lora")
