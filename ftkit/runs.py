@@ -69,7 +69,7 @@ CODE: dict[str, list[str]] = {
     "prompting": ["prompting", "race.py", "frontier.py", *MODEL_CODE],
     "retrieval": ["demo", "frontier.py", *MODEL_CODE],
     "training": ["training", "strength.py", "learning_curve.py", "leakage.py", "data/near.py", "decision/prices.py", *MODEL_CODE],
-    "preference": ["training", "preferences.py", *MODEL_CODE],
+    "preference": ["training", "preferences", *MODEL_CODE],
     "evaluation": ["evaluation", "judging.py", "attacks.py", *MODEL_CODE],
     "decision": ["decision", "triage.py"],
     "deployment": ["deployment", "serving", *MODEL_CODE],

@@ -33,7 +33,8 @@ class PreferenceParameters(ModelParameters):
     beta: float = Field(default=0.1, gt=0, le=5, description="how strongly it is held near the model of 05 (KL); larger: nearer")
     learning_rate: float = Field(default=1.0e-4, gt=0, lt=1, description="peak learning rate")
     num_train_epochs: float = Field(default=1.0, gt=0, description="passes over the pairs")
-    per_device_train_batch_size: int = Field(default=8, ge=1, description="pairs per step (grpo, rloo: questions)")
+    per_device_train_batch_size: int = Field(default=8, ge=1, description="pairs per step and process (grpo, rloo: questions)")
+    processes: int = Field(default=1, ge=1, description="processes that learn together (DDP), one per GPU")
     check_items: int = Field(default=100, ge=10, description="validation examples that both models answer")
 
     def external(self) -> list[Path]:

@@ -97,6 +97,16 @@ def model_to_train(base: LocalModel, p: TrainingParameters) -> Any:
     return None if p.fsdp else load_quantised(str(base.folder), p.quantization_bits)
 
 
+def release(model: Any) -> None:
+    """Give a GPU's memory back before other processes load their own copies or shares; the model is empty after."""
+    import torch
+
+    if model is not None and device() == "cuda":
+        for weight in model.parameters():
+            weight.data = weight.data.new_empty(0)
+        torch.cuda.empty_cache()
+
+
 def to_learn(model: Any, method: str) -> Any:
     """Return a model whose learning weights are held in 32 bits; it computes in 16 bits on a GPU all the same.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from ftkit.models.local import LocalModel, quiet
 from ftkit.params import PreferenceParameters
 from ftkit.records import PreferencePoint
 from ftkit.runs import write_text
+from ftkit.training.distributed import check_equal, forget_evaluation
 from ftkit.training.keep import last_checkpoint, note_seconds, save_weights, seconds_before
 
 Progress = Callable[[int, int, str], None]
@@ -63,7 +65,8 @@ def refine(
     Raises:
         FtkitError: The loss is not a number any more, memory ran out, or the disk is full.
     """
-    _open(local, p, folder, data)
+    if not together():
+        open_folder(local, p, folder, data)
     began, before = time.monotonic(), seconds_before(folder)
     for name, weight in local.model.named_parameters():
         weight.requires_grad_(".lora_" in name)
@@ -77,13 +80,24 @@ def refine(
         if any(not math.isfinite(x.loss) for x in log if x.loss is not None):
             todo = "lower preference.learning_rate to a third"
             raise FtkitError("the loss is not a number any more", where="preference", todo=todo)
-        save_weights(local.model, local.tokenizer, folder, p.base_model, base_folder, selected_adapters=["default"])
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        if first_process():
+            save_weights(local.model, local.tokenizer, folder, p.base_model, base_folder, selected_adapters=["default"])
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     local.model.eval()
     return log, before + time.monotonic() - began
 
 
-def _open(local: LocalModel, p: PreferenceParameters, folder: Path, data: Any) -> None:
+def together() -> bool:
+    """Return whether this is one of several processes that torchrun started; the one that started them opened the folder."""
+    return "RANK" in os.environ
+
+
+def first_process() -> bool:
+    """Return whether this process writes: the only one, or the first of several."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def open_folder(local: LocalModel, p: PreferenceParameters, folder: Path, data: Any) -> None:
     """Remove the checkpoints of another training: of other data, settings or weights."""
     digest = hashlib.sha256(json.dumps([p.model_dump(mode="json", exclude=PLACES), data], sort_keys=True, default=vars).encode())
     for name, weight in sorted(local.model.state_dict().items()):
@@ -105,7 +119,7 @@ def options(p: PreferenceParameters, folder: Path) -> dict[str, Any]:
         "output_dir": str(folder / "checkpoints"), "num_train_epochs": p.num_train_epochs, "learning_rate": p.learning_rate, "beta": p.beta,
         "seed": p.seed, "data_seed": p.seed, "per_device_train_batch_size": size, "lr_scheduler_type": "cosine", "warmup_steps": 0.1, "logging_steps": 1,
         "save_strategy": "steps", "save_total_limit": 1, "report_to": [], "disable_tqdm": True, "use_cpu": not on_gpu, "bf16": on_gpu, "gradient_checkpointing": False,
-        "remove_unused_columns": False, "dataloader_pin_memory": on_gpu, "logging_nan_inf_filter": False,
+        "remove_unused_columns": False, "dataloader_pin_memory": on_gpu, "logging_nan_inf_filter": False, "ddp_find_unused_parameters": False,
     }  # fmt: skip
 
 
@@ -158,7 +172,7 @@ def learn_rows(
             return dataset
 
     size = p.per_device_train_batch_size
-    steps = max(1, math.ceil(len(rows) / size))
+    steps = max(1, math.ceil(len(rows) / (size * p.processes)))
     settings = config(
         **options(p, folder),
         per_device_eval_batch_size=size,
@@ -174,12 +188,17 @@ def learn_rows(
     )  # fmt: skip
     made.remove_callback(PrinterCallback)
     mark = folder / FIRST
-    if not (resume and mark.exists()):
-        write_text(mark, json.dumps(made.evaluate()))
+    if resume and mark.exists():
+        first = json.loads(mark.read_text())
+    else:
+        first = made.evaluate()
         made.state.log_history.clear()
-    first = json.loads(mark.read_text())
+        forget_evaluation(made)
+        if first_process():
+            write_text(mark, json.dumps(first))
     set_seed(p.seed)  # the same draws whether or not the start was measured just before
     made.train(resume_from_checkpoint=resume)
+    check_equal(made)
     return _points([{"step": 0, **first}, *made.state.log_history])
 
 

@@ -23,6 +23,7 @@ from ftkit.params import PreferenceParameters
 from ftkit.records import Estimate, PreferencePoint
 from ftkit.runs import write_text
 from ftkit.statistics import wilson
+from ftkit.training.distributed import check_equal
 from ftkit.training.dpo import Preferred
 from ftkit.training.keep import last_checkpoint, seconds_before
 from ftkit.training.refine import Progress, check_adapter, options, refine, watch
@@ -58,15 +59,16 @@ def train(
         FtkitError: The loss is not a number any more, or memory ran out.
     """
     check_adapter(local)
-    if len(prompts) < p.per_device_train_batch_size:
+    if len(prompts) < p.per_device_train_batch_size * p.processes:
         raise BadInput(
             f"{len(prompts)} prompts are fewer than one step takes", where="preference.pair_items",
-            todo=f"use at least {p.per_device_train_batch_size}, or lower preference.per_device_train_batch_size",
+            todo=f"use at least {p.per_device_train_batch_size * p.processes}, or lower preference.per_device_train_batch_size",
         )  # fmt: skip
 
     def learn(resume: str | None) -> list[PreferencePoint]:
         trainer = _trainer(local, prompts, reward, p, folder, progress, resume)
         trainer.train(resume_from_checkpoint=resume)
+        check_equal(trainer)
         return _points(trainer.state.log_history)
 
     return refine(local, learn, p, folder, base_folder, "preference.per_device_train_batch_size or preference.samples", prompts)
@@ -108,7 +110,7 @@ def _trainer(
     def rewarded(prompts: Any, completions: Any, **_: Any) -> list[float | None]:
         return [*reward(prompts, [text.strip() for text in completions])]
 
-    steps = math.ceil(len(prompts) / p.per_device_train_batch_size)
+    steps = math.ceil(len(prompts) / (p.per_device_train_batch_size * p.processes))
     settings: dict[str, Any] = options(p, folder) | {
         "per_device_train_batch_size": p.per_device_train_batch_size * p.samples, "save_steps": max(1, steps // 4),
     }  # fmt: skip

@@ -23,7 +23,7 @@ from ftkit.training.adopt import adopt
 from ftkit.training.distributed import check_equal, forget_evaluation, train_together
 from ftkit.training.encode import Encoded, loss_sample
 from ftkit.training.keep import last_checkpoint, save_weights, seconds_before
-from ftkit.training.methods import use_variable_lengths, variant, wrap_lora
+from ftkit.training.methods import release, use_variable_lengths, variant, wrap_lora
 from ftkit.training.plan import parameters_of
 from ftkit.training.sharded import is_sharded, whole
 from ftkit.training.trainer import make_trainer, points
@@ -129,20 +129,10 @@ def train(
         return kept
     names: dict[str, Any] = {"base": base, "base_folder": base_folder, "general_examples": general_examples}
     if plan.processes > 1:
-        _release(model)
+        release(model)
         train_together(asdict(plan), [train_set, validation_set], names, plan.folder, progress)
         return TrainingCard.model_validate_json((plan.folder / FINISHED).read_text())
     return fit(model, tokenizer, train_set, validation_set, plan, progress=progress, **names)
-
-
-def _release(model: Any) -> None:
-    """Give a GPU's memory back: the processes load their own copies or shares."""
-    import torch
-
-    if model is not None and device() == "cuda":
-        for weight in model.parameters():
-            weight.data = weight.data.new_empty(0)
-        torch.cuda.empty_cache()
 
 
 def fit(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ftkit import evaluation, runs, strategies
+from ftkit import runs, strategies
 from ftkit.models.chat import Messages
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import resolve
 from ftkit.params import PreferenceParameters
+from ftkit.preferences.learn import Lessons, graded, learn_together, table
+from ftkit.preferences.learn import learn as learn_here
 from ftkit.prompting import neutral, render
-from ftkit.records import RL, Manifest, PreferenceCard, PromptBook, TaskCard, TrainingCard, answers_of
-from ftkit.training import dpo, kto, pairs, prefer, reinforce
+from ftkit.records import RL, Manifest, PreferenceCard, PromptBook, TaskCard, TrainingCard
+from ftkit.training import dpo, kto, pairs, prefer
 
 Progress = Callable[[str], Any]
 HELD_SHARE = 0.15
@@ -73,9 +76,8 @@ class Round:
         )  # fmt: skip
         scored = [[(text, 0.0) for text in texts] for texts in drawn]
         for k in range(self.p.samples):
-            table = self._table(chosen, [texts[k] for texts in drawn])
-            for place, (right, part) in enumerate(zip(table["correct"], table["partial"], strict=True)):
-                scored[place][k] = (drawn[place][k], 1.0 if right else 0.99 * float(part))
+            for place, reward in enumerate(graded(table(self.card, chosen, [texts[k] for texts in drawn]))):
+                scored[place][k] = (drawn[place][k], reward)
         self.messages |= {row: messages for messages, _, row in asked}
         prompts = [(row, text, right) for (_, right, row), text in zip(asked, chosen["input"], strict=True)]
         return pairs.made_pairs(prompts, scored)
@@ -83,40 +85,11 @@ class Round:
     def _drawn(self, examples: Any, size: int) -> Any:
         return examples.sample(min(size, len(examples)), random_state=self.p.seed).reset_index(drop=True)
 
-    def _reward(
-        self, learn: Sequence[pairs.Pair], held: Sequence[pairs.Pair], base: Path
-    ) -> tuple[reinforce.Reward, dict[str, Any]]:
-        """Return the reward, and what the card tells of it: the task's checks, or a model learnt from the pairs."""
-        if self.p.reward == "task":
-            by_id = self.train.set_index("id", drop=False)
-
-            def checked(ids: Sequence[str], answers: Sequence[str]) -> list[float]:
-                rows = by_id.loc[list(ids)].reset_index(drop=True).assign(id=[f"{k}" for k in range(len(ids))])
-                table = self._table(rows, answers)
-                return [
-                    1.0 if right else 0.99 * float(part) for right, part in zip(table["correct"], table["partial"], strict=True)
-                ]
-
-            return checked, {"reward": "task"}
-        encoded = [[self._encoded(pair) for pair in part] for part in (learn, held)]
-        model = reinforce.RewardModel(self.local, base)
-        accuracy = model.train(encoded[0], encoded[1], self.p.seed, self.stage.folder)
-
-        def scored(ids: Sequence[str], answers: Sequence[str]) -> list[float]:
-            return model.score([self.messages[i] for i in ids], answers)
-
-        return scored, {"reward": "model", "reward_accuracy": accuracy}
-
     def _asked(self, examples: Any) -> list[tuple[Messages, str, str]]:
         share = float(
             runs.read_record(self.stage.of("training", "manifest.json"), Manifest).parameters.get("with_passages_share", 0.5)
         )
         return strategies.training_conversations(examples, self.prompt, self.searcher, share, self.p.seed)
-
-    def _table(self, items: Any, texts: Sequence[str]) -> Any:
-        """Return the scores of answers to items, in their order."""
-        answers = answers_of("tuned", items["id"], texts)
-        return evaluation.score(self.card, items, answers).set_index("item_id").loc[items["id"]].reset_index()
 
     def _checks(self) -> tuple[Any, list[Messages]]:
         items = self.validation.head(self.p.check_items).reset_index(drop=True)
@@ -127,19 +100,13 @@ class Round:
         items, asked = self._checks()
         formats = [self.prompt.response_format] * len(asked)
         before = [r.text for r in self.local.answer(asked, self.progress("answers of 05"), formats)]
-        more: dict[str, Any] = {}
         base, label = Path(resolve(self.p.base_model)), self.progress("preference tuning")
-        if self.p.method == "dpo":
-            encoded = [[self._encoded(pair) for pair in part] for part in (learn, held)]
-            log, seconds = dpo.train(self.local, encoded[0], encoded[1], self.p, self.stage.folder, base, label)
-        elif self.p.method == "kto":
-            graded = [self._graded(part) for part in (learn, held)]
-            log, seconds = kto.train(self.local, graded[0], graded[1], self.p, self.stage.folder, base, label)
+        lessons = self._lessons(learn, held)
+        if self.p.processes > 1:
+            adapter = self.stage.run / self.training.adapter
+            learnt = learn_together(self.local, lessons, self.p, self.stage.folder, base, adapter, label)
         else:
-            reward, more = self._reward(learn, held, base)
-            prompts = {row: messages for messages, _, row in self._asked(self._drawn(self.train, self.p.pair_items))}
-            self.messages |= prompts
-            log, seconds = reinforce.train(self.local, prompts, reward, self.p, self.stage.folder, base, label)
+            learnt = learn_here(self.local, lessons, self.p, self.stage.folder, base, label)
         new = LocalModel(
             self.p.base_model,
             adapter=self.stage.path("adapter"),
@@ -151,9 +118,23 @@ class Round:
         self.before, self.after, self.items = before, after, items
         card = PreferenceCard(
             method=self.p.method, adapter="preference/adapter", source=Path(self.p.pairs).name if self.p.pairs else "the tuned model's own answers",
-            **more, pairs=len(learn), gold_pairs=sum(pair.gold for pair in learn), held_pairs=len(held), log=log, duration_s=round(seconds, 1),
+            **learnt.told(), pairs=len(learn), gold_pairs=sum(pair.gold for pair in learn), held_pairs=len(held), log=learnt.log,
+            duration_s=round(learnt.seconds, 1),
         )  # fmt: skip
-        return prefer.conclude(card, self._table(items, before), self._table(items, after), (before, after), self.p.seed)
+        scores = (table(self.card, items, before), table(self.card, items, after))
+        return prefer.conclude(card, *scores, (before, after), self.p.seed)
+
+    def _lessons(self, learn: Sequence[pairs.Pair], held: Sequence[pairs.Pair]) -> Lessons:
+        """Return what the method learns from, encoded."""
+        if self.p.method == "kto":
+            return Lessons(graded=self._graded(learn), graded_held=self._graded(held))
+        found = Lessons(pairs=[self._encoded(x) for x in learn], held=[self._encoded(x) for x in held])
+        if self.p.method in RL:
+            drawn = self._drawn(self.train, self.p.pair_items)
+            self.messages |= {row: messages for messages, _, row in self._asked(drawn)}
+            found.prompts, found.items = self.messages, json.loads(drawn.to_json(orient="records"))
+            found.card = self.card.model_dump(mode="json")
+        return found
 
     def _encoded(self, pair: pairs.Pair) -> dpo.Preferred:
         return dpo.encode(self.local, self.messages[pair.id], neutral(pair.chosen), neutral(pair.rejected))
