@@ -98,7 +98,7 @@ def trl(folder: Path, rows: list[Encoded], batch: int, out: Path) -> tuple[float
         output_dir=str(out), num_train_epochs=1, per_device_train_batch_size=batch, report_to=[], disable_tqdm=True, save_strategy="no",
         use_cpu=not on_gpu, bf16=on_gpu, dataset_kwargs={"skip_prepare_dataset": True}, max_length=None,
     )  # fmt: skip
-    model = wrap_lora(load_quantised(str(folder), 4), 16, 32)
+    model = wrap_lora(load_quantised(str(folder), 4), TrainingParameters(lora_r=16, lora_alpha=32))
     trainer = SFTTrainer(model=model, args=config, train_dataset=data, processing_class=load_tokenizer(str(folder)))
     peak_gib()
     began = time.perf_counter()

@@ -54,7 +54,7 @@ def one(case: tuple) -> dict[str, float]:
             model = load_quantised(folder, 4)
     import trl.trainer.sft_trainer  # noqa: F401  # its memory is part of every training
 
-    tuned = wrap_lora(model, 16, 32) if method != "full" else model
+    tuned = wrap_lora(model, TrainingParameters(lora_r=16, lora_alpha=32)) if method != "full" else model
     optimizer = torch.optim.AdamW([w for w in tuned.parameters() if w.requires_grad], lr=1e-4)
     for _ in range(2):
         rows = [{"input_ids": e.input_ids, "labels": e.labels, "row": i} for i, e in enumerate(examples)]

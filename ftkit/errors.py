@@ -43,3 +43,7 @@ class Busy(FtkitError):
 
 class RunFailed(FtkitError):
     """A stage failed while it ran (exit code 1)."""
+
+
+class OutOfMemory(FtkitError):
+    """A step did not fit into memory."""

@@ -29,9 +29,26 @@ class TrainingParameters(ModelParameters):
     num_train_epochs: float = Field(default=8.0, gt=0, description="passes over the training examples, at most")
     learning_rate: float = Field(default=2.0e-3, gt=0, lt=1, description="peak learning rate")
     per_device_train_batch_size: int = Field(default=16, ge=1, description="examples per step (and process)")
+    gradient_accumulation_steps: int = Field(
+        default=1, ge=1, description="batches whose gradients make one step: a larger step in the memory of one batch"
+    )
+    halve_batch: bool = Field(
+        default=False, description="where memory runs out, halve the batch and accumulate twice as many: the steps stay the same"
+    )
+    lr_scheduler_type: Literal["cosine", "linear", "constant_with_warmup"] = Field(
+        default="cosine", description="how the learning rate falls after its rise: cosine, linear, or constant_with_warmup (not)"
+    )
+    warmup_ratio: float = Field(default=0.05, ge=0, lt=1, description="share of the steps in which the learning rate rises")
+    weight_decay: float = Field(default=0.0, ge=0, lt=1, description="pull of the learning weights to zero (AdamW)")
+    neftune_noise_alpha: float = Field(
+        default=0.0, ge=0, description="noise on the embeddings while it learns (NEFTune; 5 to 15 are usual); 0: none"
+    )
     max_length: int = Field(default=512, ge=16, description="longest training example, in tokens")
     lora_r: int = Field(default=32, ge=1, description="rank of the adapter")
     lora_alpha: int = Field(default=64, ge=1, description="scale of the adapter")
+    target_modules: list[str] = Field(
+        default=[], description="linear layers that get an adapter, e.g. [q_proj, v_proj]; empty: all but the output head"
+    )
     use_rslora: bool = Field(default=False, description="scale by the root of the rank (rsLoRA), for high ranks")
     use_dora: bool = Field(default=False, description="learn size and direction apart (DoRA): nearer to full tuning, slower")
     quantization_bits: Literal[4, 8] = Field(
@@ -66,6 +83,9 @@ class TrainingParameters(ModelParameters):
     )
     early_stopping_patience: int = Field(default=2, ge=1, description="evaluations without improvement before it stops")
     sample_items: int = Field(default=40, ge=3, description="validation examples answered before and after tuning")
+    watch_items: int = Field(
+        default=12, ge=0, description="of these answered after each pass as well, to see the answers change; 0: none"
+    )
     curve_shares: list[float] = Field(
         default=[],
         description="shares of the examples to train on as well, for the learning curve, e.g. [0.25, 0.5]; [1.0]: for other seeds alone; empty: none",

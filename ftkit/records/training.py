@@ -18,6 +18,10 @@ class TrainPoint(Record):
     validation_loss: float | None = None
     learning_rate: float | None = None
     tokens_per_s: float | None = None
+    grad_norm: float | None = Field(default=None, description="norm of the gradient before it is clipped to 1")
+    memory_gib: float | None = Field(default=None, description="memory in use by this process, on a GPU that GPU's")
+    answers: list[str] = Field(default_factory=list, description="what it answers to the watched questions after a pass")
+    right: Estimate | None = Field(default=None, description="share of these that are right")
 
 
 class StrengthTrial(Record):

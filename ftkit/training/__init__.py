@@ -22,9 +22,10 @@ from ftkit.training.rehearsal import Rehearsal, rehearse
 from ftkit.training.sft import TrainingPlan, plan_of, train
 from ftkit.training.tell import answer_rows, before_after, expected, learned, mix_rows, told
 from ftkit.training.verdict import judge
+from ftkit.training.watched import Watched
 
 __all__ = [
-    "Encoded", "Machine", "Need", "Offer", "Rehearsal", "Training", "TrainingPlan", "answer_rows", "at_once", "before_after", "chosen_prompt", "encode_all",
+    "Encoded", "Machine", "Need", "Offer", "Rehearsal", "Training", "TrainingPlan", "Watched", "answer_rows", "at_once", "before_after", "chosen_prompt", "encode_all",
     "encode_conversation", "expected", "general_mix", "hand_over", "judge", "learned", "lora_parameters", "loss_sample", "machines", "memory_gib", "mix_rows",
     "model_to_train", "needs", "offers", "parameters_of", "plan_of", "proposed", "provider_faults", "read_general", "rehearse", "rows", "told", "train", "train_apart", "variant",
     "wrap_lora",

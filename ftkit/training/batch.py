@@ -99,12 +99,13 @@ def answer_loss(model: Any, batch: dict[str, Any], items: Any = None) -> Any:
 
 
 def shares_prefix(model: Any, width: int) -> bool:
-    """Return whether a beginning can be read once: not with recomputed activations, a window below the width, or shared weights,
-    which each pass gathers anew."""
+    """Return whether a beginning can be read once: not with recomputed activations, a window below the width, noise that
+    depends on the length (NEFTune), or shared weights, which each pass gathers anew."""
     model = getattr(model, "module", model)  # as one of several processes holds it
     window = getattr(model.config, "sliding_window", None) or width
     name = "is_activation_checkpointing" if hasattr(model, "is_activation_checkpointing") else "is_gradient_checkpointing"
-    return window >= width and not getattr(model, name, False) and not is_sharded(model)
+    noisy = hasattr(model.get_input_embeddings(), "neftune_noise_alpha")
+    return window >= width and not (getattr(model, name, False) or noisy or is_sharded(model))
 
 
 def _sum_loss(model: Any, ids: Any, labels: Any, prefix: int, **more: Any) -> Any:

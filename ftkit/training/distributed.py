@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import machine
-from ftkit.errors import BadInput, FtkitError
+from ftkit.errors import BadInput, FtkitError, OutOfMemory
 from ftkit.records import TrainPoint
 from ftkit.training.encode import Encoded
+from ftkit.training.watched import Watched
 
 Progress = Callable[[TrainPoint, int], None]
 JOB, LOG, FAULT, PARENT = "together.jsonl", "together.log", "together.fault.json", "FTKIT_TRAINING_PARENT"
@@ -128,8 +129,9 @@ def read_job(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[list[Enco
             parts[place].append(Encoded(**values))
     plan, names = head["plan"], head["names"]
     return (
-        plan | {"folder": Path(plan["folder"]), "report_to": tuple(plan["report_to"])},
-        names | {"base_folder": Path(names["base_folder"])},
+        plan | {"folder": Path(plan["folder"])} | {n: tuple(plan[n]) for n in ("report_to", "target_modules")},
+        names
+        | {"base_folder": Path(names["base_folder"]), "watched": Watched(**names["watched"]) if names.get("watched") else None},
         parts,
     )
 
@@ -147,7 +149,7 @@ def tell(point: TrainPoint, steps: int) -> None:
 
 def keep_fault(folder: Path, rank: int, error: FtkitError) -> None:
     """Write what a process found wrong, for the parent."""
-    told = {"found": error.found, "where": error.where, "todo": error.todo, "input": isinstance(error, BadInput)}
+    told = {"found": error.found, "where": error.where, "todo": error.todo, "kind": type(error).__name__}
     (folder / f"{rank}.{FAULT}").write_text(json.dumps(told))
 
 
@@ -155,7 +157,7 @@ def fault_of(folder: Path, code: int) -> FtkitError:
     """Return what a process of this folder found wrong, or how it ended."""
     for path in sorted(folder.glob(f"*.{FAULT}")):
         told = json.loads(path.read_text())
-        kind = BadInput if told.pop("input") else FtkitError
+        kind = {"BadInput": BadInput, "OutOfMemory": OutOfMemory}.get(told.pop("kind"), FtkitError)
         return kind(told.pop("found"), **told)
     return FtkitError(
         f"one of the training processes ended ({_cause((folder / LOG).read_text(encoding='utf-8', errors='replace'), code)})",

@@ -1,6 +1,7 @@
-"""The same training as configuration for other tools: Axolotl, LLaMA-Factory, and a provider's fine-tuning file.
+"""The same training as configuration for other tools: Axolotl, LLaMA-Factory, Unsloth, and a provider's fine-tuning file.
 
-Names of their options follow the tools' own documentation; the tools themselves are not run here.
+The tools are not run here; where one is installed, a test reads its file with its own code (Axolotl 0.19, LLaMA-Factory 0.9.5,
+Unsloth 2026.10).
 Sources: docs.axolotl.ai (chat_template datasets), LLaMA-Factory's data README and examples/train_lora, OpenAI's
 fine-tuning guide (messages).
 """
@@ -8,6 +9,7 @@ fine-tuning guide (messages).
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +45,8 @@ def hand_over(folder: Path, p: TrainingParameters, train: Sequence[Lesson], vali
     shutil.rmtree(folder, ignore_errors=True)
     files = {
         "train.jsonl": _lines(train), "validation.jsonl": _lines(validation), "axolotl.yaml": _yaml(axolotl(p), "axolotl train axolotl.yaml"),
-        "llamafactory.yaml": _yaml(llamafactory(p), "llamafactory-cli train llamafactory.yaml"),
+        "llamafactory.yaml": _yaml(llamafactory(p, len(train)), "llamafactory-cli train llamafactory.yaml"),
+        "unsloth.yaml": _yaml(unsloth(p, len(train)), "unsloth train --config unsloth.yaml"),
         "dataset_info.json": json.dumps({name: _entry(name) for name in ("train", "validation")}, indent=2) + "\n",
     }  # fmt: skip
     for name, text in files.items():
@@ -71,31 +74,67 @@ def axolotl(p: TrainingParameters) -> dict[str, Any]:
     adapter: dict[str, Any] = {}
     if p.method != "full":
         adapter = {
-            "adapter": p.method, "lora_r": p.lora_r, "lora_alpha": p.lora_alpha, "lora_dropout": 0.0, "lora_target_linear": True,
+            "adapter": p.method, "lora_r": p.lora_r, "lora_alpha": p.lora_alpha, "lora_dropout": 0.0,
+            **({"lora_target_modules": p.target_modules} if p.target_modules else {"lora_target_linear": True}),
             "peft_use_dora": p.use_dora, "peft_use_rslora": p.use_rslora,
             "load_in_4bit": p.method == "qlora" and p.quantization_bits == 4, "load_in_8bit": p.method == "qlora" and p.quantization_bits == 8,
         }  # fmt: skip
     return {
         "base_model": p.base_model, "chat_template": "tokenizer_default", "datasets": [{"path": "train.jsonl", **files}],
         "test_datasets": [{"path": "validation.jsonl", "split": "train", **files}], **adapter, "sequence_len": p.max_length, "sample_packing": False,
-        "micro_batch_size": p.per_device_train_batch_size, "gradient_accumulation_steps": 1, "num_epochs": p.num_train_epochs,
-        "learning_rate": p.learning_rate, "lr_scheduler": "cosine", "warmup_ratio": 0.05, "optimizer": "adamw_torch", "weight_decay": 0.0, "bf16": "auto",
+        "micro_batch_size": p.per_device_train_batch_size, "gradient_accumulation_steps": p.gradient_accumulation_steps, "num_epochs": p.num_train_epochs,
+        "learning_rate": p.learning_rate, "lr_scheduler": p.lr_scheduler_type, "warmup_ratio": p.warmup_ratio, "optimizer": "adamw_torch", "weight_decay": p.weight_decay, "bf16": "auto",
+        **({"neftune_noise_alpha": p.neftune_noise_alpha} if p.neftune_noise_alpha else {}),
         "seed": p.seed, "evals_per_epoch": 1, "saves_per_epoch": 1, "output_dir": "axolotl_out",
     }  # fmt: skip
 
 
-def llamafactory(p: TrainingParameters) -> dict[str, Any]:
-    """Return the training as LLaMA-Factory's configuration; its template must be the base's own."""
+def _warmup_steps(p: TrainingParameters, examples: int) -> int:
+    """Return the steps in which the rate rises, for tools that take no share."""
+    steps = math.ceil(math.ceil(examples / (p.per_device_train_batch_size * p.gradient_accumulation_steps)) * p.num_train_epochs)
+    return math.ceil(steps * p.warmup_ratio)
+
+
+def unsloth(p: TrainingParameters, examples: int) -> dict[str, Any]:
+    """Return the training as the configuration of Unsloth's command line; it sets the schedule itself and takes whole passes.
+
+    Args:
+        p: The stage's parameters.
+        examples: How many there are to learn from.
+    """
+    lora: dict[str, Any] = {"lora_r": p.lora_r, "lora_alpha": p.lora_alpha, "lora_dropout": 0.0, "use_rslora": p.use_rslora, "use_dora": p.use_dora}  # fmt: skip
+    if p.target_modules:
+        lora["target_modules"] = ",".join(p.target_modules)
+    return {
+        "model": p.base_model, "data": {"local_dataset": ["train.jsonl"], "format_type": "chatml"},
+        "training": {
+            "training_type": "full" if p.method == "full" else "lora", "max_seq_length": p.max_length, "load_in_4bit": p.method == "qlora",
+            "output_dir": "unsloth_out", "num_epochs": math.ceil(p.num_train_epochs), "learning_rate": p.learning_rate,
+            "batch_size": p.per_device_train_batch_size, "gradient_accumulation_steps": p.gradient_accumulation_steps,
+            "warmup_steps": _warmup_steps(p, examples), "weight_decay": p.weight_decay, "random_seed": p.seed, "packing": False,
+            "train_on_completions": True,
+        }, **({} if p.method == "full" else {"lora": lora}),
+    }  # fmt: skip
+
+
+def llamafactory(p: TrainingParameters, examples: int) -> dict[str, Any]:
+    """Return the training as LLaMA-Factory's configuration; its template must be the base's own.
+
+    Args:
+        p: The stage's parameters.
+        examples: How many there are to learn from.
+    """
     adapter: dict[str, Any] = {}
     if p.method != "full":
-        adapter = {"lora_rank": p.lora_r, "lora_alpha": p.lora_alpha, "lora_dropout": 0.0, "lora_target": "all", "use_dora": p.use_dora, "use_rslora": p.use_rslora}  # fmt: skip
+        adapter = {"lora_rank": p.lora_r, "lora_alpha": p.lora_alpha, "lora_dropout": 0.0, "lora_target": ",".join(p.target_modules) or "all", "use_dora": p.use_dora, "use_rslora": p.use_rslora}  # fmt: skip
     if p.method == "qlora":
         adapter |= {"quantization_bit": p.quantization_bits, "quantization_method": "bnb"}
     return {
         "model_name_or_path": p.base_model, "stage": "sft", "do_train": True, "finetuning_type": "full" if p.method == "full" else "lora", **adapter,
         "dataset_dir": ".", "dataset": "train", "eval_dataset": "validation", "template": "default", "cutoff_len": p.max_length,
-        "per_device_train_batch_size": p.per_device_train_batch_size, "gradient_accumulation_steps": 1, "num_train_epochs": p.num_train_epochs,
-        "learning_rate": p.learning_rate, "lr_scheduler_type": "cosine", "warmup_ratio": 0.05, "bf16": True, "seed": p.seed, "eval_strategy": "epoch",
+        "per_device_train_batch_size": p.per_device_train_batch_size, "gradient_accumulation_steps": p.gradient_accumulation_steps, "num_train_epochs": p.num_train_epochs,
+        "learning_rate": p.learning_rate, "lr_scheduler_type": p.lr_scheduler_type, "warmup_steps": _warmup_steps(p, examples), "weight_decay": p.weight_decay, "bf16": True,
+        **({"neftune_noise_alpha": p.neftune_noise_alpha} if p.neftune_noise_alpha else {}), "seed": p.seed, "eval_strategy": "epoch",
         "save_strategy": "epoch", "output_dir": "llamafactory_out",
     }  # fmt: skip
 

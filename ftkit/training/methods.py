@@ -12,29 +12,52 @@ from ftkit.params import TrainingParameters
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)  # 4 bits, an 8-bit scale for each 64 weights, a float32 for each 256 scales
 
 
-def wrap_lora(model: Any, rank: int, alpha: int, *, use_rslora: bool = False, use_dora: bool = False) -> Any:
-    """Put LoRA matrices on every linear layer but the output head.
+class Adapter(Protocol):
+    """What names an adapter: the stage's parameters, or a training plan."""
+
+    lora_r: int
+    lora_alpha: int
+    target_modules: Any
+    use_rslora: bool
+    use_dora: bool
+
+
+def wrap_lora(model: Any, p: Adapter) -> Any:
+    """Put LoRA matrices on linear layers: those that are named, else every one but the output head.
 
     Args:
         model: A causal model, quantised or not.
-        rank: Rank of the matrices.
-        alpha: Their product is scaled by alpha/rank (alpha/sqrt(rank) with ``use_rslora``).
-        use_rslora: Rank-stabilised scaling, Kalajdzievski 2023: high ranks learn as fast as low ones.
-        use_dora: Magnitude and direction apart, Liu et al. 2024: nearer to full tuning at low ranks, slower.
+        p: Rank; scale (their product is scaled by alpha/rank, alpha/sqrt(rank) with ``use_rslora``: rank-stabilised, Kalajdzievski
+            2023, high ranks learn as fast as low ones); layers by the last part of their name; ``use_dora``: magnitude and
+            direction apart, Liu et al. 2024, nearer to full tuning at low ranks, slower.
 
     Raises:
-        BadInput: The rank is larger than the model's width, where LoRA saves nothing.
+        BadInput: The rank is larger than the model's width, where LoRA saves nothing, or there is no such layer.
     """
     from peft import LoraConfig, get_peft_model
 
     width = int(model.config.hidden_size)
-    if rank > width:
-        raise BadInput(f"rank {rank} is above the model's width {width}", where="training.lora_r", todo=f"use at most {width}")
+    if p.lora_r > width:
+        todo = f"use at most {width}"
+        raise BadInput(f"rank {p.lora_r} is above the model's width {width}", where="training.lora_r", todo=todo)
+    there = sorted({name.rsplit(".", 1)[-1] for name, _ in linear(model)})
+    if unknown := [name for name in p.target_modules if name not in there]:
+        raise BadInput(
+            f"the model has no linear layer {', '.join(unknown)}", where="training.target_modules", todo=f"choose from {', '.join(there)}"
+        )  # fmt: skip
     config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM",
-        use_rslora=use_rslora, use_dora=use_dora,
+        r=p.lora_r, lora_alpha=p.lora_alpha, lora_dropout=0.0, target_modules=list(p.target_modules) or "all-linear", task_type="CAUSAL_LM",
+        use_rslora=p.use_rslora, use_dora=p.use_dora,
     )  # fmt: skip
     return get_peft_model(model, config)
+
+
+def linear(model: Any) -> list[tuple[str, Any]]:
+    """Return name and module of every linear layer but the output head."""
+    import torch
+
+    head = model.get_output_embeddings()
+    return [(name, m) for name, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head]
 
 
 def load_quantised(folder: str, bits: int) -> Any:

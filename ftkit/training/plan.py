@@ -14,7 +14,7 @@ from ftkit import machine
 from ftkit.errors import BadInput
 from ftkit.params import PRICE_DATE, TrainingParameters
 from ftkit.training.encode import IGNORED, Encoded
-from ftkit.training.methods import NF4_BITS
+from ftkit.training.methods import NF4_BITS, Adapter, linear
 
 GIB = 1 << 30
 RUNTIME_GIB = 0.65  # Python, torch, transformers and TRL as resident memory, see benchmarks/memory.py
@@ -154,9 +154,9 @@ def needs(config: Any, examples: Sequence[Encoded], p: TrainingParameters, on_gp
         on_gpu: Whether it runs on a GPU: frozen weights in 16 bits, activations of wide models computed again.
     """
     shape, size = shape_of(config), 2 if on_gpu else 4
-    total, linear = sum(w.numel() for w in shape.parameters()), _linear(shape)
-    quantised = sum(m.in_features * m.out_features for m in linear)
-    adapter = lora_parameters(shape, p.lora_r, p.use_dora)
+    total = sum(w.numel() for w in shape.parameters())
+    quantised = sum(m.in_features * m.out_features for _, m in linear(shape))
+    adapter = lora_parameters(shape, p)
     bits = NF4_BITS if p.quantization_bits == 4 else 8.0
     weights = {"lora": total * size, "full": total * 4, "qlora": quantised * bits / 8 + (total - quantised) * 4}
     again, found = on_gpu and config.hidden_size > SMALL_WIDTH, []
@@ -171,17 +171,10 @@ def needs(config: Any, examples: Sequence[Encoded], p: TrainingParameters, on_gp
     return found
 
 
-def _linear(model: Any) -> list[Any]:
-    """Return every linear layer but the output head."""
-    import torch
-
-    head = model.get_output_embeddings()
-    return [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head]
-
-
-def lora_parameters(model: Any, rank: int, use_dora: bool = False) -> int:
-    """Return the parameters of LoRA matrices of this rank on every linear layer but the output head."""
-    return sum(rank * (m.in_features + m.out_features) + (m.out_features if use_dora else 0) for m in _linear(model))
+def lora_parameters(model: Any, p: Adapter) -> int:
+    """Return the parameters of an adapter's matrices."""
+    layers = [m for name, m in linear(model) if not p.target_modules or name.rsplit(".", 1)[-1] in p.target_modules]
+    return sum(p.lora_r * (m.in_features + m.out_features) + (m.out_features if p.use_dora else 0) for m in layers)
 
 
 def _activations(config: Any, examples: Sequence[Encoded], batch: int, size: int, again: bool, saved: int) -> float:

@@ -141,7 +141,7 @@ def two_batches(
     state, tuned = torch.random.get_rng_state(), model
     if p.method != "full":
         with quiet():
-            tuned = wrap_lora(model, p.lora_r, p.lora_alpha, use_rslora=p.use_rslora, use_dora=p.use_dora)
+            tuned = wrap_lora(model, p)
     try:
         with quiet(), _Peak() as peak:
             optimizer = torch.optim.AdamW([w for w in tuned.parameters() if w.requires_grad], lr=0.0, weight_decay=0.0)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ftkit.errors import BadInput, FtkitError
-from ftkit.models.local import device, quiet
+from ftkit.errors import BadInput, FtkitError, OutOfMemory
+from ftkit.models.local import device, load_model, quiet
 from ftkit.models.weights import fingerprint
 from ftkit.params import TrainingParameters
 from ftkit.records import TrainingCard, TrainPoint
@@ -23,11 +24,12 @@ from ftkit.training.adopt import adopt
 from ftkit.training.distributed import check_equal, forget_evaluation, train_together
 from ftkit.training.encode import Encoded, loss_sample
 from ftkit.training.keep import last_checkpoint, save_weights, seconds_before
-from ftkit.training.methods import release, use_variable_lengths, variant, wrap_lora
+from ftkit.training.methods import load_quantised, release, to_learn, use_variable_lengths, variant, wrap_lora
 from ftkit.training.plan import parameters_of
 from ftkit.training.sharded import is_sharded, whole
 from ftkit.training.trainer import make_trainer, points
 from ftkit.training.verdict import judge
+from ftkit.training.watched import Watched
 
 Progress = Callable[[TrainPoint, int], None]
 FINISHED = "finished.json"
@@ -50,8 +52,15 @@ class TrainingPlan:
     num_train_epochs: float = 3.0
     learning_rate: float = 2e-4
     per_device_train_batch_size: int = 16
+    gradient_accumulation_steps: int = 1
+    halve_batch: bool = False
+    lr_scheduler_type: str = "cosine"
+    warmup_ratio: float = 0.05
+    weight_decay: float = 0.0
+    neftune_noise_alpha: float = 0.0
     lora_r: int = 16
     lora_alpha: int = 32
+    target_modules: tuple[str, ...] = ()
     use_rslora: bool = False
     use_dora: bool = False
     quantization_bits: int = 4
@@ -73,6 +82,12 @@ def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPl
         "num_train_epochs",
         "learning_rate",
         "per_device_train_batch_size",
+        "gradient_accumulation_steps",
+        "halve_batch",
+        "lr_scheduler_type",
+        "warmup_ratio",
+        "weight_decay",
+        "neftune_noise_alpha",
         "lora_r",
         "lora_alpha",
         "use_rslora",
@@ -85,12 +100,13 @@ def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPl
         "adapter_hours",
     )
     chosen = {name: getattr(p, name) for name in (*names, "early_stopping_patience", "seed")}
-    return TrainingPlan(folder=folder, prompt=prompt, report_to=tuple(p.report_to), **chosen)
+    lists = {"report_to": tuple(p.report_to), "target_modules": tuple(p.target_modules)}
+    return TrainingPlan(folder=folder, prompt=prompt, **lists, **chosen)
 
 
 def train(
     model: Any, tokenizer: Any, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], plan: TrainingPlan,
-    *, base: str, base_folder: Path, general_examples: int = 0, progress: Progress | None = None,
+    *, base: str, base_folder: Path, general_examples: int = 0, progress: Progress | None = None, watched: Watched | None = None,
 ) -> TrainingCard:  # fmt: skip
     """Train and keep the checkpoint with the best validation loss.
 
@@ -108,6 +124,7 @@ def train(
         base_folder: Folder of its weights; their hash goes into the record and beside the adapter.
         general_examples: How many of ``train_set`` are general instruction data.
         progress: Called with each log point and the total number of steps.
+        watched: Questions to answer after each pass; the answers stand in the log.
 
     Returns:
         The card; the weights are in ``plan.folder / "adapter"``.
@@ -128,16 +145,40 @@ def train(
     if kept is not None:
         return kept
     names: dict[str, Any] = {"base": base, "base_folder": base_folder, "general_examples": general_examples}
+    while True:
+        try:
+            if plan.processes == 1:
+                return fit(model, tokenizer, train_set, validation_set, plan, progress=progress, watched=watched, **names)
+            release(model)
+            asked = {"watched": asdict(watched) if watched else None}
+            train_together(asdict(plan), [train_set, validation_set], names | asked, plan.folder, progress)
+            return TrainingCard.model_validate_json((plan.folder / FINISHED).read_text())
+        except OutOfMemory:
+            if not plan.halve_batch or plan.per_device_train_batch_size < 2:
+                raise
+        plan, model = halved(plan), _anew(model, base_folder, plan)
+
+
+def halved(plan: TrainingPlan) -> TrainingPlan:
+    """Return the plan with half the batch and twice as many accumulated: nearly the same steps in less memory."""
+    size = plan.per_device_train_batch_size // 2
+    times = round(plan.per_device_train_batch_size / size)
+    return replace(plan, per_device_train_batch_size=size, gradient_accumulation_steps=plan.gradient_accumulation_steps * times)
+
+
+def _anew(model: Any, base_folder: Path, plan: TrainingPlan) -> Any:
+    """Return the untrained model, read once more; several processes read their own."""
+    release(model)
+    gc.collect()
     if plan.processes > 1:
-        release(model)
-        train_together(asdict(plan), [train_set, validation_set], names, plan.folder, progress)
-        return TrainingCard.model_validate_json((plan.folder / FINISHED).read_text())
-    return fit(model, tokenizer, train_set, validation_set, plan, progress=progress, **names)
+        return None
+    folder = str(base_folder)
+    return load_quantised(folder, plan.quantization_bits) if plan.method == "qlora" else to_learn(load_model(folder), plan.method)
 
 
 def fit(
     model: Any, tokenizer: Any, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], plan: TrainingPlan,
-    *, base: str, base_folder: Path, general_examples: int = 0, progress: Progress | None = None,
+    *, base: str, base_folder: Path, general_examples: int = 0, progress: Progress | None = None, watched: Watched | None = None,
 ) -> TrainingCard:  # fmt: skip
     """Train in this process, which may be one of several that torchrun started; see ``train``. The first of them writes."""
     from transformers import set_seed
@@ -149,10 +190,11 @@ def fit(
     began, before = time.monotonic(), seconds_before(plan.folder)
     with quiet():
         if plan.method != "full":
-            model = wrap_lora(model, plan.lora_r, plan.lora_alpha, use_rslora=plan.use_rslora, use_dora=plan.use_dora)
-        trainer = make_trainer(model, tokenizer, train_set, validation_set, plan, progress, before)
-        first = _first_loss(trainer, plan.folder)
-        _run(trainer, plan)
+            model = wrap_lora(model, plan)
+        trainer = make_trainer(model, tokenizer, train_set, validation_set, plan, progress, before, watched)
+        with _told(plan):
+            first = _first_loss(trainer, plan.folder)
+            _run(trainer, plan)
         check_equal(trainer)
         first_process = trainer.is_world_process_zero()
         gathered: dict[str, Any] = whole(trainer.model) if is_sharded(model) else {}
@@ -224,20 +266,27 @@ def _run(trainer: Any, plan: TrainingPlan) -> None:
     from transformers import set_seed
 
     set_seed(plan.seed)  # the same draws whether or not the untrained model was measured just before
+    trainer.train(resume_from_checkpoint=last_checkpoint(plan.folder))
+
+
+@contextlib.contextmanager
+def _told(plan: TrainingPlan) -> Iterator[None]:
+    """Say in a sentence that memory ran out or the disk is full."""
+    full = FtkitError("the disk is full", where=str(plan.folder), todo="free some space, then run it again")
     try:
-        trainer.train(resume_from_checkpoint=last_checkpoint(plan.folder))
+        yield
     except (MemoryError, RuntimeError) as error:
         said = str(error).lower()
         if isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said:
-            todo = "lower training.per_device_train_batch_size or max_length; the same command goes on from the last checkpoint"
-            raise FtkitError("out of memory", where="training", todo=todo) from error
+            todo = "lower training.per_device_train_batch_size or max_length, or set training.halve_batch; the same command goes on from the last checkpoint"
+            raise OutOfMemory("out of memory", where="training", todo=todo) from error
         if "no space left" in said or "write error" in said:
-            raise FtkitError("the disk is full", where=str(plan.folder), todo="free some space, then run it again") from error
+            raise full from error
         raise
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise FtkitError("the disk is full", where=str(plan.folder), todo="free some space, then run it again") from error
+        raise full from error
 
 
 def _first_loss(trainer: Any, folder: Path) -> float:

@@ -14,6 +14,7 @@ from ftkit.training.batch import answer_loss, collate
 from ftkit.training.encode import Encoded
 from ftkit.training.keep import note_seconds
 from ftkit.training.sharded import is_sharded, resumable
+from ftkit.training.watched import Watched, answer, memory_in_use_gib
 
 if TYPE_CHECKING:
     from ftkit.training.sft import TrainingPlan
@@ -30,8 +31,20 @@ def make_trainer(
     plan: TrainingPlan,
     progress: Progress | None,
     before: float = 0.0,
+    watched: Watched | None = None,
 ) -> Any:
-    """Return the trainer of a plan; ``before`` is the seconds that a stopped run of it had trained."""
+    """Return the trainer of a plan.
+
+    Args:
+        model: The model to train, with its adapter.
+        tokenizer: Its tokenizer.
+        train_set: Encoded examples.
+        validation_set: Encoded examples that choose the checkpoint.
+        plan: Method and rates.
+        progress: Called with each log point and the total number of steps.
+        before: Seconds that a stopped run of the plan had trained.
+        watched: Questions to answer after each pass.
+    """
     import torch
     from datasets import Dataset
     from transformers import EarlyStoppingCallback
@@ -69,14 +82,15 @@ def make_trainer(
     config = SFTConfig(
         output_dir=str(plan.folder / "checkpoints"), num_train_epochs=plan.num_train_epochs, learning_rate=plan.learning_rate,
         per_device_train_batch_size=plan.per_device_train_batch_size, per_device_eval_batch_size=plan.per_device_train_batch_size,
-        lr_scheduler_type="cosine", warmup_steps=0.05, weight_decay=0.0, seed=plan.seed, data_seed=plan.seed,
+        lr_scheduler_type=plan.lr_scheduler_type, warmup_steps=plan.warmup_ratio, weight_decay=plan.weight_decay, seed=plan.seed, data_seed=plan.seed,
         eval_strategy="epoch", save_strategy="epoch", save_total_limit=2, logging_steps=5, report_to=[*plan.report_to], project=project, run_name=f"{project}-{plan.folder.name}", disable_tqdm=True, logging_nan_inf_filter=False,
         load_best_model_at_end=True, metric_for_best_model="eval_loss", greater_is_better=False, prediction_loss_only=True,
         use_cpu=not on_gpu, bf16=on_gpu, gradient_checkpointing=on_gpu and model.config.hidden_size > SMALL_WIDTH,
         include_num_input_tokens_seen="non_padding", dataset_kwargs={"skip_prepare_dataset": True}, max_length=None,
         train_sampling_strategy="group_by_length", length_column_name="length", dataloader_pin_memory=on_gpu, remove_unused_columns=False,
         restore_callback_states_from_checkpoint=True, average_tokens_across_devices=plan.processes > 1,
-        ddp_find_unused_parameters=False,
+        ddp_find_unused_parameters=False, gradient_accumulation_steps=plan.gradient_accumulation_steps,
+        neftune_noise_alpha=plan.neftune_noise_alpha or None,
     )  # fmt: skip
     rows = [
         Dataset.from_list(
@@ -84,7 +98,10 @@ def make_trainer(
         )
         for part in (train_set, validation_set)
     ]
-    callbacks: list[Any] = [EarlyStoppingCallback(plan.early_stopping_patience), _watch(progress, before)]
+    callbacks: list[Any] = [
+        EarlyStoppingCallback(plan.early_stopping_patience),
+        _watch(progress, before, lambda tuned: answer(tuned, tokenizer, watched) if watched else []),
+    ]
     trainer = AnswerTrainer(
         model=model, args=config, train_dataset=rows[0], eval_dataset=rows[1], processing_class=tokenizer, callbacks=callbacks,
         data_collator=lambda examples: collate(examples, tokenizer.pad_token_id, packing=plan.packing),
@@ -106,7 +123,7 @@ def check_trackers(names: Sequence[str]) -> None:
             raise BadInput(f"'{name}' is not installed", where="training.report_to", todo=f"pip install {name}, or leave it out")
 
 
-def _watch(progress: Progress | None, before: float) -> Any:
+def _watch(progress: Progress | None, before: float, ask: Callable[[Any], list[str]]) -> Any:
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):
@@ -116,12 +133,16 @@ def _watch(progress: Progress | None, before: float) -> Any:
             self.began, self.seen, self.before = time.monotonic(), int(state.num_input_tokens_seen or 0), before
 
         def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            row = state.log_history[-1] if state.log_history else {}
+            if self.began and "eval_loss" in row and (state.is_world_process_zero or is_sharded(kwargs["model"])):
+                row["answers"] = ask(kwargs["model"])
             for point in points(state.log_history[-1:]):
                 _check_finite(point)
                 spent = max(time.monotonic() - self.began, 1e-6)
                 speed = (int(state.num_input_tokens_seen or 0) - self.seen) / spent
                 if self.began:
-                    state.log_history[-1]["tokens_per_s"] = point.tokens_per_s = round(speed, 1)
+                    row["tokens_per_s"] = point.tokens_per_s = round(speed, 1)
+                    row["memory_gib"] = point.memory_gib = round(memory_in_use_gib(), 3)
                 if progress and self.began:
                     progress(point, state.max_steps)
 
@@ -152,7 +173,7 @@ def points(history: list[dict[str, Any]]) -> list[TrainPoint]:
         TrainPoint(
             step=int(row["step"]), epoch=float(row.get("epoch") or 0), loss=row.get("loss"),
             validation_loss=row.get("eval_loss"), learning_rate=row.get("learning_rate"),
-            tokens_per_s=row.get("tokens_per_s"),
+            tokens_per_s=row.get("tokens_per_s"), grad_norm=row.get("grad_norm"), memory_gib=row.get("memory_gib"), answers=row.get("answers") or [],
         )
         for row in history
         if "loss" in row or "eval_loss" in row

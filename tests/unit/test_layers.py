@@ -33,6 +33,7 @@ LEVEL = {
     "serving": 5.8,
     "watch": 5.5,
     "preferences": 5.5,
+    "passes": 5.5,
     "ui": 5,
 }
 LEVEL |= {stage: 4 for stage in STAGES} | {"stages": 6, "pipeline": 7, "doctor": 7, "start": 7.5, "cli": 8}

@@ -12,7 +12,7 @@ from made_run import training_card
 
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.local import LocalModel
-from ftkit.params import PreferenceParameters
+from ftkit.params import PreferenceParameters, TrainingParameters
 from ftkit.records import SCORE_COLUMNS, PreferenceCard, PreferencePoint
 from ftkit.strategies import after_preference
 from ftkit.training import dpo, kto, prefer, reinforce
@@ -88,7 +88,7 @@ def tuned(tiny_checkpoint, tmp_path):
     torch.set_num_threads(1)
     base = tiny_checkpoint("llama")
     local = LocalModel(str(base), max_new_tokens=8)
-    model = wrap_lora(local.model, 8, 16)
+    model = wrap_lora(local.model, TrainingParameters(lora_r=8, lora_alpha=16))
     model.save_pretrained(str(tmp_path / "start"))
     local.tokenizer.save_pretrained(str(tmp_path / "start"))
     return base, tmp_path / "start"

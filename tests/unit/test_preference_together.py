@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.local import LocalModel
-from ftkit.params import PreferenceParameters
+from ftkit.params import PreferenceParameters, TrainingParameters
 from ftkit.preferences.learn import Lessons, learn, learn_together
 from ftkit.records import TaskCard
 from ftkit.training import dpo, kto
@@ -23,7 +23,7 @@ WEIGHTS = "adapter/adapter_model.safetensors"
 def tuned(tiny_checkpoint, tmp_path):
     base = tiny_checkpoint("llama")
     local = LocalModel(str(base), max_new_tokens=4)
-    wrap_lora(local.model, 4, 8).save_pretrained(str(tmp_path / "start"))
+    wrap_lora(local.model, TrainingParameters(lora_r=4, lora_alpha=8)).save_pretrained(str(tmp_path / "start"))
     return base, tmp_path / "start"
 
 

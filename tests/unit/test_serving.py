@@ -28,6 +28,7 @@ from ftkit.deployment import export as exporting
 from ftkit.errors import BadInput, NotReady
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import fingerprint
+from ftkit.params import TrainingParameters
 from ftkit.records import Bundle, Prompt, ResponseFormat, StrategySpec
 from ftkit.serving import Served, planted, running
 from ftkit.serving.app import Limits
@@ -335,7 +336,7 @@ def tuned(tiny_checkpoint, tmp_path_factory):
     base, folder = tiny_checkpoint("llama"), tmp_path_factory.mktemp("tuned")
     local = LocalModel(str(base))
     torch.manual_seed(3)
-    model = wrap_lora(local.model, 4, 8)
+    model = wrap_lora(local.model, TrainingParameters(lora_r=4, lora_alpha=8))
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.3)

@@ -14,6 +14,7 @@ from ftkit import deployment
 from ftkit.deployment import releases
 from ftkit.errors import BadInput
 from ftkit.models.local import LocalModel, load_model
+from ftkit.params import TrainingParameters
 from ftkit.records import Prompt
 from ftkit.serving import Served, desk, running
 from ftkit.training.methods import wrap_lora
@@ -29,7 +30,7 @@ def adapters(tiny_checkpoint, tmp_path_factory):
     folder, found = tmp_path_factory.mktemp("adapters"), []
     for number, rank in enumerate((4, 8, 2)):
         torch.manual_seed(number)
-        model = wrap_lora(load_model(str(tiny_checkpoint("llama"))), rank, 64, use_rslora=False, use_dora=False)
+        model = wrap_lora(load_model(str(tiny_checkpoint("llama"))), TrainingParameters(lora_r=rank, lora_alpha=64))
         with torch.no_grad():
             for name, weight in model.named_parameters():
                 if "lora_B" in name:

@@ -7,6 +7,7 @@ from made_run import training_card
 
 from ftkit import strength
 from ftkit.models.local import LocalModel
+from ftkit.params import TrainingParameters
 from ftkit.records import SCORE_COLUMNS, Estimate, StrengthTrial
 from ftkit.training.methods import wrap_lora
 from ftkit.ui.figures import training as figures
@@ -24,7 +25,7 @@ def logits(local):
 def adapter(tmp_path, tiny_checkpoint, request):
     base = tiny_checkpoint("llama")
     torch.manual_seed(3)
-    model = wrap_lora(LocalModel(str(base)).model, 4, 8, **request.param)
+    model = wrap_lora(LocalModel(str(base)).model, TrainingParameters(lora_r=4, lora_alpha=8, **request.param))
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.5)

@@ -96,7 +96,7 @@ def test_the_lean_loss_and_its_gradient_are_those_of_every_row_alone(tiny_checkp
     import torch
 
     folder = str(tiny_checkpoint(family))
-    tokenizer, model = load_tokenizer(folder), wrap_lora(load_model(folder), 4, 8)
+    tokenizer, model = load_tokenizer(folder), wrap_lora(load_model(folder), TrainingParameters(lora_r=4, lora_alpha=8))
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)
@@ -414,7 +414,7 @@ def test_the_same_training_is_handed_over_to_other_tools(tmp_path, options):
     p = TrainingParameters.model_validate({"lora_r": 8, "lora_alpha": 16, "base_model": "org/base", "max_length": 256, **options})
     lessons, checks = [lesson(i) for i in range(12)], [lesson(i) for i in range(12, 24)]
     names = hand_over(tmp_path / "handover", p, lessons, checks)
-    assert names == ["axolotl.yaml", "dataset_info.json", "llamafactory.yaml", "train.jsonl", "validation.jsonl"]
+    assert names == ["axolotl.yaml", "dataset_info.json", "llamafactory.yaml", "train.jsonl", "unsloth.yaml", "validation.jsonl"]
     raw = open_source(tmp_path / "handover" / "train.jsonl")  # what is handed over is read back as it was
     assert [(row["input"], row["output"]) for _, row in raw.rows] == [(m[-1]["content"], a) for m, a, _ in lessons]
     assert provider_faults(tmp_path / "handover" / "train.jsonl") == []
@@ -456,8 +456,8 @@ def test_what_a_provider_would_refuse_is_named_by_line(tmp_path):
 def test_the_trainable_weights_that_are_announced_are_those_that_train(tiny_checkpoint, family):
     model = load_model(str(tiny_checkpoint(family)))
     for dora in (False, True):
-        told = lora_parameters(model, 4, dora)
-        wrapped = wrap_lora(model, 4, 8, use_dora=dora)
+        told = lora_parameters(model, TrainingParameters(lora_r=4, lora_alpha=8, use_dora=dora))
+        wrapped = wrap_lora(model, TrainingParameters(lora_r=4, lora_alpha=8, use_dora=dora))
         assert told == sum(w.numel() for w in wrapped.parameters() if w.requires_grad)
         model = wrapped.unload()
 
@@ -685,3 +685,119 @@ def test_trackio_holds_what_the_log_holds(parts, tmp_path, monkeypatch):
         rows = [json.loads(row[0]) for row in base.execute("select metrics from metrics")]
     seen = sorted(row["eval/loss"] for row in rows if "eval/loss" in row)
     assert seen == pytest.approx(sorted(p.validation_loss for p in card.log if p.validation_loss is not None))
+
+
+@pytest.mark.parametrize("method", ["lora", "qlora", "full"])
+@pytest.mark.parametrize("tool", ["axolotl", "llamafactory", "unsloth_cli"])
+def test_where_another_tool_is_installed_it_reads_its_configuration_with_its_own_code(tool, method, monkeypatch):
+    from ftkit.training import handover
+
+    pytest.importorskip(tool, reason=f"{tool} is not installed")
+    p = TrainingParameters(base_model="org/model", method=method, neftune_noise_alpha=5, target_modules=["q_proj", "v_proj"])
+    if tool == "axolotl":
+        from axolotl.utils.schemas.config import AxolotlInputConfig  # pyright: ignore
+
+        assert AxolotlInputConfig(**handover.axolotl(p)).learning_rate == p.learning_rate
+    elif tool == "llamafactory":
+        monkeypatch.setenv("DISABLE_VERSION_CHECK", "1")
+        from llamafactory.hparams.parser import _parse_train_args  # pyright: ignore
+
+        assert _parse_train_args({**handover.llamafactory(p, 800), "bf16": False})[2].learning_rate == p.learning_rate
+    else:
+        from unsloth_cli.config import Config  # pyright: ignore
+
+        assert Config.model_validate(handover.unsloth(p, 800)).training.learning_rate == p.learning_rate
+
+
+def test_accumulated_batches_make_the_steps_of_one_large_batch(parts, tmp_path):
+    from safetensors.torch import load_file
+
+    one = run(parts, tmp_path / "one")
+    parted = run(parts, tmp_path / "parted", per_device_train_batch_size=4, gradient_accumulation_steps=2)
+    assert parted.steps == one.steps and parted.best_validation_loss == pytest.approx(one.best_validation_loss, rel=0.15)
+    assert load_file(tmp_path / "parted" / "adapter" / "adapter_model.safetensors")
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_where_memory_runs_out_the_batch_is_halved_only_if_allowed(parts, tmp_path, monkeypatch, method):
+    """Memory for four examples: the steps of eight are made of two batches, and the weights are those of such a plan."""
+    from safetensors.torch import load_file
+
+    from ftkit.errors import OutOfMemory
+    from ftkit.training import trainer
+
+    whole, name = trainer.answer_loss, "adapter_model.safetensors" if method == "lora" else "model.safetensors"
+    small = run(parts, tmp_path / "small", method=method, per_device_train_batch_size=4, gradient_accumulation_steps=2)
+
+    def tight(model, batch, items=None):
+        if model.training and len(batch["row"]) > 4:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        return whole(model, batch, items)
+
+    monkeypatch.setattr(trainer, "answer_loss", tight)
+    with pytest.raises(OutOfMemory, match=r"training\.halve_batch"):
+        run(parts, tmp_path / "never", method=method)
+    halved = run(parts, tmp_path / "halved", method=method, halve_batch=True)
+    assert halved.steps == small.steps
+    one, two = (load_file(tmp_path / folder / "adapter" / name) for folder in ("small", "halved"))
+    assert all((one[key] == two[key]).all() for key in one)
+    with pytest.raises(OutOfMemory):
+        monkeypatch.setattr(trainer, "answer_loss", lambda *_: (_ for _ in ()).throw(RuntimeError("out of memory")))
+        run(parts, tmp_path / "none", halve_batch=True)
+
+
+def test_named_layers_alone_get_an_adapter_and_unknown_ones_are_told_with_those_there_are(parts, tmp_path):
+    card = run(parts, tmp_path / "some", num_train_epochs=1, target_modules=("q_proj", "v_proj"))
+    every = run(parts, tmp_path / "every", num_train_epochs=1)
+    assert 0 < card.trainable_parameters < every.trainable_parameters / 2
+    p = TrainingParameters(lora_r=16, target_modules=["q_proj", "v_proj"])
+    assert lora_parameters(load_model(str(parts.folder)), p) == card.trainable_parameters, "as the plan says"
+    with pytest.raises(BadInput, match=r"no linear layer c_attn[\s\S]*down_proj, gate_proj, k_proj"):
+        run(parts, tmp_path / "none", target_modules=("c_attn", "q_proj"))
+
+
+def test_schedule_and_noise_change_what_is_learnt_and_noise_is_off_when_it_is_measured(parts, tmp_path):
+    plain = run(parts, tmp_path / "plain", num_train_epochs=1)
+    flat = run(parts, tmp_path / "flat", num_train_epochs=1, lr_scheduler_type="constant_with_warmup", warmup_ratio=0.0)
+    noisy = run(parts, tmp_path / "noisy", num_train_epochs=1, neftune_noise_alpha=10.0)
+    rates = [p.learning_rate for p in flat.log if p.learning_rate is not None]
+    assert set(rates) == {5e-3} and plain.log[-2].learning_rate < 5e-3
+    assert noisy.log[0].validation_loss == plain.log[0].validation_loss, "no noise before anything is learnt"
+    assert [p.loss for p in noisy.log if p.loss] != [p.loss for p in plain.log if p.loss]
+
+
+def test_answers_after_each_pass_are_kept_scored_and_shown(parts, tmp_path):
+    import pandas as pd
+
+    from ftkit import passes
+    from ftkit.records import TaskCard
+    from ftkit.training import Watched
+    from ftkit.ui.figures import training as figures
+
+    items = pd.DataFrame([{"id": f"e{i}", "input": lesson(i)[0][-1]["content"], "output": lesson(i)[1], "group": f"g{i}"} for i in range(4)])  # fmt: skip
+    prompts = [parts.train[i].input_ids[: next(k for k, x in enumerate(parts.train[i].labels) if x != -100)] for i in range(4)]
+    watched, seen = Watched(prompts, 12), []
+    plan = TrainingPlan(
+        tmp_path, num_train_epochs=12, learning_rate=1e-2, per_device_train_batch_size=8, early_stopping_patience=9
+    )
+    asked = {"base": "tiny", "base_folder": parts.folder}
+    card = train(load_model(str(parts.folder)), parts.tokenizer, parts.train, parts.held, plan, progress=lambda p, n: seen.append(p), watched=watched, **asked)  # fmt: skip
+    answered = [p for p in card.log if p.answers]
+    assert len(answered) == 12 and all(len(p.answers) == 4 for p in answered)
+    assert [p.answers for p in seen if p.answers] == [p.answers for p in answered]
+    task = TaskCard(name="t", instruction="answer", kind="text", metric="exact")
+    passes.mark(task, items, card.log)
+    assert answered[0].right.value <= answered[-1].right.value and answered[-1].right.n == 4
+    assert passes.counter(task, items)(answered[-1].answers) == f"{round(4 * answered[-1].right.value)} of 4 right"
+    table = passes.rows(items, card.log)
+    assert len(table) == 4 and list(table[0]) == ["asked", "right answer", "after pass 1", "after pass 7", "after pass 12"]
+    assert all(p.grad_norm and p.grad_norm > 0 and p.memory_gib > 0.1 for p in card.log if p.loss is not None)
+    figure = figures.watched(card)
+    assert (
+        len(figure.data) == 5
+        and "Watched questions right: " in figure.layout.title.text
+        and "after the last" in figure.layout.title.text.replace("<br>", " ")
+    )
+    assert figures.watched(card.model_copy(update={"log": []})) is None
+    again = train(load_model(str(parts.folder)), parts.tokenizer, parts.train, parts.held, plan, **asked)
+    assert [p.answers for p in again.log] == [p.answers for p in card.log], "a finished training is read back with them"

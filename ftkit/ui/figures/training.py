@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ftkit.records import Estimate, LearningCurve, TrainingCard, TrainPoint
@@ -112,6 +112,52 @@ def curve(card: TrainingCard) -> Any:
         f"{card.examples:,} examples, {card.epochs:g} pass{'' if card.epochs == 1 else 'es'} in {spent}{early}",
         height=330,
     )
+
+
+PANELS = (
+    ("right answers to watched questions, %", lambda p: 100 * p.right.value if p.right else None),
+    ("gradient norm before clipping", lambda p: p.grad_norm),
+    ("learning rate", lambda p: p.learning_rate if p.loss is not None else None),
+    ("tokens per second, mean so far", lambda p: p.tokens_per_s),
+    ("memory in use, GiB", lambda p: p.memory_gib),
+)
+
+
+def watched(card: TrainingCard) -> Any:
+    """Return what else was watched over the passes, a panel each; None where nothing was noted (trained elsewhere, older runs)."""
+    from plotly.subplots import make_subplots
+
+    series = [(name, [(p.epoch, value) for p in card.log if (value := read(p)) is not None]) for name, read in PANELS]
+    series = [(name, found) for name, found in series if found]
+    if not any("gradient" in name for name, _ in series):
+        return None
+    columns = 3 if len(series) > 2 else len(series)
+    lines = math.ceil(len(series) / columns)
+    figure = make_subplots(
+        rows=lines, cols=columns, subplot_titles=[name for name, _ in series], vertical_spacing=0.24, horizontal_spacing=0.09
+    )
+    for place, (name, found) in enumerate(series):
+        row, column = place // columns + 1, place % columns + 1
+        right = name == PANELS[0][0]
+        spread = [p.right for p in card.log if p.right is not None] if right else []
+        figure.add_scatter(
+            x=[x for x, _ in found], y=[y for _, y in found], mode="lines+markers" if right else "lines", showlegend=False, row=row, col=column,
+            line={"color": theme.COLORS["fine-tuned"] if right else TRAIN, "width": 2},
+            error_y={"type": "data", "symmetric": False, "array": [100 * (e.high - e.value) for e in spread],
+                     "arrayminus": [100 * (e.value - e.low) for e in spread], "thickness": 1.5, "width": 4} if right else None,
+            hovertemplate=f"{name}: %{{y:.3g}} at pass %{{x:.2f}}<extra></extra>",
+        )  # fmt: skip
+        figure.update_yaxes(rangemode="tozero", row=row, col=column)
+        figure.update_xaxes(
+            title="passes" if row == lines or place + columns >= len(series) else None, rangemode="tozero", row=row, col=column
+        )
+    figure.update_annotations(font_size=12)
+    norms, shares = [p.grad_norm for p in card.log if p.grad_norm is not None], [p.right for p in card.log if p.right is not None]
+    title, told = f"The gradient's norm was {max(norms):.2g} at most", "what else was watched while it trained"
+    if shares:
+        title = f"Watched questions right: {shares[0].value:.0%} after the first pass, {shares[-1].value:.0%} after the last"
+        told = f"{shares[0].n} validation questions, 95% intervals; the gradient's norm was {max(norms):.2g} at most"
+    return theme.style(figure, title, told, height=190 + 190 * lines)
 
 
 def draw_curve(log: Sequence[TrainPoint]) -> Any:
@@ -246,10 +292,12 @@ class Live:
 
     Args:
         run: The run folder, for the terminal's line.
+        told: Says what the answers after a pass are worth.
         every_s: Shortest time between two drawings, in seconds.
     """
 
-    def __init__(self, run: str, every_s: float = 2.0) -> None:
+    def __init__(self, run: str, told: Callable[[Sequence[str]], str] | None = None, every_s: float = 2.0) -> None:
+        self.told = told
         self.log: list[TrainPoint] = []
         self.line, self.every_s = Progress("training", run), every_s
         self._handle: Any = None
@@ -261,6 +309,7 @@ class Live:
         known = [f"loss {point.loss:.3g}"] if point.loss is not None else []
         known += [f"validation loss {point.validation_loss:.3g}"] if point.validation_loss is not None else []
         known += [f"{point.tokens_per_s:,.0f} tokens/s"] if point.tokens_per_s else []
+        known += [self.told(point.answers)] if self.told and point.answers else []
         self.line(point.step, steps, ", ".join(known))
         now = time.monotonic()
         if now - self._drawn >= self.every_s:
