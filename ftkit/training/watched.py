@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ftkit.models.local import end_tokens
+
 GIB = 1 << 30
 
 
@@ -40,8 +42,9 @@ def answer(model: Any, tokenizer: Any, watched: Watched) -> list[str]:
     try:
         with torch.inference_mode():
             out = model.generate(
-                input_ids=ids, attention_mask=mask, max_new_tokens=watched.most, do_sample=False, pad_token_id=pad
-            )
+                input_ids=ids, attention_mask=mask, max_new_tokens=watched.most, do_sample=False, pad_token_id=pad,
+                eos_token_id=end_tokens(model, tokenizer),
+            )  # fmt: skip
     finally:
         model.train(learning)
     return [text.strip() for text in tokenizer.batch_decode(out[:, width:], skip_special_tokens=True)]

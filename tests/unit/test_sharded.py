@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from ftkit.errors import FtkitError
 from ftkit.models.local import LocalModel, load_model, load_tokenizer, too_large
 from ftkit.params import TrainingParameters
-from ftkit.training import TrainingPlan, encode_all, model_to_train, rehearse, train
+from ftkit.training import TrainingPlan, Watched, encode_all, model_to_train, rehearse, train
 from ftkit.training.keep import last_checkpoint
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")]
@@ -32,7 +32,12 @@ def parts(tiny_checkpoint):
 
 def run(parts, folder, *, progress=None, **options):
     plan = TrainingPlan(folder, learning_rate=5e-3, num_train_epochs=2, per_device_train_batch_size=4, processes=2, **options)
-    names = {"base": "tiny", "base_folder": parts.folder, "progress": progress}
+    names = {
+        "base": "tiny",
+        "base_folder": parts.folder,
+        "progress": progress,
+        "watched": Watched([x.input_ids[:8] for x in parts.held[:3]], 6),
+    }
     return train(load_model(str(parts.folder)), parts.tokenizer, parts.train, parts.held, plan, **names)
 
 
@@ -54,6 +59,8 @@ def test_shared_weights_learn_what_copies_learn_also_when_killed_and_gone_on_wit
     shared = run(parts, tmp_path / "shared", method=method, fsdp=True)
     names = ("steps", "tokens", "trainable_parameters", "processes")
     assert [getattr(shared, name) for name in names] == [getattr(copies, name) for name in names]
+    told = [[p.answers for p in card.log if p.answers] for card in (copies, shared)]
+    assert len(told[0]) == 2 and told[0] == told[1], "the same answers after each pass"
     assert shared.best_validation_loss == pytest.approx(copies.best_validation_loss, rel=1e-5)
     one, two = (load_file(tmp_path / name / "adapter" / FILES[method]) for name in ("copies", "shared"))
     assert one.keys() == two.keys()

@@ -141,7 +141,7 @@ def watched(card: TrainingCard) -> Any:
         right = name == PANELS[0][0]
         spread = [p.right for p in card.log if p.right is not None] if right else []
         figure.add_scatter(
-            x=[x for x, _ in found], y=[y for _, y in found], mode="lines+markers" if right else "lines", showlegend=False, row=row, col=column,
+            x=[x for x, _ in found], y=[y for _, y in found], mode="lines+markers" if right else "lines", showlegend=False, name=name, row=row, col=column,
             line={"color": theme.COLORS["fine-tuned"] if right else TRAIN, "width": 2},
             error_y={"type": "data", "symmetric": False, "array": [100 * (e.high - e.value) for e in spread],
                      "arrayminus": [100 * (e.value - e.low) for e in spread], "thickness": 1.5, "width": 4} if right else None,

@@ -21,7 +21,7 @@ def training(found: Found) -> Section:
     from ftkit.ui.figures import training as figures
 
     section.blocks = [
-        text(f"Verdict: {card.verdict}. {card.advice}"), *chart(figures.curve(card)), *chart(figures.watched(card)), *table([_training(card)], "What it took"),
+        text(f"Verdict: {card.verdict}. What to change: {card.advice}."), *chart(figures.curve(card)), *chart(figures.watched(card)), *table([_training(card)], "What it took"),
         *chart(figures.strengths(card)), *chart(figures.learning(card.curve)),
         *more("Which part of an example the model learns from", [Block("tokens", [(data_text(t), on) for t, on in card.loss_sample])]),
     ]  # fmt: skip
