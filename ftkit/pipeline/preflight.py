@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from ftkit.params import (
     EvaluationParameters,
     ModelParameters,
     Parameters,
+    PreferenceParameters,
     PromptingParameters,
     RetrievalParameters,
     TrainingParameters,
 )
+from ftkit.training.distributed import check as check_processes
 
 LARGEST_CHECKED = 64 << 20
 LEAST_FREE_BYTES = 100 << 20
@@ -119,8 +122,9 @@ def _forgetting(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:
 
 def _lacking(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:
     """Return what an optional part would need and this machine has not: better now than after hours."""
-    training, evaluation, deployment = built["training"], built["evaluation"], built["deployment"]
-    assert isinstance(training, TrainingParameters) and isinstance(evaluation, EvaluationParameters)
+    training, evaluation, deployment, preference = (built[s] for s in ("training", "evaluation", "deployment", "preference"))
+    assert isinstance(training, TrainingParameters) and isinstance(preference, PreferenceParameters)
+    assert isinstance(evaluation, EvaluationParameters)
     assert isinstance(deployment, DeploymentParameters)
     if "training" in stale:
         yield from (
@@ -128,6 +132,9 @@ def _lacking(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:
             for n in training.report_to
             if not find_spec(n)
         )
+    for name, count in (("training", training.processes), ("preference", preference.processes)):
+        if name in stale and count > 1:
+            yield from _told(partial(check_processes, named=f"{name}.processes"), count)
     if "evaluation" in stale and evaluation.general_tasks and not find_spec("lm_eval"):
         yield "evaluation.general_tasks needs lm-evaluation-harness: pip install 'ftkit[lm-eval]'"
     if "deployment" in stale and deployment.llama_cpp:

@@ -74,6 +74,7 @@ class TrainingCard(Record):
     duration_s: float
     peak_memory_gib: float
     processes: int = Field(default=1, description="processes that trained together; the peak memory is that of the first")
+    halved_to: int = Field(default=0, description="examples of a batch after memory ran out (halve_batch); 0: it was enough")
     log: list[TrainPoint]
     best_validation_loss: float
     stopped_early: bool

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftkit.errors import BadInput, FtkitError
+from ftkit.errors import BadInput, FtkitError, OutOfMemory
 from ftkit.models.local import quiet
 from ftkit.models.weights import resolve
 from ftkit.params import TrainingParameters
@@ -90,7 +90,8 @@ def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validatio
 
     Raises:
         BadInput: A rank that does not fit, or nothing to train on.
-        FtkitError: Out of memory, or a loss that is no number: what the long run would have died of.
+        OutOfMemory: Not even what ``halve_batch`` allows fits.
+        FtkitError: A loss that is no number: what the long run would have died of.
     """
     import torch
 
@@ -102,10 +103,17 @@ def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validatio
     order = sorted(range(len(train_set)), key=lambda i: len(train_set[i].input_ids))
     middle = max(0, len(order) // 2 - size // 2)
     longest, usual = ([train_set[i] for i in part] for part in (order[-size:], order[middle : middle + size]))
-    if p.fsdp:
-        found = _by_all(longest + usual, validation_set[:size], p)
-    else:
-        found = two_batches(model, tokenizer, longest + usual, validation_set[:size], p)
+    try:
+        if p.fsdp:
+            found = _by_all(longest + usual, validation_set[:size], p)
+        else:
+            found = two_batches(model, tokenizer, longest + usual, validation_set[:size], p)
+    except OutOfMemory:
+        if not p.halve_batch or size < 2:
+            raise
+        return rehearse(
+            model, tokenizer, train_set, validation_set, p.model_copy(update={"per_device_train_batch_size": size // 2})
+        )
     together = p.processes if p.fsdp or torch.cuda.is_available() else 1  # copies without GPUs share the cores
     tokens = sum(len(e.input_ids) for e in usual) * together
     return Rehearsal(tokens / max(found["seconds"], 1e-6), found["peak_gib"], found["loss"], time.monotonic() - began)
@@ -152,8 +160,10 @@ def two_batches(
         _round_trip(tuned, usual[0], save=tuned is not model)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
-            todo = "lower training.per_device_train_batch_size or max_length, or use training.method qlora"
-            raise FtkitError("the rehearsal ran out of memory", where="training", todo=todo) from error
+            todo = (
+                "lower training.per_device_train_batch_size or max_length, set training.halve_batch, or use training.method qlora"
+            )
+            raise OutOfMemory("the rehearsal ran out of memory", where="training", todo=todo) from error
         raise
     finally:
         model.zero_grad(set_to_none=True)

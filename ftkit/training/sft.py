@@ -45,6 +45,7 @@ class TrainingPlan:
         adapter: Folder of weights that were trained elsewhere; empty: train here.
         adapter_hours: What that took there.
         report_to: Experiment trackers that get the curve too; they change nothing of what is learnt.
+        halved: Whether the batch was halved because memory ran out, which ``halve_batch`` allows.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class TrainingPlan:
     per_device_train_batch_size: int = 16
     gradient_accumulation_steps: int = 1
     halve_batch: bool = False
+    halved: bool = False
     lr_scheduler_type: str = "cosine"
     warmup_ratio: float = 0.05
     weight_decay: float = 0.0
@@ -163,7 +165,9 @@ def halved(plan: TrainingPlan) -> TrainingPlan:
     """Return the plan with half the batch and twice as many accumulated: nearly the same steps in less memory."""
     size = plan.per_device_train_batch_size // 2
     times = round(plan.per_device_train_batch_size / size)
-    return replace(plan, per_device_train_batch_size=size, gradient_accumulation_steps=plan.gradient_accumulation_steps * times)
+    return replace(
+        plan, per_device_train_batch_size=size, gradient_accumulation_steps=plan.gradient_accumulation_steps * times, halved=True
+    )
 
 
 def _anew(model: Any, base_folder: Path, plan: TrainingPlan) -> Any:
@@ -207,7 +211,8 @@ def fit(
         parameters=total, trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
         examples=len(train_set), general_examples=general_examples,
         duration_s=round(before + time.monotonic() - began, 1), peak_memory_gib=_peak_gib(),
-        loss_sample=loss_sample(tokenizer, train_set[0]), processes=plan.processes, **_curve(trainer.state, first),
+        loss_sample=loss_sample(tokenizer, train_set[0]), processes=plan.processes,
+        halved_to=plan.per_device_train_batch_size if plan.halved else 0, **_curve(trainer.state, first),
     )  # fmt: skip
     if first_process:
         write_record(plan.folder / FINISHED, card)

@@ -75,7 +75,8 @@ def _took(card: TrainingCard) -> str:
     if card.elsewhere:
         return f"Another tool trained it; {card.duration_s / 3600:g} hours are counted for that, as training.adapter_hours says."
     each = f" in each of {card.processes} processes" if card.processes > 1 else ""
-    return f"It took {card.duration_s:.0f} s for {card.tokens:,} tokens, and {card.peak_memory_gib:.1f} GiB at its peak{each}."
+    halved = f" Memory ran out: a step was made of batches of {card.halved_to}." if card.halved_to else ""
+    return f"It took {card.duration_s:.0f} s for {card.tokens:,} tokens, and {card.peak_memory_gib:.1f} GiB at its peak{each}.{halved}"
 
 
 def told(trial: Rehearsal, found: Sequence[Offer], p: TrainingParameters) -> str:
@@ -87,7 +88,7 @@ def told(trial: Rehearsal, found: Sequence[Offer], p: TrainingParameters) -> str
     same = "as chosen" if method == p.method else f"chosen is {variant(p)}"
     return (
         f"The rehearsal went through in {trial.seconds:.0f} s: {trial.tokens_per_s:,.0f} tokens a second, {trial.peak_gib:.1f} GiB at its peak "
-        f"({mine.need.total_gib:.1f} expected). Proposed: {method}, because {why}; {same}."
+        f"({mine.gib:.1f} expected). Proposed: {method}, because {why}; {same}."
     )
 
 

@@ -85,12 +85,21 @@ def test_faults_before_a_kernel_are_told_together(tmp_path):
     (tmp_path / "empty").mkdir()
     file.write_text(
         f"run: {tmp_path / 'run'}\ndata: {{data: {tmp_path}/none.csv}}\nretrieval: {{handbook: {tmp_path}/empty}}\n"
-        f"training: {{base_model: {tmp_path}/empty}}\n"
+        f"training: {{base_model: {tmp_path}/empty, processes: 9999}}\n"
     )
     with pytest.raises(BadInput) as caught:
         pipeline.run(file, say=lambda _: None)
     told = str(caught.value)
-    assert all(part in told for part in ("none.csv", "holds no articles", "base_model differs", "config.json"))
+    assert all(
+        part in told
+        for part in (
+            "none.csv",
+            "holds no articles",
+            "base_model differs",
+            "config.json",
+            "training.processes: 9999 processes on",
+        )
+    )
     assert not (tmp_path / "run").exists(), "nothing is written before the checks"
 
 

@@ -323,6 +323,15 @@ def test_a_rehearsal_tells_what_the_long_run_would_have_died_of(parts, monkeypat
     monkeypatch.setattr("ftkit.training.rehearsal.answer_loss", no_memory)
     with pytest.raises(FtkitError, match="ran out of memory"):
         rehearse(model, parts.tokenizer, parts.train, parts.held, p)
+    whole = answer_loss
+
+    def tight(model, batch, items=None):
+        if len(batch["row"]) > 2:
+            raise RuntimeError("CUDA out of memory")
+        return whole(model, batch, items)
+
+    monkeypatch.setattr("ftkit.training.rehearsal.answer_loss", tight)
+    assert rehearse(model, parts.tokenizer, parts.train, parts.held, p.model_copy(update={"halve_batch": True})).loss > 0
     monkeypatch.undo()
     model.get_output_embeddings().weight.data.fill_(float("nan"))
     with pytest.raises(FtkitError, match="no number before anything is learnt"):
@@ -738,7 +747,8 @@ def test_where_memory_runs_out_the_batch_is_halved_only_if_allowed(parts, tmp_pa
     with pytest.raises(OutOfMemory, match=r"training\.halve_batch"):
         run(parts, tmp_path / "never", method=method)
     halved = run(parts, tmp_path / "halved", method=method, halve_batch=True)
-    assert halved.steps == small.steps
+    assert halved.steps == small.steps and (halved.halved_to, small.halved_to) == (4, 0)
+    assert "batches of 4" in " ".join(learned(halved)[1])
     one, two = (load_file(tmp_path / folder / "adapter" / name) for folder in ("small", "halved"))
     assert all((one[key] == two[key]).all() for key in one)
     with pytest.raises(OutOfMemory):
