@@ -5,6 +5,7 @@ import os
 import psutil
 import pytest
 from safetensors.torch import load_file
+from test_training import is_worker
 
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.local import LocalModel
@@ -48,7 +49,7 @@ def pairs_of(tuned, n):
     return [dpo.encode(local, ask(f"q{i}"), "yes", "no") for i in range(n)]
 
 
-def test_two_processes_learn_the_pairs_that_one_does_and_go_on_after_kill_9(tuned, tmp_path):
+def test_two_processes_learn_the_pairs_that_one_does(tuned, tmp_path):
     """Two with 2 pairs each take the steps of one with 4: weights equal but for the order of sums."""
     base, start = tuned
     rows = pairs_of(tuned, 28)
@@ -57,17 +58,8 @@ def test_two_processes_learn_the_pairs_that_one_does_and_go_on_after_kill_9(tune
     (tmp_path / "one").mkdir()
     one = learn(local, lessons, p.model_copy(update={"processes": 1, "per_device_train_batch_size": 4}), tmp_path / "one", base, None)  # fmt: skip
     seen = []
-
-    def kill(step, steps, note):
-        seen.append((step, steps))
-        if step >= 7:
-            found = [c for c in psutil.Process().children(recursive=True) if "ftkit.preferences.worker" in " ".join(c.cmdline())]
-            next(c for c in found if "torch.distributed.run" not in " ".join(c.cmdline())).kill()
-
-    with pytest.raises(FtkitError, match=r"one of the training processes ended \(signal 9\)"):
-        together(tuned, lessons, p, tmp_path / "two", kill)
-    assert seen[0] == (1, 12) and last_checkpoint(tmp_path / "two") and not (tmp_path / "two" / "adapter").exists()
-    two = together(tuned, lessons, p, tmp_path / "two")
+    two = together(tuned, lessons, p, tmp_path / "two", lambda step, steps, note: seen.append((step, steps)))
+    assert seen[0] == (1, 12) and seen[-1][0] == 12
     assert [x.step for x in two.log] == [x.step for x in one.log]
     assert two.log[-1].held_loss == pytest.approx(one.log[-1].held_loss, rel=1e-3)
     first, second = (load_file(tmp_path / name / WEIGHTS) for name in ("one", "two"))
@@ -75,6 +67,24 @@ def test_two_processes_learn_the_pairs_that_one_does_and_go_on_after_kill_9(tune
     for name, weight in first.items():
         assert (weight - second[name]).abs().max() < 1e-4
     assert max(float((weight - before[name]).abs().max()) for name, weight in first.items()) > 5e-3, "it learnt"
+
+
+@SLOW
+def test_after_kill_9_they_go_on_to_the_same_weights(tuned, tmp_path):
+    rows = pairs_of(tuned, 28)
+    lessons, p = Lessons(pairs=rows[:24], held=rows[24:]), parameters(tuned[0], method="dpo", num_train_epochs=2)
+
+    def kill(step, steps, note):
+        if step >= 7:
+            next(c for c in psutil.Process().children(recursive=True) if is_worker(c, "ftkit.preferences.worker")).kill()
+
+    with pytest.raises(FtkitError, match=r"one of the training processes ended \(signal 9\)"):
+        together(tuned, lessons, p, tmp_path / "cut", kill)
+    assert last_checkpoint(tmp_path / "cut") and not (tmp_path / "cut" / "adapter").exists()
+    together(tuned, lessons, p, tmp_path / "cut")
+    together(tuned, lessons, p, tmp_path / "whole")
+    one, two = (load_file(tmp_path / name / WEIGHTS) for name in ("cut", "whole"))
+    assert all((one[name] == two[name]).all() for name in one)
 
 
 @SLOW
@@ -86,7 +96,8 @@ def test_single_answers_are_learnt_together(tuned, tmp_path):
     assert found.log[-1].held_loss is not None and (tmp_path / "kto" / WEIGHTS).exists() and found.told() == {}
 
 
-@pytest.mark.parametrize(("method", "reward"), [("grpo", "task"), pytest.param("rloo", "model", marks=SLOW)])
+@SLOW
+@pytest.mark.parametrize(("method", "reward"), [("grpo", "task"), ("rloo", "model")])
 def test_answers_are_drawn_and_rewarded_together(tuned, tmp_path, method, reward):
     base, _ = tuned
     rows = pairs_of(tuned, 60) if reward == "model" else []

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 from safetensors.torch import load_file
+from test_training import is_worker
 
 from ftkit.errors import FtkitError
 from ftkit.models.local import LocalModel, load_model, load_tokenizer, too_large
@@ -14,7 +15,7 @@ from ftkit.training import TrainingPlan, Watched, encode_all, model_to_train, re
 from ftkit.training.keep import last_checkpoint
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")]
-SLOW = pytest.mark.skipif(not os.environ.get("FTKIT_SLOW"), reason="starts more processes, 40 s: FTKIT_SLOW=1 runs it")
+SLOW = pytest.mark.skipif(not os.environ.get("FTKIT_SLOW"), reason="starts many processes, a minute: FTKIT_SLOW=1 runs it")
 FILES = {"lora": "adapter_model.safetensors", "full": "model.safetensors"}
 
 
@@ -41,15 +42,15 @@ def run(parts, folder, *, progress=None, **options):
     return train(load_model(str(parts.folder)), parts.tokenizer, parts.train, parts.held, plan, **names)
 
 
-@pytest.mark.parametrize("method", ["full", pytest.param("lora", marks=SLOW)])
+@SLOW
+@pytest.mark.parametrize("method", ["full", "lora"])
 def test_shared_weights_learn_what_copies_learn_also_when_killed_and_gone_on_with(parts, tmp_path, method):
     """Both take the same steps, so only the order of sums may differ. An adapter's checkpoints are those of copies."""
     copies = run(parts, tmp_path / "copies", method=method)
 
     def kill(point, steps):
         if point.step >= 10:
-            found = [c for c in psutil.Process().children(recursive=True) if "ftkit.training.worker" in " ".join(c.cmdline())]
-            next(c for c in found if "torch.distributed.run" not in " ".join(c.cmdline())).kill()
+            next(c for c in psutil.Process().children(recursive=True) if is_worker(c)).kill()
 
     if method == "full":
         with pytest.raises(FtkitError, match="signal 9"):
@@ -67,6 +68,20 @@ def test_shared_weights_learn_what_copies_learn_also_when_killed_and_gone_on_wit
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
     start = load_file(parts.folder / "model.safetensors")
     assert method == "lora" or max(float((start[name] - two[name]).abs().max()) for name in two) > 1e-2, "it learnt"
+
+
+def test_a_shared_base_learns_what_one_process_does(parts, tmp_path):
+    """Twice four examples a step against eight; other examples meet in a step, so only the loss is near."""
+    shared = run(parts, tmp_path / "shared", method="full", fsdp=True)
+    plan = TrainingPlan(tmp_path / "one", method="full", learning_rate=5e-3, num_train_epochs=2, per_device_train_batch_size=8)
+    one = train(
+        load_model(str(parts.folder)), parts.tokenizer, parts.train, parts.held, plan, base="tiny", base_folder=parts.folder
+    )
+    assert (shared.steps, shared.tokens, shared.trainable_parameters) == (one.steps, one.tokens, one.trainable_parameters)
+    assert shared.best_validation_loss == pytest.approx(one.best_validation_loss, rel=0.15)
+    weights, start = (load_file(f) for f in (tmp_path / "shared" / "adapter" / FILES["full"], parts.folder / FILES["full"]))
+    assert weights.keys() == start.keys() and max(float((start[n] - weights[n]).abs().max()) for n in start) > 1e-2
+    assert len([p for p in shared.log if p.answers]) == 2, "all processes answer the watched questions"
 
 
 def test_two_batches_are_rehearsed_by_the_processes_that_will_share_a_base_with_tied_weights(tiny_checkpoint, tmp_path):

@@ -595,13 +595,13 @@ def test_full_tuning_of_a_base_in_16_bits_learns_in_32(tiny_checkpoint):
     assert moved > 0.9 * touched
 
 
-def is_worker(process):
+def is_worker(process, module="ftkit.training.worker"):
     """Return whether this is one of the processes that torchrun started, and not torchrun; children that ended say nothing."""
     try:
         words = " ".join(process.cmdline())
     except psutil.Error:
         return False
-    return "ftkit.training.worker" in words and "torch.distributed" not in words
+    return module in words and "torch.distributed" not in words
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
