@@ -1,6 +1,6 @@
 """05's training against TRL's SFTTrainer on a run's own mix: ``python -m benchmarks.against_trl outputs/demo``.
 
-The same encoded examples, adapter, rate, schedule and batch for one pass, in turn, three rounds: by ftkit, by TRL as it comes
+The same encoded examples, adapter, rate, schedule and batch for one pass, in turn: by ftkit, by TRL as it comes
 (it computes activations again), and by TRL without that. Speed counts all tokens of the examples, by the training's own clock;
 the loss is that of the answers on the run's validation examples afterwards, so that only equal trainings are compared.
 """
@@ -22,7 +22,7 @@ from ftkit.training import Encoded, TrainingPlan, encode_all, train
 from ftkit.training.batch import answer_loss, collate
 from ftkit.training.methods import wrap_lora
 
-BATCH, RATE, EXAMPLES, HELD, ROUNDS = 8, 2e-3, 480, 96, 3
+BATCH, RATE, EXAMPLES, HELD, ROUNDS = 8, 2e-3, 160, 64, 1
 
 
 def read(path: Path, tokenizer: Any, most: int) -> list[Encoded]:
