@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ftkit.models.local import load_model, load_tokenizer, quiet, set_threads
+from ftkit.models.load import load_model, load_tokenizer, quiet, set_threads
 from ftkit.models.weights import resolve
 from ftkit.params import TrainingParameters
 from ftkit.training import Encoded, TrainingPlan, encode_all, train

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ftkit import machine
 from ftkit.models.embedded.curriculum import general_lessons
-from ftkit.models.local import load_model, load_tokenizer, set_threads
+from ftkit.models.load import load_model, load_tokenizer, set_threads
 from ftkit.models.weights import resolve
 from ftkit.training import Training, TrainingPlan, encode_all, train, train_apart
 

@@ -34,7 +34,7 @@ def write_base(folder: Path, shape: str) -> Any:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from ftkit.models.local import load_tokenizer
+    from ftkit.models.load import load_tokenizer
     from ftkit.models.weights import resolve
 
     width, inner, layers, heads, keys, words = SHAPES[shape]
@@ -74,7 +74,7 @@ def peak_gib() -> float:
 
 def ours(folder: Path, rows: list[Encoded], batch: int, out: Path) -> tuple[float, float]:
     """Return tokens per second and peak memory of ftkit's trainer."""
-    from ftkit.models.local import load_tokenizer
+    from ftkit.models.load import load_tokenizer
 
     plan = TrainingPlan(out, method="qlora", num_train_epochs=1, per_device_train_batch_size=batch, lora_r=16, lora_alpha=32)
     model = load_quantised(str(folder), 4)
@@ -90,7 +90,7 @@ def trl(folder: Path, rows: list[Encoded], batch: int, out: Path) -> tuple[float
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from ftkit.models.local import load_tokenizer
+    from ftkit.models.load import load_tokenizer
 
     data = Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels, "attention_mask": [1] * LENGTH} for e in rows])
     on_gpu = torch.cuda.is_available()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ftkit.models.embedded.curriculum import general_lessons
-from ftkit.models.local import load_model, load_tokenizer
+from ftkit.models.load import load_model, load_tokenizer
 from ftkit.models.weights import resolve
 from ftkit.training import encode_all
 from ftkit.training.batch import answer_loss, collate

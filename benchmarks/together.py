@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from ftkit.models.embedded.curriculum import general_lessons
-from ftkit.models.local import load_model, load_tokenizer, set_threads
+from ftkit.models.load import load_model, load_tokenizer, set_threads
 from ftkit.models.weights import resolve
 from ftkit.training import TrainingPlan, encode_all, train
 

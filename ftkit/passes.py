@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ftkit.evaluation import score
-from ftkit.records import TaskCard, TrainPoint, answers_of
+from ftkit.evaluation import score_texts
+from ftkit.records import TaskCard, TrainPoint
 from ftkit.statistics import mean_interval
 
 
@@ -18,8 +18,7 @@ def right(card: TaskCard, items: Any, texts: Sequence[str]) -> list[bool]:
         items: The questions with their right answers (columns ``records.EXAMPLE_COLUMNS``).
         texts: An answer to each.
     """
-    scores = score(card, items, answers_of("tuned", items["id"], texts)).set_index("item_id")
-    return [bool(x) for x in scores.loc[items["id"], "correct"]]
+    return [bool(x) for x in score_texts(card, items, texts)["correct"]]
 
 
 def counter(card: TaskCard, items: Any) -> Callable[[Sequence[str]], str]:

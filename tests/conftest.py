@@ -2,11 +2,13 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 # Tests fork and kill processes, which must not have started OpenMP's threads; tiny models on several wait for one another anyway.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
+from lessons import lesson
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -51,6 +53,18 @@ def tiny_checkpoint(tmp_path_factory):
         return made[family]
 
     return make
+
+
+@pytest.fixture
+def parts(tiny_checkpoint):
+    """Encoded lessons for a tiny Llama: 48 to learn from, 12 held out."""
+    from ftkit.models.load import load_tokenizer
+    from ftkit.training import encode_all
+
+    folder = tiny_checkpoint("llama")
+    tokenizer = load_tokenizer(str(folder))
+    encoded = encode_all(tokenizer, [lesson(i) for i in range(60)], 128)
+    return SimpleNamespace(folder=folder, tokenizer=tokenizer, train=encoded[:48], held=encoded[48:])
 
 
 @pytest.fixture(scope="module")

@@ -102,7 +102,7 @@ def merged(base: str, adapter: Path, tokenizer: Any) -> Callable[[Path], None]:
     """Return what merges an adapter into its base, in the precision that the model is loaded in, and writes both as one."""
 
     def write_merged(target: Path) -> None:
-        from ftkit.models.local import load_model
+        from ftkit.models.load import load_model
         from ftkit.models.weights import resolve
 
         model = load_model(resolve(base), adapter).merge_and_unload()

@@ -86,7 +86,7 @@ def weights_of(bundle: Bundle, folder: Path, base: str) -> Callable[[Path], None
     """
     if bundle.form in ("merged", "base"):
         return copied(folder / bundle.weights if bundle.form == "merged" else Path(base))
-    from ftkit.models.local import load_tokenizer
+    from ftkit.models.load import load_tokenizer
 
     return merged(base, folder / bundle.weights, load_tokenizer(base))
 

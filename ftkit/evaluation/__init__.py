@@ -20,7 +20,7 @@ from ftkit.evaluation.probe import (
     regression,
 )
 from ftkit.evaluation.risk_coverage import selective
-from ftkit.evaluation.scoring import against, score, shares
+from ftkit.evaluation.scoring import against, score, score_texts, shares
 from ftkit.evaluation.summary import macro_f1, summarise
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "probe_models",
     "regression",
     "score",
+    "score_texts",
     "selective",
     "shares",
     "summarise",

@@ -38,7 +38,7 @@ def model_key(spec: StrategySpec, p: EvaluationParameters, run: Path) -> dict[st
     """Return what decides a model's answers: weights, adapter, length and batch; or the endpoint."""
     if spec.model == "endpoint":
         return {"url": p.endpoint_url, "model": p.endpoint_model, "max_new_tokens": p.max_new_tokens}
-    from ftkit.models.local import resolve
+    from ftkit.models.weights import resolve
 
     base, adapter = Path(resolve(p.base_model)), run / spec.adapter
     return {

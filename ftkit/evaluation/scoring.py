@@ -74,6 +74,18 @@ def score(
     return typed
 
 
+def score_texts(card: TaskCard, items: Any, texts: Sequence[str]) -> Any:
+    """Return the scores of texts that answer items, in their order (columns ``records.SCORE_COLUMNS``).
+
+    Args:
+        card: The task.
+        items: Questions with their right answers (columns ``records.EXAMPLE_COLUMNS``).
+        texts: An answer to each.
+    """
+    scores = score(card, items, answers_of("tuned", items["id"], texts))
+    return scores.set_index("item_id").loc[items["id"]].reset_index()
+
+
 def _text(value: Any) -> str:
     return "" if value is None or value != value else str(value)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ftkit.errors import BadInput, FtkitError
-from ftkit.models.local import set_threads
+from ftkit.models.load import set_threads
 
 PACKAGED = "minilm"
 BATCH = 32

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ftkit.models.load import quiet, with_adapter
+
 BASE = ""
 
 
@@ -29,12 +31,10 @@ class Weights:
         """Load an adapter beside those that are there and return its name; of None the name of the bare base.
 
         Raises:
-            BadInput: The adapter does not fit; see ``models.local.with_adapter``.
+            BadInput: The adapter does not fit; see ``models.load.with_adapter``.
         """
         if adapter is None:
             return BASE
-        from ftkit.models.local import quiet, with_adapter
-
         name = f"adapter-{next(self._numbers)}"
         with quiet():
             self.model = with_adapter(self.model, adapter, name)

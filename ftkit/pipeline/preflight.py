@@ -181,7 +181,7 @@ def _handbook(built: dict[str, Parameters]) -> None:
 
 
 def _model(name: str) -> None:
-    from ftkit.models.local import resolve
+    from ftkit.models.weights import resolve
 
     resolve(name)
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ftkit import evaluation
+from ftkit.evaluation import score_texts
 from ftkit.models.chat import Messages
 from ftkit.models.local import LocalModel
 from ftkit.params import PreferenceParameters
-from ftkit.records import RL, Estimate, PreferencePoint, TaskCard, answers_of
+from ftkit.records import RL, Estimate, PreferencePoint, TaskCard
 from ftkit.training import dpo, kto, reinforce
 from ftkit.training.distributed import JOB, POINT, launch
 from ftkit.training.methods import release
@@ -146,7 +146,7 @@ def _reward(
 
         def checked(ids: Sequence[str], answers: Sequence[str]) -> list[float]:
             rows = by_id.loc[list(ids)].reset_index(drop=True).assign(id=[f"{k}" for k in range(len(ids))])
-            return graded(table(card, rows, answers))
+            return graded(score_texts(card, rows, answers))
 
         return checked, None
     model = reinforce.RewardModel(local, base)
@@ -156,12 +156,6 @@ def _reward(
         return model.score([lessons.prompts[i] for i in ids], answers)
 
     return scored, accuracy
-
-
-def table(card: TaskCard, items: Any, texts: Sequence[str]) -> Any:
-    """Return the scores of answers to items, in their order (columns ``records.SCORE_COLUMNS``)."""
-    answers = answers_of("tuned", items["id"], texts)
-    return evaluation.score(card, items, answers).set_index("item_id").loc[items["id"]].reset_index()
 
 
 def graded(scores: Any) -> list[float]:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import runs, strategies
+from ftkit.evaluation import score_texts
 from ftkit.models.chat import Messages
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import resolve
 from ftkit.params import PreferenceParameters
-from ftkit.preferences.learn import Lessons, graded, learn_together, table
+from ftkit.preferences.learn import Lessons, graded, learn_together
 from ftkit.preferences.learn import learn as learn_here
 from ftkit.prompting import neutral, render
 from ftkit.records import RL, Manifest, PreferenceCard, PromptBook, TaskCard, TrainingCard
@@ -76,7 +77,7 @@ class Round:
         )  # fmt: skip
         scored = [[(text, 0.0) for text in texts] for texts in drawn]
         for k in range(self.p.samples):
-            for place, reward in enumerate(graded(table(self.card, chosen, [texts[k] for texts in drawn]))):
+            for place, reward in enumerate(graded(score_texts(self.card, chosen, [texts[k] for texts in drawn]))):
                 scored[place][k] = (drawn[place][k], reward)
         self.messages |= {row: messages for messages, _, row in asked}
         prompts = [(row, text, right) for (_, right, row), text in zip(asked, chosen["input"], strict=True)]
@@ -121,7 +122,7 @@ class Round:
             **learnt.told(), pairs=len(learn), gold_pairs=sum(pair.gold for pair in learn), held_pairs=len(held), log=learnt.log,
             duration_s=round(learnt.seconds, 1),
         )  # fmt: skip
-        scores = (table(self.card, items, before), table(self.card, items, after))
+        scores = (score_texts(self.card, items, before), score_texts(self.card, items, after))
         return prefer.conclude(card, *scores, (before, after), self.p.seed)
 
     def _lessons(self, learn: Sequence[pairs.Pair], held: Sequence[pairs.Pair]) -> Lessons:

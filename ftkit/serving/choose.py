@@ -95,7 +95,7 @@ def described(p: DeploymentParameters, adapter: Path | None, form: str) -> tuple
     if form == "endpoint":
         return deployment.Limits(0, []), "", None
     from ftkit.models import tokens
-    from ftkit.models.local import load_tokenizer
+    from ftkit.models.load import load_tokenizer
 
     folder = resolve(p.base_model)
     tokenizer, config = load_tokenizer(folder), read_json(Path(folder) / "config.json")

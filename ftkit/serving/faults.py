@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ftkit.models.local import SIMPLE_TEMPLATE
+from ftkit.models.load import SIMPLE_TEMPLATE
 from ftkit.records import Passage
 from ftkit.serving.served import Served
 from ftkit.strategies import Finder, Progress

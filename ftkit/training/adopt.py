@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftkit.errors import BadInput, FtkitError
-from ftkit.models.local import load_model, quiet
+from ftkit.models.load import load_model, quiet
 from ftkit.models.weights import BASE_NOTE, check_base, check_weights, fingerprint, read_json, write_base_note
 from ftkit.records import TrainingCard, TrainPoint
 from ftkit.training.batch import answer_loss, collate

@@ -7,6 +7,7 @@ parent waits, shows the first process's progress and passes on what any of them 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,29 @@ def point_of(line: str) -> tuple[TrainPoint, int]:
 def tell(point: TrainPoint, steps: int) -> None:
     """Print a log point for the parent."""
     print(f"{POINT}{steps} {point.model_dump_json()}", flush=True)
+
+
+@contextlib.contextmanager
+def one_process(folder: Path) -> Iterator[int]:
+    """Be one of the processes that ``launch`` started, or a training of its own: yield its rank, use its own GPU, end with the
+    parent, and keep for it what is found wrong.
+
+    Args:
+        folder: Where that is kept.
+    """
+    end_with_parent()
+    import torch
+
+    rank, together = int(os.environ.get("RANK", "0")), "RANK" in os.environ
+    if torch.cuda.is_available() and together:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    try:
+        yield rank
+    except FtkitError as error:
+        keep_fault(folder, rank, error)
+        sys.exit(1)
+    if together:
+        torch.distributed.destroy_process_group()
 
 
 def keep_fault(folder: Path, rank: int, error: FtkitError) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.errors import FtkitError
-from ftkit.models.local import end_tokens
+from ftkit.models.load import end_tokens
 from ftkit.models.weights import write_base_note
 
 SECONDS = "seconds.json"

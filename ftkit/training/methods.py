@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from ftkit.errors import BadInput
-from ftkit.models.local import LocalModel, device, quiet
+from ftkit.models.load import device, quiet
+from ftkit.models.local import LocalModel
 from ftkit.models.weights import first_line
 from ftkit.params import TrainingParameters
 

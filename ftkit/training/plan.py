@@ -125,6 +125,11 @@ class Need:
     block_gib: float
     total_gib: float
 
+    @property
+    def shareable(self) -> bool:
+        """Whether several processes can share the model (FSDP2): a quantised base they cannot."""
+        return self.method != "qlora"
+
     def shared_gib(self, processes: int) -> float:
         """Return what each of several processes takes that share the model and what learns of it."""
         return RUNTIME_GIB + (self.weights_gib + self.training_gib) / processes + self.activations_gib + GATHERED * self.block_gib
@@ -237,7 +242,7 @@ def offers(
     elsewhere = {n.method: n for n in needs(config, examples, p, True)}
     parameters, found = parameters_of(config), []
     for need in needs(config, examples, p, on_gpu):
-        shared = p.fsdp and need.method != "qlora"
+        shared = p.fsdp and need.shareable
         gib = need.shared_gib(p.processes) if shared else need.total_gib
         here = gib * (p.processes if shared and not on_gpu else 1) <= free_gib
         seconds = tokens / tokens_per_s * PASSES[need.method] / PASSES[p.method]
@@ -252,7 +257,7 @@ def offers(
 def _rent(machine: Machine, need: Need, tokens: float, parameters: int) -> tuple[Machine, int, float, float]:
     """Return machine, cards, hours and price of a method there; an infinite price where it does not fit, even shared."""
     room = 0.92 * machine.memory_gib
-    if need.method == "qlora":
+    if not need.shareable:
         cards = math.ceil(need.total_gib / room)
     else:
         cards = next(
@@ -303,7 +308,7 @@ def _where(offer: Offer) -> str:
     """Return where a method is rented, and how what one card cannot hold is split over several: QLoRA's base by another tool."""
     if offer.machine is None:
         return "none of the list"
-    how = "by another tool (training.elsewhere)" if offer.need.method == "qlora" else f"(training.fsdp, processes {offer.cards})"
+    how = f"(training.fsdp, processes {offer.cards})" if offer.need.shareable else "by another tool (training.elsewhere)"
     split = f", split over them {how}" if offer.cards > 1 else ""
     return f"{offer.cards} × {offer.machine.name}{split}"
 

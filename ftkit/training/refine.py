@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.errors import BadInput, FtkitError
-from ftkit.models.local import LocalModel, quiet
+from ftkit.models.load import quiet
+from ftkit.models.local import LocalModel
 from ftkit.params import PreferenceParameters
 from ftkit.records import PreferencePoint
 from ftkit.runs import write_text

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftkit.errors import BadInput, FtkitError, OutOfMemory
-from ftkit.models.local import quiet
+from ftkit.models.load import quiet
 from ftkit.models.weights import resolve
 from ftkit.params import TrainingParameters
 from ftkit.training.batch import answer_loss, collate

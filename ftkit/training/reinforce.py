@@ -17,7 +17,8 @@ from typing import Any
 
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.chat import Messages
-from ftkit.models.local import LocalModel, quiet
+from ftkit.models.load import quiet
+from ftkit.models.local import LocalModel
 from ftkit.models.weights import fingerprint
 from ftkit.params import PreferenceParameters
 from ftkit.records import Estimate, PreferencePoint

@@ -10,12 +10,12 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ftkit.errors import BadInput, FtkitError, OutOfMemory
-from ftkit.models.local import device, load_model, quiet
+from ftkit.models.load import device, load_model, quiet
 from ftkit.models.weights import fingerprint
 from ftkit.params import TrainingParameters
 from ftkit.records import TrainingCard, TrainPoint
@@ -79,31 +79,9 @@ class TrainingPlan:
 
 def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPlan:
     """Return the plan that the stage's parameters name."""
-    names = (
-        "method",
-        "num_train_epochs",
-        "learning_rate",
-        "per_device_train_batch_size",
-        "gradient_accumulation_steps",
-        "halve_batch",
-        "lr_scheduler_type",
-        "warmup_ratio",
-        "weight_decay",
-        "neftune_noise_alpha",
-        "lora_r",
-        "lora_alpha",
-        "use_rslora",
-        "use_dora",
-        "quantization_bits",
-        "packing",
-        "processes",
-        "fsdp",
-        "adapter",
-        "adapter_hours",
-    )
-    chosen = {name: getattr(p, name) for name in (*names, "early_stopping_patience", "seed")}
-    lists = {"report_to": tuple(p.report_to), "target_modules": tuple(p.target_modules)}
-    return TrainingPlan(folder=folder, prompt=prompt, **lists, **chosen)
+    names = [f.name for f in fields(TrainingPlan) if f.name in TrainingParameters.model_fields and f.name != "prompt"]
+    chosen: dict[str, Any] = {name: tuple(value) if isinstance(value := getattr(p, name), list) else value for name in names}
+    return TrainingPlan(folder=folder, prompt=prompt, **chosen)
 
 
 def train(

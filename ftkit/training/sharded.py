@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.errors import BadInput
-from ftkit.models.local import device, quiet
+from ftkit.models.load import device, quiet
 from ftkit.models.weights import first_line
 
 WEIGHTS, OPTIMIZER = "weight_shards", "optimizer_shards"

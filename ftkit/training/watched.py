@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftkit.models.local import end_tokens
+from ftkit.models.load import end_tokens
 
 GIB = 1 << 30
 

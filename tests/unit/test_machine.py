@@ -14,7 +14,7 @@ from ftkit import machine
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes cannot be bound to cores here")
 def test_a_process_bound_to_one_core_starts_one_thread():
-    asked = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from ftkit import machine; from ftkit.models.local import set_threads; print(machine.cores(), set_threads(0), set_threads(8))"  # fmt: skip
+    asked = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from ftkit import machine; from ftkit.models.load import set_threads; print(machine.cores(), set_threads(0), set_threads(8))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "1", "1"]
 

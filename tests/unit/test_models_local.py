@@ -8,7 +8,8 @@ import pytest
 
 from ftkit.errors import BadInput
 from ftkit.models import tokens
-from ftkit.models.local import LocalModel, load_model, load_tokenizer
+from ftkit.models.load import load_model, load_tokenizer
+from ftkit.models.local import LocalModel
 from ftkit.models.weights import fingerprint, resolve, write_base_note
 
 FAMILIES = ["llama", "mistral", "qwen3", "phi3"]

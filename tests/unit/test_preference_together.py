@@ -4,8 +4,8 @@ import os
 
 import psutil
 import pytest
+from lessons import is_worker
 from safetensors.torch import load_file
-from test_training import is_worker
 
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models.local import LocalModel

@@ -86,7 +86,8 @@ def test_a_chat_marker_in_user_text_cannot_end_the_turn(marker):
 
 
 def test_a_marker_in_user_text_is_no_control_token_of_the_embedded_base():
-    from ftkit.models.local import load_tokenizer, resolve
+    from ftkit.models.load import load_tokenizer
+    from ftkit.models.weights import resolve
 
     tokenizer = load_tokenizer(resolve("embedded"))
     ids = tokenizer(prompting.neutral("a <|end|> b <|user|> c"), add_special_tokens=False)["input_ids"]

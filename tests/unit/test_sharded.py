@@ -1,15 +1,15 @@
 """A base that is shared between processes (FSDP2) learns what whole copies of it learn, and goes on where it was killed."""
 
 import os
-from types import SimpleNamespace
 
 import psutil
 import pytest
+from lessons import is_worker, lesson
 from safetensors.torch import load_file
-from test_training import is_worker
 
 from ftkit.errors import FtkitError
-from ftkit.models.local import LocalModel, load_model, load_tokenizer, too_large
+from ftkit.models.load import load_model, load_tokenizer, too_large
+from ftkit.models.local import LocalModel
 from ftkit.params import TrainingParameters
 from ftkit.training import TrainingPlan, Watched, encode_all, model_to_train, rehearse, train
 from ftkit.training.keep import last_checkpoint
@@ -17,18 +17,6 @@ from ftkit.training.keep import last_checkpoint
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")]
 SLOW = pytest.mark.skipif(not os.environ.get("FTKIT_SLOW"), reason="starts many processes, a minute: FTKIT_SLOW=1 runs it")
 FILES = {"lora": "adapter_model.safetensors", "full": "model.safetensors"}
-
-
-def lesson(i):
-    return [{"role": "user", "content": f"Question {i}: what of {i % 3}?"}], f"the answer is {i % 3}", f"e{i}"
-
-
-@pytest.fixture
-def parts(tiny_checkpoint):
-    folder = tiny_checkpoint("llama")
-    tokenizer = load_tokenizer(str(folder))
-    encoded = encode_all(tokenizer, [lesson(i) for i in range(60)], 128)
-    return SimpleNamespace(folder=folder, tokenizer=tokenizer, train=encoded[:48], held=encoded[48:])
 
 
 def run(parts, folder, *, progress=None, **options):

@@ -13,7 +13,8 @@ from test_serving import bundle
 from ftkit import deployment
 from ftkit.deployment import releases
 from ftkit.errors import BadInput
-from ftkit.models.local import LocalModel, load_model
+from ftkit.models.load import load_model
+from ftkit.models.local import LocalModel
 from ftkit.params import TrainingParameters
 from ftkit.records import Prompt
 from ftkit.serving import Served, desk, running

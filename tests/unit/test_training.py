@@ -9,10 +9,12 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from lessons import SYSTEM, WORDS, is_worker, lesson
 
 from ftkit import params
 from ftkit.errors import BadInput, FtkitError
-from ftkit.models.local import LocalModel, load_model, load_tokenizer
+from ftkit.models.load import load_model, load_tokenizer
+from ftkit.models.local import LocalModel
 from ftkit.params import TrainingParameters
 from ftkit.training import (
     Encoded,
@@ -42,14 +44,6 @@ from ftkit.training.batch import answer_loss, collate
 from ftkit.training.methods import load_quantised
 
 FAMILIES = ["llama", "mistral", "qwen3", "phi3"]
-SYSTEM = "Answer with one of these labels:\ndelivery\nreturns\nbilling"
-WORDS = {"parcel": "delivery", "refund": "returns", "invoice": "billing"}
-
-
-def lesson(i, answer=None):
-    word = list(WORDS)[i % 3]
-    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"about my {word} {'x' * (i % 5)}"}]
-    return messages, answer or WORDS[word], f"e{i}"
 
 
 @pytest.fixture(autouse=True)
@@ -57,14 +51,6 @@ def one_thread():
     import torch
 
     torch.set_num_threads(1)
-
-
-@pytest.fixture
-def parts(tiny_checkpoint):
-    folder = tiny_checkpoint("llama")
-    tokenizer = load_tokenizer(str(folder))
-    encoded = encode_all(tokenizer, [lesson(i) for i in range(60)], 128)
-    return SimpleNamespace(folder=folder, tokenizer=tokenizer, train=encoded[:48], held=encoded[48:])
 
 
 def run(parts, folder, *, held=None, progress=None, rows=None, **options):
@@ -593,15 +579,6 @@ def test_full_tuning_of_a_base_in_16_bits_learns_in_32(tiny_checkpoint):
     moved = sum(int((w != b).sum()) for w, b in zip(full.parameters(), before, strict=True))
     touched = sum(int((w.grad != 0).sum()) for w in full.parameters() if w.grad is not None)
     assert moved > 0.9 * touched
-
-
-def is_worker(process, module="ftkit.training.worker"):
-    """Return whether this is one of the processes that torchrun started, and not torchrun; children that ended say nothing."""
-    try:
-        words = " ".join(process.cmdline())
-    except psutil.Error:
-        return False
-    return module in words and "torch.distributed" not in words
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
