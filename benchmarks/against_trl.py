@@ -1,8 +1,9 @@
 """05's training against TRL's SFTTrainer on a run's own mix: ``python -m benchmarks.against_trl outputs/demo``.
 
-The same encoded examples, adapter, rate, schedule and batch for one pass, in turn: by ftkit, by TRL as it comes
-(it computes activations again), and by TRL without that. Speed counts all tokens of the examples, by the training's own clock;
-the loss is that of the answers on the run's validation examples afterwards, so that only equal trainings are compared.
+The same encoded examples, adapter, rate, schedule and batch for the same passes, in turn: by ftkit, by TRL as it comes
+(it computes activations again), and by TRL without that. Speed counts all tokens of the examples, by the training's own clock
+(ftkit's includes a validation after each pass, TRL's none); the loss is that of the answers on the run's validation examples
+afterwards, so that only equal trainings are compared.
 """
 
 from __future__ import annotations
@@ -22,25 +23,27 @@ from ftkit.training import Encoded, TrainingPlan, encode_all, train
 from ftkit.training.batch import answer_loss, collate
 from ftkit.training.methods import wrap_lora
 
-BATCH, RATE, EXAMPLES, HELD, ROUNDS = 8, 2e-3, 160, 64, 1
+BATCH, RATE = 8, 2e-3
 
 
-def read(path: Path, tokenizer: Any, most: int) -> list[Encoded]:
-    """Return the first examples of a file of 05's handover."""
-    rows = [json.loads(line)["messages"] for line in path.read_text(encoding="utf-8").splitlines()[:most]]
+def read(path: Path, tokenizer: Any) -> list[Encoded]:
+    """Return the examples of a file of 05's handover."""
+    rows = [json.loads(line)["messages"] for line in path.read_text(encoding="utf-8").splitlines()]
     return encode_all(tokenizer, [(turns[:-1], turns[-1]["content"], str(i)) for i, turns in enumerate(rows)], 512)
 
 
-def ours(folder: Path, tokenizer: Any, rows: list[Encoded], held: list[Encoded], out: Path) -> tuple[float, float]:
+def ours(folder: Path, tokenizer: Any, rows: list[Encoded], held: list[Encoded], passes: int, out: Path) -> tuple[float, float]:
     """Return tokens per second and the loss of ftkit's trainer."""
     p = TrainingParameters()
-    plan = TrainingPlan(out, num_train_epochs=1, learning_rate=RATE, per_device_train_batch_size=BATCH, lora_r=p.lora_r, lora_alpha=p.lora_alpha)  # fmt: skip
+    plan = TrainingPlan(out, num_train_epochs=passes, learning_rate=RATE, per_device_train_batch_size=BATCH, lora_r=p.lora_r, lora_alpha=p.lora_alpha)  # fmt: skip
     card = train(load_model(str(folder)), tokenizer, rows, held, plan, base="embedded", base_folder=folder)
     model = load_model(str(folder), out / "adapter")
     return [x.tokens_per_s for x in card.log if x.tokens_per_s][-1], loss(model, tokenizer, held)
 
 
-def trl(folder: Path, tokenizer: Any, rows: list[Encoded], held: list[Encoded], out: Path, **options: Any) -> tuple[float, float]:
+def trl(
+    folder: Path, tokenizer: Any, rows: list[Encoded], held: list[Encoded], passes: int, out: Path, **options: Any
+) -> tuple[float, float]:  # fmt: skip
     """Return tokens per second and the loss of TRL's trainer."""
     from datasets import Dataset
     from trl.trainer.sft_config import SFTConfig
@@ -48,7 +51,7 @@ def trl(folder: Path, tokenizer: Any, rows: list[Encoded], held: list[Encoded], 
 
     data = Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels} for e in rows])
     config = SFTConfig(
-        output_dir=str(out), num_train_epochs=1, learning_rate=RATE, per_device_train_batch_size=BATCH, lr_scheduler_type="cosine", warmup_steps=0.05,
+        output_dir=str(out), num_train_epochs=passes, learning_rate=RATE, per_device_train_batch_size=BATCH, lr_scheduler_type="cosine", warmup_steps=0.05,
         report_to=[], disable_tqdm=True, save_strategy="no", use_cpu=True, bf16=False, dataset_kwargs={"skip_prepare_dataset": True}, max_length=None,
         **options,
     )  # fmt: skip
@@ -58,7 +61,7 @@ def trl(folder: Path, tokenizer: Any, rows: list[Encoded], held: list[Encoded], 
     began = time.perf_counter()
     trainer.train()
     spent = time.perf_counter() - began
-    return sum(len(e.input_ids) for e in rows) / spent, loss(model.eval(), tokenizer, held)
+    return passes * sum(len(e.input_ids) for e in rows) / spent, loss(model.eval(), tokenizer, held)
 
 
 def loss(model: Any, tokenizer: Any, held: list[Encoded]) -> float:
@@ -81,19 +84,22 @@ def main() -> None:
     """Print one row per trainer: tokens per second, the ratio to TRL as it comes, and the loss."""
     parser = argparse.ArgumentParser(description="05's training against TRL's SFTTrainer.")
     parser.add_argument("run", type=Path)
-    handover = parser.parse_args().run / "training" / "handover"
+    parser.add_argument("--passes", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
+    chosen = parser.parse_args()
+    handover = chosen.run / "training" / "handover"
     folder = Path(resolve("embedded"))
     tokenizer = load_tokenizer(str(folder))
-    rows, held = (read(handover / f"{name}.jsonl", tokenizer, n) for name, n in (("train", EXAMPLES), ("validation", HELD)))
+    rows, held = (read(handover / f"{name}.jsonl", tokenizer) for name in ("train", "validation"))
     ways = {"TRL as it comes": {}, "TRL, activations kept": {"gradient_checkpointing": False}}
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ("ftkit", *ways)}
     set_threads(2)
-    for _ in range(ROUNDS):
+    for _ in range(chosen.rounds):
         with tempfile.TemporaryDirectory() as out:
-            found["ftkit"].append(ours(folder, tokenizer, rows, held, Path(out)))
+            found["ftkit"].append(ours(folder, tokenizer, rows, held, chosen.passes, Path(out)))
         for name, options in ways.items():
             with tempfile.TemporaryDirectory() as out:
-                found[name].append(trl(folder, tokenizer, rows, held, Path(out), **options))
+                found[name].append(trl(folder, tokenizer, rows, held, chosen.passes, Path(out), **options))
     first = statistics.median(speed for speed, _ in found["TRL as it comes"])
     print("| trainer | tokens/s (lowest to highest) | against TRL as it comes | validation loss |\n|---|---|---|---|")
     for name, values in found.items():
