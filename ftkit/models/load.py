@@ -12,6 +12,7 @@ from typing import Any
 from ftkit import machine
 from ftkit.errors import BadInput, FtkitError
 from ftkit.models import tokens
+from ftkit.models.added import add_first
 from ftkit.models.weights import check_base, check_weights, first_line, has_tokenizer
 
 ROOM = 0.8  # share of a GPU's free memory that weights may take; the rest is for what is read and written
@@ -156,7 +157,7 @@ def with_adapter(model: Any, adapter: Path, name: str = "default") -> Any:
     if strangers:
         found = f"the adapter does not fit this base: {len(strangers)} weights have no counterpart, e.g. {strangers[0]}"
         raise BadInput(found, where=str(adapter), todo=todo)
-    return wrapped
+    return add_first(wrapped)
 
 
 def _strangers(wrapped: Any, adapter: Path, name: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from ftkit.errors import BadInput
+from ftkit.models.added import add_first
 from ftkit.models.load import device, quiet
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import first_line
@@ -50,7 +51,7 @@ def wrap_lora(model: Any, p: Adapter) -> Any:
         r=p.lora_r, lora_alpha=p.lora_alpha, lora_dropout=0.0, target_modules=list(p.target_modules) or "all-linear", task_type="CAUSAL_LM",
         use_rslora=p.use_rslora, use_dora=p.use_dora,
     )  # fmt: skip
-    return get_peft_model(model, config)
+    return add_first(get_peft_model(model, config))
 
 
 def linear(model: Any) -> list[tuple[str, Any]]:
