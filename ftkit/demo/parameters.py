@@ -46,7 +46,7 @@ def _desk(scenario: str) -> Sections:
         # Small steps learn faster here: 6 passes of 8 examples a step reach the loss of 10 passes of 16.
         "training": {
             "general_share": 0.3,
-            "num_train_epochs": 6.0,
+            "num_train_epochs": 5.0,
             "per_device_train_batch_size": 8,
             **({"general_loss_points": 9.0} if scenario == "main" else {}),
         },

@@ -36,7 +36,7 @@ def test_long_and_short_examples_alternate_and_little_is_padded():
     found = batches(OrderOfEpoch(told, SIZE, seed=7))
     means = [sum(told[i] for i in batch) / SIZE for batch in found]
     for start in range(0, len(found) - NEAR, NEAR):
-        assert min(means[start : start + NEAR]) < 60 and max(means[start : start + NEAR]) > 150, "four steps see both kinds"
+        assert min(means[start : start + NEAR]) < 60 and max(means[start : start + NEAR]) > 150, "a few steps see both kinds"
     padded = sum(max(told[i] for i in batch) * SIZE for batch in found)
     plain = batches(random.Random(1).sample(range(800), 800))
     unsorted = sum(max(told[i] for i in batch) * SIZE for batch in plain)
