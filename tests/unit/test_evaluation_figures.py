@@ -33,6 +33,17 @@ def test_titles_say_the_finding(measured):
     assert "hybrid beats" in title(figures.differences(found, 5))
 
 
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [((0.0, 0.1, 0.3, 0.2), "fine-tuned invents most: 30%"), ((0.0,) * 4, "seen to invent a value: at most 8%")],
+)
+def test_the_picture_of_invented_values_names_who_invents_most_if_anybody_does(measured, shares, said):
+    found = measured[3]
+    estimates = [found.results[0].accuracy.model_copy(update={"value": v, "low": v, "high": v + 0.08}) for v in shares]
+    results = [r.model_copy(update={"unsupported": e}) for r, e in zip(found.results, estimates, strict=True)]
+    assert said in title(figures.unsupported(found.model_copy(update={"results": results})))
+
+
 def test_every_estimate_is_drawn_with_its_interval(measured):
     found = measured[3]
     lines = [t for t in figures.accuracy(found).data if t.mode == "lines"]

@@ -114,13 +114,17 @@ def legend_below(figure: Any) -> Any:
 
 def unsupported(evaluation: Evaluation) -> Any | None:
     """Return the hallucination rate per strategy, or None where it was not measured."""
-    rows = [r for r in reversed(evaluation.results) if r.unsupported is not None]
+    rows = [(r.spec, r.unsupported) for r in reversed(evaluation.results) if r.unsupported is not None]
     if not rows:
         return None
-    least = min(rows, key=lambda r: r.unsupported.value if r.unsupported else 1)
-    figure = dots([(r.spec.name, r.unsupported, theme.color(r.spec.family)) for r in rows if r.unsupported], percent=True)
+    most, share = max(rows, key=lambda row: row[1].value)
+    figure = dots([(spec.name, value, theme.color(spec.family)) for spec, value in rows], percent=True)
     figure.update_xaxes(title="answers with an unsupported value, %", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
-    title = f"{least.spec.name} invents least: {theme.interval(least.unsupported)}"
+    title = (
+        f"{most.name} invents most: {theme.interval(share)}"
+        if share.value
+        else f"No strategy was seen to invent a value: at most {theme.percent(max(value.high for _, value in rows))} would"
+    )
     return theme.style(
         figure, title, "95% intervals; none found gives an upper bound, never a sure 0%", height=70 + 44 * len(rows)
     )
