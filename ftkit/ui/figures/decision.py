@@ -285,15 +285,19 @@ def swings(decision: Decision, at_most: int = 8) -> Any | None:
     figure.update_layout(barmode="overlay", bargap=0.35)
     figure.update_xaxes(title=f"extra cost of {mine} over {other} in the first year, USD", tickformat=",.0f", zeroline=False)
     figure.update_yaxes(showgrid=False)
-    top = decision.swings[0].price.replace("_", " ")
+    top = _spoken(decision.swings[0].price)
     under = "one assumed figure at the ends of its range, all others as they are; line: today's figures"
-    styled = theme.style(figure, f"What {mine} costs more than {other} hangs most on {top}", under, height=120 + 44 * len(rows))
+    styled = theme.style(figure, f"What {mine} costs more than {other} hangs most on {top}", under, height=120 + 48 * len(rows))
     styled.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.25, "x": 0, "traceorder": "normal"}, margin_b=70)
     return styled
 
 
 def _swing_name(s: Swing) -> str:
-    return f"{theme.wrap(s.price.replace('_', ' '), 26)}<br>{s.low:,.3g} to {s.high:,.3g}"
+    return f"{theme.wrap(_spoken(s.price), 30)}<br>{s.low:,.3g} to {s.high:,.3g}"
+
+
+def _spoken(price: str) -> str:
+    return price.replace("_", " ").replace("usd", "USD")
 
 
 def _range(x: Price) -> str:

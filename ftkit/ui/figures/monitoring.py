@@ -27,9 +27,10 @@ def signals(card: MonitoringCard) -> Any:
     figure.update_annotations(font_size=13)
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(title={"text": "week of", "font": {"size": 11}}, tickangle=0, nticks=5, tickformat="%d %b")
-    return theme.style(
-        figure, _title(card), f"{card.rows:,} messages; dotted: the usual; red: since an alarm", height=130 + 190 * rows
-    )
+    under = f"{card.rows:,} messages; dotted: the usual; red: since an alarm"
+    styled = theme.style(figure, _title(card), under, height=150 + 190 * rows)
+    styled.update_layout(margin_t=styled.layout.margin.t + 20)
+    return styled
 
 
 def _draw(figure: Any, card: MonitoringCard, signal: WatchedSignal, row: int, column: int) -> None:

@@ -44,11 +44,12 @@ class Charts:
 
 
 def _without_title(layout: dict[str, Any]) -> None:
-    """Take the title and its room away; a legend above the plot keeps its own."""
+    """Take the title and its room away; a legend above the plot and titles of panels keep theirs."""
     layout.pop("title", None)
     margin, height = layout.setdefault("margin", {}), layout.get("height", 360)
     legend = layout.get("legend", {}).get("yanchor") == "bottom" and layout.get("showlegend") is not False
-    kept = 44 if legend or layout.get("xaxis", {}).get("side") == "top" else 14
+    panels = any(x.get("yref") == "paper" and x.get("y", 0) >= 0.99 for x in layout.get("annotations", []))  # their titles
+    kept = 44 if legend or layout.get("xaxis", {}).get("side") == "top" else 32 if panels else 14
     layout["height"] = max(120, height - max(0, margin.get("t", 0) - kept))
     margin["t"] = kept
 
