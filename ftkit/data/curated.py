@@ -96,6 +96,16 @@ class Curated:
         found = self.meaning.suspects if self.meaning else []
         return [{"id": ids[_row_key(s.row)], "field": s.field} for s in found if _row_key(s.row) in ids]
 
+    def corrections(self) -> list[dict[str, str]]:
+        """Return the answers for learning that a person corrected in review, each with the one that it was before."""
+        rows = [
+            r for r in self.rows if r["split"] in ("train", "validation") and r.get("before_review", r["output"]) != r["output"]
+        ]
+        return [
+            {name: row[key] for name, key in (("id", "id"), ("split", "split"), ("prompt", "input"), ("chosen", "output"), ("rejected", "before_review"))}
+            for row in rows
+        ]  # fmt: skip
+
     def rejected(self) -> list[dict[str, Any]]:
         """Return every row that is not among the examples, with its reason."""
         unusable = [r for table in self.tables() for r in table.rejected]
@@ -223,8 +233,10 @@ def _personal(rows: list[Row], redactor: Redactor, p: DataParameters, progress: 
     action = "kept: see the review queue, or set data.personal_data to redact or drop"
     if p.personal_data == "redact":
         action = "redacted: the same value has the same pseudonym everywhere"
-        for row in sorted((row for row in rows if row["personal"]), key=lambda row: (row["input"], row["output"])):
-            row |= {name: redactor.redact(row[name]) for name in ("input", "output")} | {"personal": set()}
+        told = [row for row in rows if row["personal"] or "before_review" in row]
+        for row in sorted(told, key=lambda row: (row["input"], row["output"])):
+            names = [name for name in ("input", "output", "before_review") if name in row]
+            row |= {name: redactor.redact(row[name]) for name in names} | {"personal": set()}
     defect = Defect(kind="personal data", count=len(touched), action=action, examples=samples)
     if p.personal_data != "drop":
         return rows, _Personal(ranked(kinds), [], defect)

@@ -224,7 +224,8 @@ def apply(
     """Apply decisions to rows as they were read.
 
     Args:
-        rows: Rows with input and output; each gets its ``key``, and ``reviewed`` where it was decided about.
+        rows: Rows with input and output; each gets its ``key``, ``reviewed`` where it was decided about, and ``before_review``, the
+            answer as it was read, where a person gave another.
         decisions: By key.
         redact: Returns a text with pseudonyms instead of personal data.
 
@@ -241,7 +242,11 @@ def apply(
         elif made.action == "drop":
             dropped.append((row, f"dropped in review by {made.who or 'unknown'}"))
         else:
-            fixed = {"output": made.answer} if made.action == "fix" else {n: redact(row[n]) for n in ("input", "output")}
+            fixed = (
+                {"output": made.answer, "before_review": row["output"]}
+                if made.action == "fix"
+                else {n: redact(row[n]) for n in ("input", "output")}
+            )
             left.append({**row, **fixed})
             changed += 1
     return left, dropped, changed

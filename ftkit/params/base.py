@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 PRICE_DATE = "2026-11"
+LOCAL = ("prompting", "few-shot", "RAG", "fine-tuned", "hybrid")
+"""Strategies that ask a model on this machine."""
 TRACKERS = ("trackio", "mlflow", "tensorboard", "wandb")
 ENDPOINT_PRICES = (2.5, 10.0)  # USD per million prompt and answer tokens, assumed by ftkit
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from ftkit.params.base import ENDPOINT_PRICES, EndpointParameters, Prices
+from ftkit.params.base import ENDPOINT_PRICES, LOCAL, EndpointParameters, Prices
 
 
 class EvaluationParameters(EndpointParameters):
@@ -62,9 +62,8 @@ class EvaluationParameters(EndpointParameters):
     @field_validator("vote_strategies")
     @classmethod
     def _local(cls, value: list[str]) -> list[str]:
-        known = ("prompting", "few-shot", "RAG", "fine-tuned", "hybrid")
-        if any(name not in known for name in value):
-            raise ValueError(f"local strategies are {', '.join(known)}")
+        if any(name not in LOCAL for name in value):
+            raise ValueError(f"local strategies are {', '.join(LOCAL)}")
         return value
 
     def external(self) -> list[Path]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from ftkit.params.base import ModelParameters
+from ftkit.params.base import LOCAL, ModelParameters
+
+REVIEWS = "reviews"
+"""In place of a file of pairs: the answers that people corrected in 02's review."""
 
 
 class PreferenceParameters(ModelParameters):
@@ -23,12 +26,16 @@ class PreferenceParameters(ModelParameters):
     )
     pairs: str = Field(
         default="",
-        description="file of pairs (prompt, chosen, rejected), for kto also of graded answers (prompt, answer, good); empty: made from the tuned model's own answers to training examples",
+        description="file of pairs (prompt, chosen, rejected), for kto also of graded answers (prompt, answer, good); reviews: answers that people corrected in 02's review; empty: made from answers drawn to training examples",
+    )
+    pair_strategies: list[str] = Field(
+        default=[],
+        description="local strategies whose drawn answers make the pairs, e.g. [few-shot, hybrid]; empty: the tuned model alone",
     )
     pair_items: int = Field(
         default=200, ge=8, description="training examples that answers are drawn for (grpo, rloo: that are asked)"
     )
-    samples: int = Field(default=4, ge=2, le=32, description="answers drawn per example")
+    samples: int = Field(default=4, ge=2, le=32, description="answers drawn per example and strategy")
     temperature: float = Field(default=1.0, gt=0, le=2, description="temperature of these answers")
     beta: float = Field(default=0.1, gt=0, le=5, description="how strongly it is held near the model of 05 (KL); larger: nearer")
     learning_rate: float = Field(default=1.0e-4, gt=0, lt=1, description="peak learning rate")
@@ -37,5 +44,18 @@ class PreferenceParameters(ModelParameters):
     processes: int = Field(default=1, ge=1, description="processes that learn together (DDP), one per GPU")
     check_items: int = Field(default=100, ge=10, description="validation examples that both models answer")
 
+    @field_validator("pair_strategies")
+    @classmethod
+    def _local(cls, value: list[str]) -> list[str]:
+        if any(name not in LOCAL for name in value):
+            raise ValueError(f"local strategies are {', '.join(LOCAL)}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> PreferenceParameters:
+        if self.pairs and self.pair_strategies:
+            raise ValueError("pairs are read or drawn, not both: leave pairs or pair_strategies empty")
+        return self
+
     def external(self) -> list[Path]:
-        return super().external() + ([Path(self.pairs)] if self.pairs else [])
+        return super().external() + ([Path(self.pairs)] if self.pairs not in ("", REVIEWS) else [])

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ftkit import runs, strategies
+from ftkit.errors import BadInput
 from ftkit.evaluation import score_texts
 from ftkit.models.chat import Messages
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import resolve
 from ftkit.params import PreferenceParameters
+from ftkit.params.preference import REVIEWS
 from ftkit.preferences.learn import Lessons, graded, learn_together
 from ftkit.preferences.learn import learn as learn_here
 from ftkit.prompting import neutral, render
-from ftkit.records import RL, Manifest, PreferenceCard, PromptBook, TaskCard, TrainingCard
+from ftkit.records import RL, Manifest, PreferenceCard, Prompt, PromptBook, RetrievalCard, StrategySpec, TaskCard, TrainingCard
 from ftkit.training import dpo, kto, pairs, prefer
 
 Progress = Callable[[str], Any]
@@ -40,23 +43,23 @@ class Round:
     def __init__(self, p: PreferenceParameters, stage: runs.Stage, card: TaskCard, train: Any, validation: Any, progress: Progress) -> None:  # fmt: skip
         self.p, self.stage, self.card, self.train, self.validation, self.progress = p, stage, card, train, validation, progress
         self.training = runs.read_record(stage.of("training", "training.json"), TrainingCard)
-        book = runs.read_record(stage.of("prompting", "prompts.json"), PromptBook)
-        self.prompt = book.get(self.training.prompt or book.zero_shot)
+        self.book = runs.read_record(stage.of("prompting", "prompts.json"), PromptBook)
+        self.prompt = self.book.get(self.training.prompt or self.book.zero_shot)
         self.searcher = strategies.open_searcher(stage)
-        self.local = LocalModel(
-            p.base_model,
-            adapter=stage.run / self.training.adapter,
-            max_new_tokens=p.max_new_tokens,
-            batch_size=p.batch_size,
-            threads=p.threads,
-        )
+        self.local = LocalModel(p.base_model, adapter=stage.run / self.training.adapter, **self._sizes())
         self.messages: dict[str, Messages] = {}
         self.before: list[str] = []
 
     def pairs(self) -> tuple[list[pairs.Pair], list[pairs.Pair]]:
-        """Return the pairs to learn from, and those that are only measured; none where the task's checks are the reward."""
+        """Return the pairs to learn from, and those that are only measured; none where the task's checks are the reward.
+
+        Raises:
+            BadInput: A file cannot be used, too few answers were corrected, or there is no strategy of a name.
+        """
         if self.p.method in RL and self.p.reward == "task":
             return [], []
+        if self.p.pairs == REVIEWS:
+            return self._corrected()
         if self.p.pairs:
             read = pairs.read_graded if self.p.method == "kto" else pairs.read_pairs
             found = read(Path(self.p.pairs))
@@ -69,19 +72,69 @@ class Round:
             self.validation, held, "drawn answers, validation"
         )
 
+    def _corrected(self) -> tuple[list[pairs.Pair], list[pairs.Pair]]:
+        """Return the pairs that people made in 02's review: their answer against the one that they corrected."""
+        found = pairs.read_corrections(self.stage.of("data", "corrections.jsonl"))
+        for examples in (self.train, self.validation):
+            rows = examples[examples["id"].isin([pair.id for part in found.values() for pair in part])]
+            self.messages |= {row: messages for messages, _, row in self._asked(rows)}
+        learn, held = found["train"], found["validation"]
+        if len(held) >= 2:
+            return learn, held
+        held = max(2, round(HELD_SHARE * len(learn)))
+        return learn[held:], learn[:held]
+
     def _made(self, examples: Any, size: int, label: str) -> list[pairs.Pair]:
-        chosen = self._drawn(examples, size)
+        specs = self._strategies()
+        shown = {row for spec in specs for row in self.book.get(spec.prompt).shots}
+        chosen = self._drawn(examples[~examples["id"].isin(shown)], size)
         asked = self._asked(chosen)
-        drawn = self.local.sample(
-            [m for m, _, _ in asked], self.p.samples, self.p.temperature, self.p.seed, self.progress(label), self.prompt.response_format
-        )  # fmt: skip
+        if specs:
+            drawn = [[*chain(*said)] for said in zip(*(self._said(s, chosen, label) for s in specs), strict=True)]
+        else:
+            drawn = self._sampled(self.local, self.prompt, [messages for messages, _, _ in asked], label)
         scored = [[(text, 0.0) for text in texts] for texts in drawn]
-        for k in range(self.p.samples):
+        for k in range(len(drawn[0])):
             for place, reward in enumerate(graded(score_texts(self.card, chosen, [texts[k] for texts in drawn]))):
                 scored[place][k] = (drawn[place][k], reward)
         self.messages |= {row: messages for messages, _, row in asked}
         prompts = [(row, text, right) for (_, right, row), text in zip(asked, chosen["input"], strict=True)]
         return pairs.made_pairs(prompts, scored)
+
+    def _strategies(self) -> list[StrategySpec]:
+        """Return the strategies whose answers are drawn; none: the tuned model's own, asked as it was trained."""
+        retrieval = runs.read_record(self.stage.of("retrieval", "retrieval.json"), RetrievalCard)
+        known = {spec.name: spec for spec in strategies.grid(self.book, retrieval, self.training)}
+        if unknown := [name for name in self.p.pair_strategies if name not in known]:
+            raise BadInput(
+                f"this run has no strategy '{unknown[0]}'", where="preference.pair_strategies", todo=f"use some of {', '.join(known)}"
+            )  # fmt: skip
+        return [known[name] for name in dict.fromkeys(self.p.pair_strategies)]
+
+    def _said(self, spec: StrategySpec, items: Any, label: str) -> list[list[str]]:
+        """Return a strategy's drawn answers to examples, none of which it is shown with its answer."""
+        others = self.train[~self.train["id"].isin(items["id"])]
+        texts = items["input"].tolist()
+        asked = strategies.asked(spec, texts, book=self.book, examples=others, searcher=self.searcher)
+        model = self.local if spec.model == "tuned" else LocalModel(self.p.base_model, beside=self.local, **self._sizes())
+        return self._sampled(model, self.book.get(spec.prompt), asked, f"{label}, {spec.name}")
+
+    def _sampled(self, model: LocalModel, prompt: Prompt, asked: list[Messages], label: str) -> list[list[str]]:
+        p = self.p
+        return model.sample(asked, p.samples, p.temperature, p.seed, self.progress(label), prompt.response_format)
+
+    def _sizes(self) -> dict[str, Any]:
+        return {"max_new_tokens": self.p.max_new_tokens, "batch_size": self.p.batch_size, "threads": self.p.threads}
+
+    def _source(self) -> str:
+        """Return in words where the pairs come from."""
+        if self.p.pairs == REVIEWS:
+            return "answers corrected in review"
+        if self.p.pairs:
+            return Path(self.p.pairs).name
+        return (
+            f"drawn answers of {', '.join(self.p.pair_strategies)}" if self.p.pair_strategies else "the tuned model's own answers"
+        )
 
     def _drawn(self, examples: Any, size: int) -> Any:
         return examples.sample(min(size, len(examples)), random_state=self.p.seed).reset_index(drop=True)
@@ -108,17 +161,11 @@ class Round:
             learnt = learn_together(self.local, lessons, self.p, self.stage.folder, base, adapter, label)
         else:
             learnt = learn_here(self.local, lessons, self.p, self.stage.folder, base, label)
-        new = LocalModel(
-            self.p.base_model,
-            adapter=self.stage.path("adapter"),
-            max_new_tokens=self.p.max_new_tokens,
-            batch_size=self.p.batch_size,
-            threads=self.p.threads,
-        )
+        new = LocalModel(self.p.base_model, adapter=self.stage.path("adapter"), **self._sizes())
         after = [r.text for r in new.answer(asked, self.progress("answers after"), formats)]
         self.before, self.after, self.items = before, after, items
         card = PreferenceCard(
-            method=self.p.method, adapter="preference/adapter", source=Path(self.p.pairs).name if self.p.pairs else "the tuned model's own answers",
+            method=self.p.method, adapter="preference/adapter", source=self._source(),
             **learnt.told(), pairs=len(learn), gold_pairs=sum(pair.gold for pair in learn), held_pairs=len(held), log=learnt.log,
             duration_s=round(learnt.seconds, 1),
         )  # fmt: skip

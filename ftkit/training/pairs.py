@@ -49,6 +49,23 @@ def read_pairs(path: Path) -> list[Pair]:
     return found
 
 
+def read_corrections(path: Path) -> dict[str, list[Pair]]:
+    """Read what 02 wrote of its review, by split: the answer that a person gave is better than the one it replaced.
+
+    Raises:
+        BadInput: Too few answers of training examples were corrected.
+    """
+    found: dict[str, list[Pair]] = {"train": [], "validation": []}
+    for _, row in _rows(path) if path.exists() else []:
+        found[row["split"]].append(Pair(row["prompt"], row["chosen"], row["rejected"], row["id"]))
+    if len(found["train"]) < FEWEST:
+        raise BadInput(
+            f"the review of 02 corrected {len(found['train'])} answers of training examples, at least {FEWEST} are needed",
+            where="preference.pairs", todo="correct more in 02's review, or leave preference.pairs empty",
+        )  # fmt: skip
+    return found
+
+
 GOOD = {"yes", "true", "1", "1.0", "good", "up", "positive", "thumbs_up", "👍"}
 BAD = {"no", "false", "0", "0.0", "bad", "down", "negative", "thumbs_down", "👎"}
 ANSWERS, MARKS = ("answer", "completion", "response", "output"), ("good", "label", "feedback", "rating")

@@ -12,7 +12,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from ftkit import runs
+from ftkit import preferences, runs, stages
+from ftkit.errors import BadInput
+from ftkit.params import PreferenceParameters
 from ftkit.records import Decision, Evaluation, Manifest
 
 ROOT = Path(__file__).parents[2]
@@ -143,6 +145,43 @@ def test_a_notebook_alone_with_papermill_writes_the_same_records(walk, tmp_path,
     assert first.parameters == second.parameters
     records = {"task": "task.json", "data": "examples.parquet", "decision": "decision.json"}
     assert first.outputs[records[stage]] == second.outputs[records[stage]]
+
+
+def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_path):
+    copy = shutil.copytree(walk[1], tmp_path / "run")
+    train, validation = (
+        (t := runs.read_table(copy / "data" / "examples.parquet"))[t["split"] == s] for s in ("train", "validation")
+    )
+    rows = [(row, "train") for row in train.head(12).itertuples()] + [
+        (row, "validation") for row in validation.head(3).itertuples()
+    ]
+    told = [{"id": r.id, "split": s, "prompt": r.input, "chosen": r.output, "rejected": "{}"} for r, s in rows]
+    (copy / "data" / "corrections.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
+
+    def turn(**chosen):
+        p = PreferenceParameters(run=str(copy), method="dpo", threads=1, pair_items=10, samples=2, check_items=10, **chosen)
+        stage = runs.Stage(copy, "preference", p.model_dump(mode="json"))
+        parts = [stages.examples(stage, name) for name in ("train", "validation")]
+        return preferences.Round(p, stage, stages.task_card(stage), *parts, lambda label: lambda *told: None)
+
+    drawn = turn(pair_strategies=["few-shot", "hybrid"])
+    learn, held = drawn.pairs()
+    shots = drawn.book.get(drawn.book.few_shot).shots
+    assert learn and held and shots and not {pair.id for pair in learn} & set(shots)
+    assert all(pair.id in drawn.messages and pair.chosen != pair.rejected for pair in [*learn, *held])
+    alone, _ = turn().pairs()
+    assert {(p.id, p.rejected) for p in alone} != {(p.id, p.rejected) for p in learn}
+    with pytest.raises(BadInput, match="this run has no strategy 'RAG'"):
+        without = turn(pair_strategies=["RAG"])
+        card = copy / "retrieval" / "retrieval.json"
+        card.write_text(json.dumps(json.loads(card.read_text()) | {"enabled": False}))
+        without.pairs()
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"enabled": True}))
+    corrected = turn(pairs="reviews")
+    learn, held = corrected.pairs()
+    assert [len(learn), len(held)] == [12, 3] and {p.rejected for p in learn} == {"{}"}
+    found = corrected.run(learn, held)
+    assert found.source == "answers corrected in review" and found.pairs == 12 and found.log
 
 
 def test_a_notebook_before_its_inputs_says_which_one_to_run(tmp_path):

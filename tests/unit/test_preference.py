@@ -17,7 +17,7 @@ from ftkit.records import SCORE_COLUMNS, PreferenceCard, PreferencePoint
 from ftkit.strategies import after_preference
 from ftkit.training import dpo, kto, prefer, reinforce
 from ftkit.training.methods import wrap_lora
-from ftkit.training.pairs import made_pairs, read_graded, read_pairs
+from ftkit.training.pairs import made_pairs, read_corrections, read_graded, read_pairs
 from ftkit.ui.figures import preference as figures
 
 
@@ -72,6 +72,23 @@ def test_too_few_pairs_and_no_file_are_told(tmp_path):
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(BadInput, match="not readable"):
         read_pairs(tmp_path / "broken.json")
+
+
+def test_corrections_of_the_review_are_pairs_by_split_and_too_few_are_told(tmp_path):
+    row = {"prompt": "q", "chosen": "yes", "rejected": "no"}
+    rows = [row | {"id": f"t{i}", "split": "train"} for i in range(8)] + [row | {"id": "v", "split": "validation"}]
+    found = read_corrections(pairs_file(tmp_path, rows))
+    assert [p.id for p in found["train"]] == [f"t{i}" for i in range(8)] and [p.id for p in found["validation"]] == ["v"]
+    for path in (pairs_file(tmp_path, rows[1:], "few.jsonl"), tmp_path / "gone.jsonl"):
+        with pytest.raises(BadInput, match=r"corrected . answers of training examples, at least 8"):
+            read_corrections(path)
+
+
+def test_unknown_strategies_and_two_sources_of_pairs_are_refused():
+    with pytest.raises(ValueError, match="local strategies are prompting"):
+        PreferenceParameters(pair_strategies=["endpoint"])
+    with pytest.raises(ValueError, match="leave pairs or pair_strategies empty"):
+        PreferenceParameters(pair_strategies=["RAG"], pairs="reviews")
 
 
 def test_the_best_drawn_answer_is_set_against_the_worst_and_the_datas_where_none_is_right():

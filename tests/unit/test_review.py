@@ -39,6 +39,43 @@ def test_the_queue_puts_suspects_before_near_copies_before_personal_data():
     assert "personal" not in found[2].why  # a first name alone points to nobody
 
 
+def test_a_corrected_answer_is_kept_with_the_one_before_as_a_pair_but_not_of_the_test(tmp_path):
+    p = file_of(tmp_path)
+    done = curated(p, tmp_path)
+    split_of = {row["id"]: row["split"] for row in done.rows}
+    for row in done.rows:
+        answer = "billing" if row["output"] == "delivery" else "delivery"
+        review.decide(p.decisions(), row["key"], *(("fix", answer) if row["source_row"] % 3 else ("keep", "")), who="Ann")
+    again = curated(p, tmp_path)
+    pairs = {c["id"]: c for c in again.corrections()}
+    fixed = [r for r in again.rows if r["source_row"] % 3]
+    assert set(pairs) == {r["id"] for r in fixed if r["split"] != "test"} and len(pairs) > 10 and len(set(split_of.values())) == 3
+    assert {c["split"] for c in pairs.values()} == {"train", "validation"}
+    for row in fixed:
+        if row["id"] in pairs:
+            assert pairs[row["id"]] == {
+                "id": row["id"],
+                "split": row["split"],
+                "prompt": row["input"],
+                "chosen": row["output"],
+                "rejected": row["before_review"],
+            }
+            assert {row["output"], row["before_review"]} == {"billing", "delivery"}
+
+
+def test_personal_data_in_the_answer_before_review_are_redacted_with_the_rest(tmp_path):
+    p = file_of(tmp_path).model_copy(update={"personal_data": "redact"})
+    rows = pd.read_csv(p.data)
+    rows.loc[4, "answer"] = "write to kim@example.org"
+    rows.to_csv(p.data, index=False)
+    card = CARD.model_copy(update={"kind": "text", "labels": []})
+    key = review.key_of({"input": rows["message"][4], "output": rows["answer"][4]})
+    review.decide(p.decisions(), key, "fix", "billing", who="Ann")
+    found = data.curate(*data.load(p, tmp_path), card, p)
+    fixed = next(r for r in found.rows if "before_review" in r)
+    assert fixed["output"] == "billing" and "kim@" not in fixed["before_review"] and "write to" in fixed["before_review"]
+
+
 def test_decisions_are_applied_headless_and_hold_in_another_order(tmp_path):
     p = file_of(tmp_path)
     done = curated(p, tmp_path)
