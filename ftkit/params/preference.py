@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ftkit.params.base import LOCAL, ModelParameters
+from ftkit.params.base import ENDPOINT_PRICES, LOCAL, ModelParameters, Prices
 
 REVIEWS = "reviews"
 """In place of a file of pairs: the answers that people corrected in 02's review."""
@@ -43,6 +43,14 @@ class PreferenceParameters(ModelParameters):
     per_device_train_batch_size: int = Field(default=8, ge=1, description="pairs per step and process (grpo, rloo: questions)")
     processes: int = Field(default=1, ge=1, description="processes that learn together (DDP), one per GPU")
     check_items: int = Field(default=100, ge=10, description="validation examples that both models answer")
+    judge_url: str = Field(
+        default="", description="OpenAI-compatible server of a model that says which of two answers is better; empty: none"
+    )
+    judge_model: str = Field(default="", description="the judge's model name; empty: the task's checks say which is better")
+    judge_most_usd: float = Field(
+        default=0.0, ge=0, description="most that its verdicts may cost, in USD, by judge_prices; 0: no limit"
+    )
+    judge_prices: Prices = Field(default=[*ENDPOINT_PRICES], description="the judge's USD per million tokens: prompt, answer")
 
     @field_validator("pair_strategies")
     @classmethod

@@ -87,6 +87,11 @@ def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
     if bool(evaluation.later_handbook) != bool(evaluation.later_data):
         yield "evaluation.later_handbook and evaluation.later_data belong together: set both, or none"
     judge = (evaluation.judge_url, evaluation.judge_model, evaluation.judge_labels)
+    preference = built["preference"]
+    assert isinstance(preference, PreferenceParameters)
+    prefers = (preference.judge_url, preference.judge_model)
+    if any(prefers) and not all(prefers):
+        yield "preference.judge_url and judge_model belong together"
     if any(judge) and not all(judge):
         yield "evaluation.judge_url, judge_model and judge_labels belong together: a judge is held against human labels before it is believed"
     asked = {

@@ -11,8 +11,9 @@ from typing import Any
 
 from ftkit import runs, strategies
 from ftkit.errors import BadInput
-from ftkit.evaluation import score_texts
+from ftkit.evaluation import preferred, score_texts
 from ftkit.models.chat import Messages
+from ftkit.models.endpoint import EndpointModel
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import resolve
 from ftkit.params import PreferenceParameters
@@ -20,7 +21,18 @@ from ftkit.params.preference import REVIEWS
 from ftkit.preferences.learn import Lessons, graded, learn_together
 from ftkit.preferences.learn import learn as learn_here
 from ftkit.prompting import neutral, render
-from ftkit.records import RL, Manifest, PreferenceCard, Prompt, PromptBook, RetrievalCard, StrategySpec, TaskCard, TrainingCard
+from ftkit.records import (
+    RL,
+    Estimate,
+    Manifest,
+    PreferenceCard,
+    Prompt,
+    PromptBook,
+    RetrievalCard,
+    StrategySpec,
+    TaskCard,
+    TrainingCard,
+)
 from ftkit.training import dpo, kto, pairs, prefer
 
 Progress = Callable[[str], Any]
@@ -67,9 +79,8 @@ class Round:
             self.messages |= {pair.id: render(self.prompt, pair.prompt) for pair in found}
             held = max(2, round(HELD_SHARE * len(found)))
             return found[held:], found[:held]
-        held = max(8, round(HELD_SHARE * self.p.pair_items))
         return self._made(self.train, self.p.pair_items, "drawn answers"), self._made(
-            self.validation, held, "drawn answers, validation"
+            self.validation, self._held_items(), "drawn answers, validation"
         )
 
     def _corrected(self) -> tuple[list[pairs.Pair], list[pairs.Pair]]:
@@ -153,6 +164,7 @@ class Round:
         """Train, and compare with the model of 05 on validation; the card says whether 07 uses it."""
         items, asked = self._checks()
         formats = [self.prompt.response_format] * len(asked)
+        judge = self._judge(held)
         before = [r.text for r in self.local.answer(asked, self.progress("answers of 05"), formats)]
         base, label = Path(resolve(self.p.base_model)), self.progress("preference tuning")
         lessons = self._lessons(learn, held)
@@ -170,7 +182,39 @@ class Round:
             duration_s=round(learnt.seconds, 1),
         )  # fmt: skip
         scores = (score_texts(self.card, items, before), score_texts(self.card, items, after))
-        return prefer.conclude(card, *scores, (before, after), self.p.seed)
+        card = prefer.conclude(card, *scores, (before, after), self.p.seed)
+        return prefer.decided(card.model_copy(update=self._preferred(*judge))) if judge else card
+
+    def _judge(self, held: Sequence[pairs.Pair]) -> tuple[EndpointModel, Estimate] | None:
+        """Return the judge that the parameters name, and how it does on pairs that are not learnt from; None without one.
+
+        Raises:
+            FtkitError: It does no better than chance, or there are too few pairs to tell.
+        """
+        p = self.p
+        if not p.judge_model:
+            return None
+        kept = self.stage.path("judge.jsonl")
+        judge = EndpointModel(p.judge_url, p.judge_model, max_new_tokens=4, cache=kept, prices=p.judge_prices, most_usd=p.judge_most_usd, named="preference.judge")  # fmt: skip
+        known = [
+            x
+            for x in held or self._made(self.validation, self._held_items(), "drawn answers, validation")
+            if x.chosen and x.rejected
+        ]
+        told = [(pair.prompt, pair.rejected, pair.chosen) for pair in known]
+        return judge, preferred.agreement(judge, told, self.card.instruction, self.progress("the judge, on known pairs"))
+
+    def _preferred(self, judge: EndpointModel, agreement: Estimate) -> dict[str, Any]:
+        """Return what the judge says of the answers before and after, for the card."""
+        rows = list(zip(self.items["input"], self.before, self.after, strict=True))
+        found = preferred.prefer(judge, rows, self.card.instruction, self.progress("the judge, on both answers"))
+        return {
+            "judge": judge.name, "judge_agreement": agreement, "judge_swapped": found.swapped, "judge_bill": judge.bill.told(judge.prices),
+            "wins": found.wins, "losses": found.losses, "win_rate": found.rate(),
+        }  # fmt: skip
+
+    def _held_items(self) -> int:
+        return max(8, round(HELD_SHARE * self.p.pair_items))
 
     def _lessons(self, learn: Sequence[pairs.Pair], held: Sequence[pairs.Pair]) -> Lessons:
         """Return what the method learns from, encoded."""

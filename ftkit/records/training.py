@@ -123,6 +123,10 @@ class PreferenceCard(Record):
     wins: int = Field(default=0, description="answers that score higher than those of 05")
     losses: int = 0
     win_rate: Estimate | None = Field(default=None, description="wins among the answers that score differently")
+    judge: str = Field(default="", description="model that said which answers are better; empty: the task's checks")
+    judge_agreement: Estimate | None = Field(default=None, description="known pairs whose better side the judge took")
+    judge_swapped: float = Field(default=0.0, description="share of its verdicts that changed with the order of the answers")
+    judge_bill: str = Field(default="", description="what its verdicts took and cost")
     accuracy_before: Estimate | None = None
     accuracy_after: Estimate | None = None
     difference: Estimate | None = Field(default=None, description="share right after minus before")

@@ -48,9 +48,18 @@ def conclude(
         "repeated_before": round(repeated[0], 4), "repeated_after": round(repeated[1], 4),
     }  # fmt: skip
     card = card.model_copy(update=found)
-    hacked = hacking(card)
-    used = not hacked and card.difference is not None and card.difference.low > 0
-    return card.model_copy(update={"hacked": hacked, "used": used, "reason": _reason(card, hacked, used)})
+    return decided(card.model_copy(update={"hacked": hacking(card)}))
+
+
+def decided(card: PreferenceCard) -> PreferenceCard:
+    """Return the card with its verdict: used where nothing speaks for hacking and it won beyond chance, by the judge's word where
+    there is one, else by the share right."""
+    if card.judge:
+        won = card.win_rate is not None and card.win_rate.low > 0.5
+    else:
+        won = card.difference is not None and card.difference.low > 0
+    used = won and not card.hacked
+    return card.model_copy(update={"used": used, "reason": _reason(card, card.hacked, used)})
 
 
 def hacking(card: PreferenceCard) -> str:
@@ -90,8 +99,10 @@ def rose(log: Sequence[PreferencePoint]) -> bool:
 
 
 def _reason(card: PreferenceCard, hacked: str, used: bool) -> str:
-    d = card.difference
+    d, rate = card.difference, card.win_rate
     told = f"{100 * d.value:+.1f} points right ({100 * d.low:+.1f} to {100 * d.high:+.1f})" if d else ""
+    if card.judge:
+        told = f"{card.judge} prefers its answer in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%}) of those that it tells apart" if rate else f"{card.judge} tells no answers apart"  # fmt: skip
     if hacked:
         return f"not used, reward hacking: {hacked}"
     return f"used in 07: {told}" if used else f"not used: {told} on validation is no gain beyond chance"
@@ -103,12 +114,23 @@ def learned(card: PreferenceCard) -> tuple[str, list[str]]:
         return "No preference tuning", [card.reason]
     title = "Preference tuning won: 07 uses it" if card.used else "Preference tuning is not used"
     rate = f", {card.win_rate.value:.0%} of those that differ" if card.win_rate else ""
+    judged = [f"{judged_by(card)}."] if card.judge else []
     return title, [
         f"{card.reason[0].upper()}{card.reason[1:]}.",
         f"Better on {card.wins} and worse on {card.losses} of {card.items} validation answers{rate}.",
+        *judged,
         learnt_from(card),
         f"It took {card.duration_s:.0f} s.",
     ]
+
+
+def judged_by(card: PreferenceCard) -> str:
+    """Return who compared the answers, and how far that may be believed; without a judge the task's own checks."""
+    if not card.judge:
+        return "Scored by the task's own checks"
+    e = card.judge_agreement
+    held = f"; it takes the better side of {e.value:.0%} ({e.low:.0%} to {e.high:.0%}) of known pairs" if e else ""
+    return f"Compared by {card.judge} in both orders, {card.judge_swapped:.0%} of its verdicts changed with the order{held}"
 
 
 def learnt_from(card: PreferenceCard) -> str:

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import judges
 import nbformat
 import pytest
 
@@ -16,6 +17,7 @@ from ftkit import preferences, runs, stages
 from ftkit.errors import BadInput
 from ftkit.params import PreferenceParameters
 from ftkit.records import Decision, Evaluation, Manifest
+from ftkit.training import prefer
 
 ROOT = Path(__file__).parents[2]
 # One thread, so that a busy machine does not change how sums are rounded.
@@ -153,7 +155,7 @@ def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_
         (t := runs.read_table(copy / "data" / "examples.parquet"))[t["split"] == s] for s in ("train", "validation")
     )
     rows = [(row, "train") for row in train.head(12).itertuples()] + [
-        (row, "validation") for row in validation.head(3).itertuples()
+        (row, "validation") for row in validation.head(9).itertuples()
     ]
     told = [{"id": r.id, "split": s, "prompt": r.input, "chosen": r.output, "rejected": "{}"} for r, s in rows]
     (copy / "data" / "corrections.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
@@ -177,10 +179,17 @@ def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_
         card.write_text(json.dumps(json.loads(card.read_text()) | {"enabled": False}))
         without.pairs()
     card.write_text(json.dumps(json.loads(card.read_text()) | {"enabled": True}))
-    corrected = turn(pairs="reviews")
-    learn, held = corrected.pairs()
-    assert [len(learn), len(held)] == [12, 3] and {p.rejected for p in learn} == {"{}"}
-    found = corrected.run(learn, held)
+    with judges.served(judges.longer) as (url, seen):
+        corrected = turn(pairs="reviews", judge_url=url, judge_model="m")
+        learn, held = corrected.pairs()
+        found = corrected.run(learn, held)
+    assert [len(learn), len(held)] == [12, 9] and {p.rejected for p in learn} == {"{}"}
+    assert (
+        len(seen) >= 18
+        and found.judge == "m"
+        and found.judge_agreement.value == 1
+        and "validation answers" in prefer.learned(found)[1][1]
+    )
     assert found.source == "answers corrected in review" and found.pairs == 12 and found.log
 
 

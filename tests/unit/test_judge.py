@@ -1,9 +1,8 @@
 """A judge: asked in both orders, held against people, refused where it is no better than chance, corrected where it errs."""
 
 import json
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
+import judges
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,33 +90,10 @@ LABELS = [
 
 @pytest.fixture
 def server(monkeypatch):
-    """A judge behind HTTP that knows one city; counts what it is asked."""
+    """A judge behind HTTP that knows one city, and what it was asked."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    seen = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            text = body["messages"][-1]["content"]
-            seen.append(text)
-            answer = text.split("Answer: ")[1].split("\n")[0]
-            told = "right" if "Paris" in answer else "wrong"
-            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": told}}
-            data = json.dumps({"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format, *args):
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=http.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{http.server_port}/v1", seen
-    http.shutdown()
-    http.server_close()
+    with judges.served(lambda text: "right" if "Paris" in text.split("Answer: ")[1].split("\n")[0] else "wrong") as found:
+        yield found
 
 
 def table(name, texts):

@@ -94,9 +94,12 @@ def outcome(card: PreferenceCard) -> Any:
     d = card.difference
     told = f"{100 * d.value:+.1f} points right ({100 * d.low:+.1f} to {100 * d.high:+.1f})" if d else ""
     title = f"{'Used in 07' if card.used else 'Not used'}: {told}" if not card.hacked else f"Reward hacking: {told}"
-    return theme.style(
-        figure, title, f"{card.items} validation answers against those of 05, scored by the task's own checks", height=190
-    )
+    if card.judge and not card.hacked and card.win_rate:
+        title = (
+            f"{'Used in 07' if card.used else 'Not used'}: preferred in {theme.interval(card.win_rate)} of the answers told apart"
+        )
+    under = f"{card.items} validation answers against those of 05. {prefer.judged_by(card)}"
+    return theme.style(figure, title, under, height=190)
 
 
 def facts(card: PreferenceCard) -> list[dict[str, Any]]:
