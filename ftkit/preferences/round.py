@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit import runs, strategies
-from ftkit.errors import BadInput
+from ftkit.errors import BadInput, FtkitError
 from ftkit.evaluation import preferred, score_texts
 from ftkit.models.chat import Messages
 from ftkit.models.endpoint import EndpointModel
@@ -183,7 +183,12 @@ class Round:
         )  # fmt: skip
         scores = (score_texts(self.card, items, before), score_texts(self.card, items, after))
         card = prefer.conclude(card, *scores, (before, after), self.p.seed)
-        return prefer.decided(card.model_copy(update=self._preferred(*judge))) if judge else card
+        if not judge:
+            return card
+        try:
+            return prefer.decided(card.model_copy(update=self._preferred(*judge)))
+        except FtkitError as error:  # what was learnt is not thrown away for a judge that is gone
+            return card.model_copy(update={"reason": f"{card.reason}; the judge was not heard: {error.found}"})
 
     def _judge(self, held: Sequence[pairs.Pair]) -> tuple[EndpointModel, Estimate] | None:
         """Return the judge that the parameters name, and how it does on pairs that are not learnt from; None without one.
@@ -196,12 +201,8 @@ class Round:
             return None
         kept = self.stage.path("judge.jsonl")
         judge = EndpointModel(p.judge_url, p.judge_model, max_new_tokens=4, cache=kept, prices=p.judge_prices, most_usd=p.judge_most_usd, named="preference.judge")  # fmt: skip
-        known = [
-            x
-            for x in held or self._made(self.validation, self._held_items(), "drawn answers, validation")
-            if x.chosen and x.rejected
-        ]
-        told = [(pair.prompt, pair.rejected, pair.chosen) for pair in known]
+        known = held or self._made(self.validation, self._held_items(), "drawn answers, validation")
+        told = [(x.prompt, x.rejected, x.chosen) for x in known if x.chosen and x.rejected]
         return judge, preferred.agreement(judge, told, self.card.instruction, self.progress("the judge, on known pairs"))
 
     def _preferred(self, judge: EndpointModel, agreement: Estimate) -> dict[str, Any]:

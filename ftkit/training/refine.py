@@ -26,7 +26,7 @@ from ftkit.training.keep import last_checkpoint, note_seconds, save_weights, sec
 
 Progress = Callable[[int, int, str], None]
 KEY, FIRST = "refined_from.txt", "before_refining.json"
-PLACES = {"run", "threads", "batch_size"}
+PLACES = {"run", "threads", "batch_size", "judge_url", "judge_model", "judge_most_usd", "judge_prices"}
 """Parameters that change nothing of what is learnt."""
 
 

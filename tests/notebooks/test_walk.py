@@ -14,7 +14,8 @@ import nbformat
 import pytest
 
 from ftkit import preferences, runs, stages
-from ftkit.errors import BadInput
+from ftkit.errors import BadInput, FtkitError
+from ftkit.evaluation import preferred
 from ftkit.params import PreferenceParameters
 from ftkit.records import Decision, Evaluation, Manifest
 from ftkit.training import prefer
@@ -149,7 +150,7 @@ def test_a_notebook_alone_with_papermill_writes_the_same_records(walk, tmp_path,
     assert first.outputs[records[stage]] == second.outputs[records[stage]]
 
 
-def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_path):
+def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_path, monkeypatch):
     copy = shutil.copytree(walk[1], tmp_path / "run")
     train, validation = (
         (t := runs.read_table(copy / "data" / "examples.parquet"))[t["split"] == s] for s in ("train", "validation")
@@ -159,6 +160,9 @@ def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_
     ]
     told = [{"id": r.id, "split": s, "prompt": r.input, "chosen": r.output, "rejected": "{}"} for r, s in rows]
     (copy / "data" / "corrections.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
+
+    def gone():
+        raise FtkitError("gone")
 
     def turn(**chosen):
         p = PreferenceParameters(run=str(copy), method="dpo", threads=1, pair_items=10, samples=2, check_items=10, **chosen)
@@ -183,6 +187,10 @@ def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_
         corrected = turn(pairs="reviews", judge_url=url, judge_model="m")
         learn, held = corrected.pairs()
         found = corrected.run(learn, held)
+        once = preferred.prefer
+        monkeypatch.setattr(preferred, "prefer", lambda j, rows, *more: once(j, rows, *more) if len(rows) == 9 else gone())
+        unheard = turn(pairs="reviews", judge_url=url, judge_model="m").run(learn, held)
+    assert not unheard.judge and "the judge was not heard: gone" in unheard.reason and unheard.log
     assert [len(learn), len(held)] == [12, 9] and {p.rejected for p in learn} == {"{}"}
     assert (
         len(seen) >= 18
