@@ -104,7 +104,7 @@ def _reason(card: PreferenceCard, hacked: str, used: bool) -> str:
     if card.judge:
         told = f"{card.judge} prefers its answer in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%}) of those that it tells apart" if rate else f"{card.judge} tells no answers apart"  # fmt: skip
     if hacked:
-        return f"not used, reward hacking: {hacked}"
+        return f"not used, a sign of reward hacking: {hacked}"
     return f"used in 07: {told}" if used else f"not used: {told} on validation is no gain beyond chance"
 
 

@@ -8,6 +8,7 @@ from ftkit.records import RL, PreferenceCard
 from ftkit.training import prefer
 from ftkit.ui import theme
 from ftkit.ui.figures import training
+from ftkit.ui.figures.evaluation import legend_below
 
 
 def margins(card: PreferenceCard) -> Any:
@@ -84,22 +85,23 @@ def outcome(card: PreferenceCard) -> Any:
             orientation="h",
             name=name,
             marker_color=color,
-            text=[f"{count} {name}" if count else ""],
+            text=[f"{count}" if count else ""],
             textposition="inside",
             textangle=0,
+            constraintext="none",
         )
-    figure.update_layout(barmode="stack", showlegend=False)
+    figure.update_layout(barmode="stack")
     figure.update_yaxes(showticklabels=False)
     figure.update_xaxes(title="validation answers")
     d = card.difference
     told = f"{100 * d.value:+.1f} points right ({100 * d.low:+.1f} to {100 * d.high:+.1f})" if d else ""
-    title = f"{'Used in 07' if card.used else 'Not used'}: {told}" if not card.hacked else f"Reward hacking: {told}"
+    title = f"{'Used in 07' if card.used else 'Not used'}: {told}" if not card.hacked else f"A sign of reward hacking: {told}"
     if card.judge and not card.hacked and card.win_rate:
         title = (
             f"{'Used in 07' if card.used else 'Not used'}: preferred in {theme.interval(card.win_rate)} of the answers told apart"
         )
     under = f"{card.items} validation answers against those of 05. {prefer.judged_by(card)}"
-    return theme.style(figure, title, under, height=190)
+    return legend_below(theme.style(figure, title, under, height=220))
 
 
 def facts(card: PreferenceCard) -> list[dict[str, Any]]:
