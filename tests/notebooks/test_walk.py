@@ -189,7 +189,8 @@ def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_
         found = corrected.run(learn, held)
         once = preferred.prefer
         monkeypatch.setattr(preferred, "prefer", lambda j, rows, *more: once(j, rows, *more) if len(rows) == 9 else gone())
-        unheard = turn(pairs="reviews", judge_url=url, judge_model="m").run(learn, held)
+        again = turn(pairs="reviews", judge_url=url, judge_model="m")
+        unheard = again.run(*again.pairs())
     assert not unheard.judge and "the judge was not heard: gone" in unheard.reason and unheard.log
     assert [len(learn), len(held)] == [12, 9] and {p.rejected for p in learn} == {"{}"}
     assert (
