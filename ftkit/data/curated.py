@@ -240,6 +240,9 @@ def _personal(rows: list[Row], redactor: Redactor, p: DataParameters, progress: 
     defect = Defect(kind="personal data", count=len(touched), action=action, examples=samples)
     if p.personal_data != "drop":
         return rows, _Personal(ranked(kinds), [], defect)
+    for row in rows:
+        if row.get("before_review") and redactor.redact(row["before_review"]) != row["before_review"]:
+            del row["before_review"]
     gone = {id(row) for row in touched}
     dropped = [(row, ", ".join(sorted(row["personal"]))) for row in touched]
     return [row for row in rows if id(row) not in gone], _Personal(ranked(kinds), dropped, None)

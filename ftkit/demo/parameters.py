@@ -43,7 +43,7 @@ def _desk(scenario: str) -> Sections:
         "prompting": {"own_prompt": SPELT_OUT},
         "retrieval": {},
         # So small a base forgets more than a large one: with 12% general data it lost 16 points of general skills, with 30% and more passes 11.
-        # Small steps learn faster here: 6 passes of 8 examples a step reach the loss of 10 passes of 16.
+        # Small steps learn faster here: five passes of 8 examples a step are enough.
         "training": {
             "general_share": 0.3,
             "num_train_epochs": 5.0,

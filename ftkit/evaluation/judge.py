@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from ftkit.checks import normalise
 from ftkit.errors import FtkitError
-from ftkit.models.chat import ChatModel, Messages
+from ftkit.models.chat import ChatModel, Messages, Reply
 from ftkit.records import Estimate, Evaluation, JudgeCheck, Selective
 from ftkit.statistics import wilson
 
@@ -48,14 +48,23 @@ def verdicts(
     """
     replies = judge.answer([ask(t, task, swapped) for t in triples for swapped in (False, True)], progress)
     said = [_word(reply.text) for reply in replies]
-    lost = [reply.failed or repr(reply.text[:40]) for reply, word in zip(replies, said, strict=True) if word is None]
-    if len(lost) > NONSENSE * len(said):
-        raise FtkitError(
-            f"the judge gave no verdict to {len(lost)} of {len(said)} questions, e.g. {lost[0]}", where="evaluation.judge_model",
-            todo="take a model that answers with one word, right or wrong",
-        )  # fmt: skip
+    check_heard(replies, said, "evaluation.judge_model", "one word, right or wrong")
     pairs = list(zip(said[::2], said[1::2], strict=True))
     return [a is True and b is True for a, b in pairs], sum(a is not b for a, b in pairs) / max(1, len(pairs))
+
+
+def check_heard(replies: Sequence[Reply], said: Sequence[object | None], where: str, wanted: str) -> None:
+    """Refuse a judge that gives no verdicts.
+
+    Raises:
+        FtkitError: More than a tenth of what it said is None.
+    """
+    lost = [reply.failed or repr(reply.text[:40]) for reply, verdict in zip(replies, said, strict=True) if verdict is None]
+    if len(lost) > NONSENSE * len(said):
+        raise FtkitError(
+            f"the judge gave no verdict to {len(lost)} of {len(said)} questions, e.g. {lost[0]}", where=where,
+            todo=f"take a model that answers with {wanted}",
+        )  # fmt: skip
 
 
 def _word(text: str) -> bool | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ftkit.checks import normalise
 from ftkit.errors import FtkitError
-from ftkit.evaluation.judge import NONSENSE
+from ftkit.evaluation.judge import check_heard
 from ftkit.models.chat import ChatModel, Messages
 from ftkit.records import Estimate
 from ftkit.statistics import wilson
@@ -15,6 +15,7 @@ from ftkit.statistics import wilson
 Progress = Callable[[int, int], None]
 Two = tuple[str, str, str]  # question and two answers
 FEWEST = 8
+SAYS = {"a": -1, "b": 1}
 RULES = (
     "You compare two answers to one question. Reply with one letter: A if answer A does the task better, B if answer B does, "
     "C if they are equally good."
@@ -66,18 +67,11 @@ def prefer(judge: ChatModel, pairs: Sequence[Two], task: str, progress: Progress
     """
     asked = [i for i, (_, first, second) in enumerate(pairs) if first.strip() != second.strip()]
     replies = judge.answer([ask(pairs[i], task, swapped) for i in asked for swapped in (False, True)], progress)
-    said = [normalise(reply.text)[:1] for reply in replies]
-    lost = [
-        reply.failed or repr(reply.text[:40]) for reply, word in zip(replies, said, strict=True) if word not in ("a", "b", "c")
-    ]
-    if len(lost) > NONSENSE * len(said):
-        raise FtkitError(
-            f"the judge gave no verdict to {len(lost)} of {len(said)} questions, e.g. {lost[0]}", where="preference.judge_model",
-            todo="take a model that answers with one letter, A, B or C",
-        )  # fmt: skip
+    said = [word if (word := normalise(reply.text)[:1]) in ("a", "b", "c") else None for reply in replies]
+    check_heard(replies, said, "preference.judge_model", "one letter, A, B or C")
     values, flipped = [0] * len(pairs), 0
     for place, plain, turned in zip(asked, said[::2], said[1::2], strict=True):
-        one, two = {"a": -1, "b": 1}.get(plain, 0), {"a": 1, "b": -1}.get(turned, 0)
+        one, two = SAYS.get(plain or "", 0), -SAYS.get(turned or "", 0)
         values[place] = one if one == two else 0
         flipped += one != two
     return Preferences(values, flipped / max(1, len(asked)))

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 PRICE_DATE = "2026-11"
 LOCAL = ("prompting", "few-shot", "RAG", "fine-tuned", "hybrid")
-"""Strategies that ask a model on this machine."""
 TRACKERS = ("trackio", "mlflow", "tensorboard", "wandb")
 ENDPOINT_PRICES = (2.5, 10.0)  # USD per million prompt and answer tokens, assumed by ftkit
 
@@ -22,6 +21,16 @@ def _are_prices(value: list[float]) -> list[float]:
 
 Prices = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_are_prices)]
 """USD per million tokens of the prompt and of the answer."""
+
+
+def _are_local(value: list[str]) -> list[str]:
+    if any(name not in LOCAL for name in value):
+        raise ValueError(f"local strategies are {', '.join(LOCAL)}")
+    return value
+
+
+LocalStrategies = Annotated[list[str], AfterValidator(_are_local)]
+"""Names of strategies that ask a model on this machine."""
 
 
 class Parameters(BaseModel):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from ftkit.params.base import ENDPOINT_PRICES, LOCAL, EndpointParameters, Prices
+from ftkit.params.base import ENDPOINT_PRICES, EndpointParameters, LocalStrategies, Prices
 
 
 class EvaluationParameters(EndpointParameters):
@@ -49,7 +49,7 @@ class EvaluationParameters(EndpointParameters):
         default=50, ge=0, le=1000,
         description="instructions planted into passages, to see which strategies obey them; 0: none",
     )  # fmt: skip
-    vote_strategies: list[str] = Field(
+    vote_strategies: LocalStrategies = Field(
         default=[],
         description="local strategies that also answer by a vote over several draws, e.g. [few-shot, RAG]; empty: none",
     )
@@ -58,13 +58,6 @@ class EvaluationParameters(EndpointParameters):
         default=0.1, gt=0, lt=1, description="wrong answers allowed among those given without a person's look, a share"
     )
     message: str = Field(default="", description="a message that all strategies answer side by side; empty: a test question")
-
-    @field_validator("vote_strategies")
-    @classmethod
-    def _local(cls, value: list[str]) -> list[str]:
-        if any(name not in LOCAL for name in value):
-            raise ValueError(f"local strategies are {', '.join(LOCAL)}")
-        return value
 
     def external(self) -> list[Path]:
         files = (self.later_handbook, self.later_data, self.judge_labels, self.general_questions, self.general_tasks_folder)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from ftkit.params.base import ENDPOINT_PRICES, LOCAL, ModelParameters, Prices
+from ftkit.params.base import ENDPOINT_PRICES, LocalStrategies, ModelParameters, Prices
 
 REVIEWS = "reviews"
 """In place of a file of pairs: the answers that people corrected in 02's review."""
@@ -28,7 +28,7 @@ class PreferenceParameters(ModelParameters):
         default="",
         description="file of pairs (prompt, chosen, rejected), for kto also of graded answers (prompt, answer, good); reviews: answers that people corrected in 02's review; empty: made from answers drawn to training examples",
     )
-    pair_strategies: list[str] = Field(
+    pair_strategies: LocalStrategies = Field(
         default=[],
         description="local strategies whose drawn answers make the pairs, e.g. [few-shot, hybrid]; empty: the tuned model alone",
     )
@@ -51,13 +51,6 @@ class PreferenceParameters(ModelParameters):
         default=0.0, ge=0, description="most that its verdicts may cost, in USD, by judge_prices; 0: no limit"
     )
     judge_prices: Prices = Field(default=[*ENDPOINT_PRICES], description="the judge's USD per million tokens: prompt, answer")
-
-    @field_validator("pair_strategies")
-    @classmethod
-    def _local(cls, value: list[str]) -> list[str]:
-        if any(name not in LOCAL for name in value):
-            raise ValueError(f"local strategies are {', '.join(LOCAL)}")
-        return value
 
     @model_validator(mode="after")
     def _one_source(self) -> PreferenceParameters:

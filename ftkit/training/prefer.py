@@ -59,7 +59,7 @@ def decided(card: PreferenceCard) -> PreferenceCard:
     else:
         won = card.difference is not None and card.difference.low > 0
     used = won and not card.hacked
-    return card.model_copy(update={"used": used, "reason": _reason(card, card.hacked, used)})
+    return card.model_copy(update={"used": used, "reason": _reason(card, used)})
 
 
 def hacking(card: PreferenceCard) -> str:
@@ -98,13 +98,13 @@ def rose(log: Sequence[PreferencePoint]) -> bool:
     return fmean(last) - fmean(first) > 2 * math.sqrt((variance(first) + variance(last)) / size)
 
 
-def _reason(card: PreferenceCard, hacked: str, used: bool) -> str:
+def _reason(card: PreferenceCard, used: bool) -> str:
     d, rate = card.difference, card.win_rate
     told = f"{100 * d.value:+.1f} points right ({100 * d.low:+.1f} to {100 * d.high:+.1f})" if d else ""
     if card.judge:
         told = f"{card.judge} prefers its answer in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%}) of those that it tells apart" if rate else f"{card.judge} tells no answers apart"  # fmt: skip
-    if hacked:
-        return f"not used, a sign of reward hacking: {hacked}"
+    if card.hacked:
+        return f"not used, a sign of reward hacking: {card.hacked}"
     return f"used in 07: {told}" if used else f"not used: {told} on validation is no gain beyond chance"
 
 
@@ -114,7 +114,7 @@ def learned(card: PreferenceCard) -> tuple[str, list[str]]:
         return "No preference tuning", [card.reason]
     title = "Preference tuning won: 07 uses it" if card.used else "Preference tuning is not used"
     rate = f", {card.win_rate.value:.0%} of those that differ" if card.win_rate else ""
-    judged = [f"{judged_by(card)}."] if card.judge else []
+    judged = [f"{judged_by(card)}. Its {card.judge_bill}."] if card.judge else []
     return title, [
         f"{card.reason[0].upper()}{card.reason[1:]}.",
         f"Better on {card.wins} and worse on {card.losses} of {card.items} validation answers{rate}.",

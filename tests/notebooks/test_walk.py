@@ -197,7 +197,7 @@ def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_
         len(seen) >= 18
         and found.judge == "m"
         and found.judge_agreement.value == 1
-        and "validation answers" in prefer.learned(found)[1][1]
+        and "prompt and" in prefer.learned(found)[1][2]
     )
     assert found.source == "answers corrected in review" and found.pairs == 12 and found.log
 
