@@ -337,8 +337,7 @@ def show(opened: str = "") -> None:
     Args:
         opened: Name of the project to open at once; empty: the page asks.
     """
-    from IPython.display import display
 
     stages.to_project_root()
     theme.note("Open this notebook in JupyterLab or VS Code and run its cells: the page below needs a running kernel.")
-    display(Start(opened).box)
+    theme.live(Start(opened).box)

@@ -294,7 +294,7 @@ def rows(found: Sequence[Offer], chosen: str) -> list[dict[str, str]]:
             "method": o.need.method + (" (chosen)" if o.need.method == chosen else ""),
             "weights that change": f"{o.need.trainable:,} ({o.need.share:.1%})",
             "memory here, GiB": f"{o.gib:.1f}" + (" in each process" if o.gib != o.need.total_gib else ""),
-            "here": "does not fit" if o.minutes_here is None else f"at most {_minutes(o.minutes_here)}",
+            "here": "does not fit" if o.minutes_here is None else f"about {_minutes(o.minutes_here)}",
             "rented, cheapest": _where(o),
             "time there": _minutes(60 * o.hours) if o.machine else "–",
             "USD there": ("under 0.01" if o.usd < 0.01 else f"{o.usd:,.2f}") if o.machine else "–",

@@ -20,10 +20,9 @@ def box(answer: Callable[[str], Rows], first: str) -> None:
         answer: Returns one row per strategy for a message.
         first: The message that is answered at once.
     """
-    from IPython.display import display
 
     theme.table(answer(first), caption=f"“{first}”")
-    display(widget(answer))
+    theme.live(widget(answer))
 
 
 def widget(answer: Callable[[str], Rows]) -> Any:

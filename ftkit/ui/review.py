@@ -103,12 +103,10 @@ CELL = "text-align:left;vertical-align:top;padding:.2em .8em .2em 0;max-width:56
 
 def show(doubts: Sequence[Any], decide: Callable[[str, str, str], Any]) -> None:
     """Show the queue: a table of the first rows, which stays in an exported notebook, and the widget."""
-    from IPython.display import display
-
     if not doubts:
         return theme.note("Nothing is left to review.", theme.GOOD)
     from ftkit.data import mask
 
     rows = [{"row": d.row, "why": mask(d.why), "input": mask(d.input)[:160], "answer": mask(d.answer)[:120]} for d in doubts[:5]]
     theme.table(rows, caption=f"{len(doubts)} rows to review, the first of them, personal data masked")
-    display(Review(doubts, decide).box)
+    theme.live(Review(doubts, decide).box)

@@ -158,6 +158,20 @@ def summary(title: str, points: Sequence[str], next_notebook: str = "") -> None:
     _display(box_html(title, points, GOOD, next_notebook), "\n- ".join([title, *points]))
 
 
+def live(widget: Any) -> None:
+    """Show a widget; where no kernel runs, as in a notebook that was executed in batch, a sentence says what stood there."""
+    from IPython.display import display
+
+    shown = widget._repr_mimebundle_()
+    display(
+        {
+            **shown,
+            "text/plain": "Buttons and fields stand here while the notebook's kernel runs: open it by ftkit lab and run this cell.",
+        },
+        raw=True,
+    )
+
+
 def note(text: str, color: str = MUTED) -> None:
     """Show one sentence beside a picture."""
     _display(f"<div style='{BOX_CSS.format(color=color)}'>{html.escape(text)}</div>", text)

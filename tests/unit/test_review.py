@@ -12,6 +12,7 @@ from ftkit.data.suspects import Suspect
 from ftkit.errors import BadInput
 from ftkit.params import DataParameters
 from ftkit.records import TaskCard
+from ftkit.ui import theme
 from ftkit.ui.review import Review
 
 CARD = TaskCard(name="t", instruction="i", kind="label", labels=["delivery", "billing"])
@@ -159,3 +160,10 @@ def test_the_widget_decides_by_one_letter_and_goes_back(tmp_path):
     widget.buttons[0].click()
     assert {k: d.action for k, d in review.read(path).items()} == {"k1": "drop", "k2": "keep"}
     assert "All rows are decided" in widget.shown.value
+
+
+def test_in_a_notebook_that_was_executed_in_batch_a_sentence_stands_for_the_widget(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw=False: shown.append(data))
+    theme.live(Review([review.Doubt("k", 1, "why", "in", "out")], lambda *told: None).box)
+    assert "run this cell" in shown[0]["text/plain"] and shown[0]["application/vnd.jupyter.widget-view+json"]["model_id"]
