@@ -62,7 +62,6 @@ monitoring
 parameters
 records
 commands
-languages
 troubleshooting
 benchmarks
 ```

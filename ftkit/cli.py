@@ -116,7 +116,6 @@ def parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write a run's report anew and print its path")
     report.add_argument("run", type=_here, help="run folder, or parameter file")
     report.add_argument("--open", action="store_true", help="open it in the browser")
-    report.add_argument("--language", default="en", metavar="CODE", help="write it in another language, as report.CODE.html: de")
     report.add_argument("--pdf", action="store_true", help="print it to report.pdf as well (by Chromium, Chrome or Edge)")
     report.add_argument(
         "--export", action="store_true", help="write exports/ as well: summary.md, strategies.csv, answers.csv, report.json"
@@ -351,7 +350,7 @@ def _report(given: argparse.Namespace) -> None:
 
     path = _project(given.run)
     run = _run_folder(path)
-    written = [write(run, str(path), given.language)]
+    written = [write(run, str(path))]
     written += exports.write(run) if given.export else []
     written += [exports.pdf(written[0])] if given.pdf else []
     print("\n".join(str(file.resolve()) for file in written))

@@ -20,23 +20,18 @@ __all__ = ["Found", "Section", "head", "load", "nonce", "page", "render", "secti
 HERE = Path(__file__).parent
 
 
-def write(run: Path, reproduce: str = "", language: str = "en") -> Path:
-    """Write ``report.html`` of a run, in another language ``report.LANGUAGE.html``, and return its path.
+def write(run: Path, reproduce: str = "") -> Path:
+    """Write ``report.html`` of a run and return its path.
 
     Args:
         run: The run folder.
         reproduce: The parameter file that made the run, as it is shown; empty: the run folder's own copy.
-        language: What it is read in; see ``ftkit.ui.language``.
 
     Raises:
-        BadInput: There is no such run or language, or no stage of it is done.
+        BadInput: There is no such run, or no stage of it is done.
     """
-    from ftkit.ui.language import translated
-
-    page, target = render(load(run), reproduce), run / "report.html"
-    if language != "en":
-        page, target = translated(page, language)[0], run / f"report.{language}.html"
-    runs.write_text(target, page)
+    target = run / "report.html"
+    runs.write_text(target, render(load(run), reproduce))
     return target
 
 
