@@ -32,6 +32,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(STRIPPED)
 	$(BIN)/pyright
+	$(BIN)/lint-imports --no-cache
 
 test: lint
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder

@@ -10,11 +10,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from ftkit import machine
-from ftkit.models.embedded.curriculum import general_lessons
+from ftkit.core import machine
 from ftkit.models.load import load_model, load_tokenizer, set_threads
+from ftkit.models.nano.curriculum import general_lessons
 from ftkit.models.weights import resolve
-from ftkit.training import Training, TrainingPlan, encode_all, train, train_apart
+from ftkit.training.encode import encode_all
+from ftkit.training.parallel_runs import Training, train_apart
+from ftkit.training.sft import TrainingPlan, train
 
 SIZES, SEEDS, ROUNDS = (128, 256, 512), (1, 2, 3), 2
 
@@ -23,17 +25,26 @@ def main() -> None:
     """Print the seconds of both ways in each round, their ratio, and how far apart the validation losses are."""
     folder = Path(resolve("embedded"))
     tokenizer, cores = load_tokenizer(str(folder)), machine.cores()
-    rows = [(messages, answer, str(i)) for i, (messages, answer) in enumerate(general_lessons(max(SIZES) + 64, 11))]
+    rows = [
+        (messages, answer, str(i))
+        for i, (messages, answer) in enumerate(general_lessons(max(SIZES) + 64, 11))
+    ]
     encoded = encode_all(tokenizer, rows, 512)
     learn, held = encoded[:-64], encoded[-64:]
     names = {"base": "embedded", "base_folder": folder}
-    print(f"| round | in turn, {cores} threads | {cores} at once | in turn / at once |\n|---|---|---|---|")
+    print(
+        f"| round | in turn, {cores} threads | {cores} at once | in turn / at once |\n|---|---|---|---|"
+    )
     for number in range(1, ROUNDS + 1):
         with tempfile.TemporaryDirectory() as out:
             seconds = {}
             for way in ("turn", "once"):
                 todo = [
-                    Training(TrainingPlan(Path(out) / way / f"{n}-{s}", num_train_epochs=2, seed=s), learn[:n], held)
+                    Training(
+                        TrainingPlan(Path(out) / way / f"{n}-{s}", num_train_epochs=2, seed=s),
+                        learn[:n],
+                        held,
+                    )
                     for n in SIZES
                     for s in SEEDS
                 ]
@@ -41,7 +52,14 @@ def main() -> None:
                 if way == "turn":
                     set_threads(cores)
                     for t in todo:
-                        train(load_model(str(folder)), tokenizer, t.train_set, t.validation_set, t.plan, **names)
+                        train(
+                            load_model(str(folder)),
+                            tokenizer,
+                            t.train_set,
+                            t.validation_set,
+                            t.plan,
+                            **names,
+                        )
                 else:
                     list(train_apart(todo, cores, **names))
                 seconds[way] = time.perf_counter() - began

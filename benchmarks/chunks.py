@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ftkit import retrieval
-from ftkit.params import RetrievalParameters
-from ftkit.records import TaskCard
+from ftkit.core.parameters.retrieval import RetrievalParameters
+from ftkit.core.records.task import TaskCard
+from ftkit.retrieval.handbook import read_handbook
+from ftkit.retrieval.search_quality import compare_sizes
 
 SIZES, QUESTIONS = [40, 60, 240], 300
 
@@ -21,8 +22,15 @@ def main() -> None:
     """Print the table."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("folder", type=Path)
-    data = json.loads((asked.parse_args().folder / "xquad.en.json").read_text(encoding="utf-8"))["data"]
-    pairs = [(q["question"], q["answers"][0]["text"]) for a in data for p in a["paragraphs"] for q in p["qas"]]
+    data = json.loads((asked.parse_args().folder / "xquad.en.json").read_text(encoding="utf-8"))[
+        "data"
+    ]
+    pairs = [
+        (q["question"], q["answers"][0]["text"])
+        for a in data
+        for p in a["paragraphs"]
+        for q in p["qas"]
+    ]
     examples = pd.DataFrame(random.Random(1).sample(pairs, QUESTIONS), columns=["input", "output"])
     with tempfile.TemporaryDirectory() as place:
         book = Path(place) / "book"
@@ -33,7 +41,9 @@ def main() -> None:
             (book / f"{article['title']}.md").write_text(f"# {name}\n\n{text}\n", encoding="utf-8")
         p = RetrievalParameters(top_k=2, chunk_sizes=SIZES, questions=QUESTIONS, citation_field="")
         card = TaskCard(name="xquad", instruction="Answer the question.", kind="text")
-        for row in retrieval.compare_sizes(retrieval.read_handbook(book), card, examples, p, Path(place) / "sizes").rows:
+        for row in compare_sizes(
+            read_handbook(book), card, examples, p, Path(place) / "sizes"
+        ).rows:
             print(row)
 
 

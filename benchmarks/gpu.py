@@ -16,9 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ftkit.params import TrainingParameters
-from ftkit.training import Encoded, TrainingPlan, needs, train
+from ftkit.core.parameters.training import TrainingParameters
+from ftkit.training.encode import Encoded
 from ftkit.training.methods import load_quantised, wrap_lora
+from ftkit.training.plan import needs
+from ftkit.training.sft import TrainingPlan, train
 
 SHAPES = {  # width, inner width, layers, heads, key-value heads, words
     "tiny": (128, 256, 2, 4, 2, 2000),
@@ -39,9 +41,17 @@ def write_base(folder: Path, shape: str) -> Any:
 
     width, inner, layers, heads, keys, words = SHAPES[shape]
     config = LlamaConfig(
-        vocab_size=max(words, 8704), hidden_size=width, intermediate_size=inner, num_hidden_layers=layers, num_attention_heads=heads,
-        num_key_value_heads=keys, max_position_embeddings=2048, pad_token_id=0, eos_token_id=1, bos_token_id=None,
-    )  # fmt: skip
+        vocab_size=max(words, 8704),
+        hidden_size=width,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=keys,
+        max_position_embeddings=2048,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=None,
+    )
     torch.set_default_dtype(torch.bfloat16)
     try:
         LlamaForCausalLM(config).save_pretrained(folder)
@@ -57,7 +67,10 @@ def examples(count: int, words: int) -> list[Encoded]:
 
     rng = random.Random(7)
     rows = [[rng.randrange(5, words) for _ in range(LENGTH)] for _ in range(count)]
-    return [Encoded(ids, [-100] * (LENGTH - ANSWER) + ids[-ANSWER:], 0, str(i)) for i, ids in enumerate(rows)]
+    return [
+        Encoded(ids, [-100] * (LENGTH - ANSWER) + ids[-ANSWER:], 0, str(i))
+        for i, ids in enumerate(rows)
+    ]
 
 
 def peak_gib() -> float:
@@ -76,10 +89,25 @@ def ours(folder: Path, rows: list[Encoded], batch: int, out: Path) -> tuple[floa
     """Return tokens per second and peak memory of ftkit's trainer."""
     from ftkit.models.load import load_tokenizer
 
-    plan = TrainingPlan(out, method="qlora", num_train_epochs=1, per_device_train_batch_size=batch, lora_r=16, lora_alpha=32)
+    plan = TrainingPlan(
+        out,
+        method="qlora",
+        num_train_epochs=1,
+        per_device_train_batch_size=batch,
+        lora_r=16,
+        lora_alpha=32,
+    )
     model = load_quantised(str(folder), 4)
     peak_gib()
-    card = train(model, load_tokenizer(str(folder)), rows, rows[:batch], plan, base=str(folder), base_folder=folder)
+    card = train(
+        model,
+        load_tokenizer(str(folder)),
+        rows,
+        rows[:batch],
+        plan,
+        base=str(folder),
+        base_folder=folder,
+    )
     return [p.tokens_per_s for p in card.log if p.tokens_per_s][-1], peak_gib()
 
 
@@ -92,14 +120,29 @@ def trl(folder: Path, rows: list[Encoded], batch: int, out: Path) -> tuple[float
 
     from ftkit.models.load import load_tokenizer
 
-    data = Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels, "attention_mask": [1] * LENGTH} for e in rows])
+    data = Dataset.from_list(
+        [
+            {"input_ids": e.input_ids, "labels": e.labels, "attention_mask": [1] * LENGTH}
+            for e in rows
+        ]
+    )
     on_gpu = torch.cuda.is_available()
     config = SFTConfig(
-        output_dir=str(out), num_train_epochs=1, per_device_train_batch_size=batch, report_to=[], disable_tqdm=True, save_strategy="no",
-        use_cpu=not on_gpu, bf16=on_gpu, dataset_kwargs={"skip_prepare_dataset": True}, max_length=None,
-    )  # fmt: skip
+        output_dir=str(out),
+        num_train_epochs=1,
+        per_device_train_batch_size=batch,
+        report_to=[],
+        disable_tqdm=True,
+        save_strategy="no",
+        use_cpu=not on_gpu,
+        bf16=on_gpu,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+    )
     model = wrap_lora(load_quantised(str(folder), 4), TrainingParameters(lora_r=16, lora_alpha=32))
-    trainer = SFTTrainer(model=model, args=config, train_dataset=data, processing_class=load_tokenizer(str(folder)))
+    trainer = SFTTrainer(
+        model=model, args=config, train_dataset=data, processing_class=load_tokenizer(str(folder))
+    )
     peak_gib()
     began = time.perf_counter()
     trainer.train()
@@ -119,8 +162,18 @@ def main() -> None:
         folder = Path(work) / "base"
         config = write_base(folder, given.shape)
         rows = examples(given.batch * given.steps, SHAPES[given.shape][-1])
-        p = TrainingParameters(run="x", method="qlora", per_device_train_batch_size=given.batch, lora_r=16, lora_alpha=32)
-        expected = next(n.total_gib for n in needs(config, rows, p, torch.cuda.is_available()) if n.method == "qlora")
+        p = TrainingParameters(
+            run="x",
+            method="qlora",
+            per_device_train_batch_size=given.batch,
+            lora_r=16,
+            lora_alpha=32,
+        )
+        expected = next(
+            n.total_gib
+            for n in needs(config, rows, p, torch.cuda.is_available())
+            if n.method == "qlora"
+        )
         found = {}
         for name, run in (("ftkit", ours), ("TRL at its defaults", trl)):
             found[name] = run(folder, rows, given.batch, Path(work) / name.split()[0])
@@ -129,10 +182,18 @@ def main() -> None:
                 torch.cuda.empty_cache()
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
     print(f"{given.shape}, batch {given.batch} × {LENGTH}, {device}; 05 expects {expected:.1f} GiB")
-    print(f"| trainer | tokens/s | peak GiB | hours for {EXAMPLES:,} examples × {PASSES} |\n|---|---|---|---|")
+    print(
+        f"| trainer | tokens/s | peak GiB | hours for {EXAMPLES:,} examples × {PASSES} |\n|---|---|---|---|"
+    )
     for name, (speed, peak) in found.items():
-        print(f"| {name} | {speed:,.0f} | {peak:.1f} | {EXAMPLES * LENGTH * PASSES / speed / 3600:.2f} |")
-    print(json.dumps({"shape": given.shape, "device": device, **{k: list(v) for k, v in found.items()}}))
+        print(
+            f"| {name} | {speed:,.0f} | {peak:.1f} | {EXAMPLES * LENGTH * PASSES / speed / 3600:.2f} |"
+        )
+    print(
+        json.dumps(
+            {"shape": given.shape, "device": device, **{k: list(v) for k, v in found.items()}}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.selective import ALLOWED, world
-from ftkit.evaluation.risk_coverage import LEVEL, allowed
-from ftkit.statistics import wilson
+from ftkit.core.statistics import wilson
+from ftkit.evaluation.selective_answering import LEVEL, allowed
 
 WORLDS, ANSWERS, GRADED, SPARED = 300, 1500, 150, 0.99
 
@@ -23,9 +23,14 @@ def row(catches: float) -> str:
     for seed in range(WORLDS):
         rng = np.random.default_rng(seed)
         sure, chance, right, groups = world(ANSWERS, 2.0, 2.0, 1, rng)
-        says = np.where(right == 1, rng.random(ANSWERS) < SPARED, rng.random(ANSWERS) > catches).astype(float)
+        says = np.where(
+            right == 1, rng.random(ANSWERS) < SPARED, rng.random(ANSWERS) > catches
+        ).astype(float)
         caught = wilson(int(rng.binomial(GRADED, catches)), GRADED).low
-        sizes = (allowed(sure, says, groups, ALLOWED)[0], allowed(sure, says, groups, ALLOWED * caught, LEVEL / 2)[0])
+        sizes = (
+            allowed(sure, says, groups, ALLOWED)[0],
+            allowed(sure, says, groups, ALLOWED * caught, LEVEL / 2)[0],
+        )
         for place, size in enumerate(sizes):
             false[place] += int(size > 0 and (1 - chance[:size]).mean() > ALLOWED)
         promised += sizes[1] > 0
@@ -34,7 +39,9 @@ def row(catches: float) -> str:
 
 def main() -> None:
     """Print one row per judge."""
-    print(f"| wrong answers that the judge calls wrong | false as it is, of {WORLDS} | false, corrected | promised, corrected |")
+    print(
+        f"| wrong answers that the judge calls wrong | false as it is, of {WORLDS} | false, corrected | promised, corrected |"
+    )
     print("|---|---|---|---|")
     for catches in (0.6, 0.8, 0.95):
         print(row(catches), flush=True)

@@ -43,7 +43,11 @@ def write(path: Path, size: int) -> None:
             file.write("message,label\n")
         while written < size:
             text, label = f"{number} {texts[number % 2000]}", f"label {number % 77}"
-            line = f'"{text}",{label}\n' if path.suffix == ".csv" else json.dumps({"message": text, "label": label}) + "\n"
+            line = (
+                f'"{text}",{label}\n'
+                if path.suffix == ".csv"
+                else json.dumps({"message": text, "label": label}) + "\n"
+            )
             written += file.write(line)
             number += 1
 
@@ -59,9 +63,17 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / f"large.{ending}"
                 write(path, part)
-                done = subprocess.run([sys.executable, "-c", READ, reader, str(path)], capture_output=True, text=True, check=True)
+                done = subprocess.run(
+                    [sys.executable, "-c", READ, reader, str(path)],
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                )
                 seconds, peak, told = done.stdout.strip().split("|")
-                print(f"| {path.suffix[1:]}, {part / 2**30:.0f} GiB | {reader} | {seconds} | {peak} | {told} |", flush=True)
+                print(
+                    f"| {path.suffix[1:]}, {part / 2**30:.0f} GiB | {reader} | {seconds} | {peak} | {told} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import t
 
-from ftkit.evaluation.luck import wider
-from ftkit.learning_curve import seed_sd
-from ftkit.statistics import wilson
+from ftkit.core.statistics import wilson
+from ftkit.evaluation.seed_variance import wider
+from ftkit.training.learning_curve import seed_sd
 
 WORLDS, VALIDATION, TEST, LOGIT = 1500, 150, 300, 4.5
 """A shift of 1 on the logit scale moves the share right by about 1 / 4.5 here."""
@@ -34,14 +34,19 @@ def held(seeds: int, spread: float, rng: Any) -> tuple[float, float]:
         right = rng.random((seeds, VALIDATION + TEST)) < share(hard[None], shift[:, None])
         own = wilson(float(right[0, VALIDATION:].sum()), TEST)
         wide = wider(own, more * seed_sd(right[:, :VALIDATION].astype(float)), 0.0)
-        one, widened = one + (own.low <= truth <= own.high), widened + (wide.low <= truth <= wide.high)
+        one, widened = (
+            one + (own.low <= truth <= own.high),
+            widened + (wide.low <= truth <= wide.high),
+        )
     return one / WORLDS, widened / WORLDS
 
 
 def main() -> None:
     """Print the table."""
     rng = np.random.default_rng(7)
-    print("| spread of seeds, points | seeds | one training's interval | widened |\n|---|---|---|---|")
+    print(
+        "| spread of seeds, points | seeds | one training's interval | widened |\n|---|---|---|---|"
+    )
     for spread in (0.0, 0.02, 0.04, 0.08):
         for seeds in (3, 5):
             one, widened = held(seeds, spread, rng)

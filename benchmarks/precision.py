@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from ftkit.models.embedded.curriculum import general_lessons
 from ftkit.models.load import load_model, load_tokenizer
+from ftkit.models.nano.curriculum import general_lessons
 from ftkit.models.weights import resolve
-from ftkit.training import encode_all
 from ftkit.training.batch import answer_loss, collate
+from ftkit.training.encode import encode_all
 
 STEPS = 20
 
@@ -37,13 +37,21 @@ def learn(batch: dict[str, Any], kind: torch.dtype, rate: float) -> tuple[float,
 def main() -> None:
     """Print one row per learning rate."""
     tokenizer = load_tokenizer(resolve("embedded"))
-    lessons = [(messages, answer, str(i)) for i, (messages, answer) in enumerate(general_lessons(8, 1))]
-    rows = [{"input_ids": e.input_ids, "labels": e.labels, "row": i} for i, e in enumerate(encode_all(tokenizer, lessons, 512))]
+    lessons = [
+        (messages, answer, str(i)) for i, (messages, answer) in enumerate(general_lessons(8, 1))
+    ]
+    rows = [
+        {"input_ids": e.input_ids, "labels": e.labels, "row": i}
+        for i, e in enumerate(encode_all(tokenizer, lessons, 512))
+    ]
     batch = collate(rows, tokenizer.pad_token_id)
     print("| learning rate | bfloat16: weights changed, loss | float32 |\n|---|---|---|")
     for rate in (1e-5, 1e-4, 1e-3):
         told = [
-            f"{share:.0%}, {loss:.3f}" for share, loss in (learn(batch, kind, rate) for kind in (torch.bfloat16, torch.float32))
+            f"{share:.0%}, {loss:.3f}"
+            for share, loss in (
+                learn(batch, kind, rate) for kind in (torch.bfloat16, torch.float32)
+            )
         ]
         print(f"| {rate:g} | {' | '.join(told)} |", flush=True)
 

@@ -10,11 +10,14 @@ import argparse
 import json
 from pathlib import Path
 
-from ftkit import params, pipeline
+from ftkit.core.parameters.files import load
+from ftkit.core.run_folder import write_text
 from ftkit.demo.traffic import arrivals
-from ftkit.monitoring import labelled, safe, sample_path
-from ftkit.runs import write_text
-from ftkit.serving import Served
+from ftkit.deployment.served_strategy import Served
+from ftkit.monitoring.labels import labelled, safe, sample_path
+from ftkit.workflow.retune import retune
+from ftkit.workflow.run import Selection
+from ftkit.workflow.run import run as run_run
 
 WEEK, MESSAGES, LABELS = 9, 1800, 300
 
@@ -24,20 +27,37 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("file", type=Path, help="parameter file of the demo, which was run")
     file: Path = asked.parse_args().file
-    run = Path(params.load(file)["task"].run)
+    run = Path(load(file)["task"].run)
     served, arrived = Served(run / "deployment" / "export", 1), arrivals(MESSAGES)
     late = [a for a in arrived if a.week >= WEEK]
     _, replies = served.answer([a.message.text for a in late])
-    said = {id(a): {"output": r.text, "confidence": r.confidence} for a, r in zip(late, replies, strict=True)}
-    rows = [{"time": a.time.strftime("%Y-%m-%dT%H:%M:%SZ"), "message": a.message.text, **said.get(id(a), {})} for a in arrived]
+    said = {
+        id(a): {"output": r.text, "confidence": r.confidence}
+        for a, r in zip(late, replies, strict=True)
+    }
+    rows = [
+        {
+            "time": a.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "message": a.message.text,
+            **said.get(id(a), {}),
+        }
+        for a in arrived
+    ]
     log = run / "round_two.jsonl"
     write_text(log, "\n".join(json.dumps(row) for row in rows) + "\n")
     sheet = sample_path(run / "monitoring")
     settings = [f"monitoring.log={log}", f"monitoring.label_items={LABELS}"]
-    pipeline.run(file, selection=pipeline.Selection(["monitoring"], force=True), overrides=settings)
+    run_run(file, selection=Selection(["monitoring"], force=True), overrides=settings)
     fill(sheet, {a.message.text: a.message.answer(a.edition) for a in arrived})
-    made = pipeline.retune(file, [sheet], force=True)
-    print("\n".join([*made.sentences, f"Go on: ftkit run {made.parameters} && ftkit promote {made.parameters}"]))
+    made = retune(file, [sheet], force=True)
+    print(
+        "\n".join(
+            [
+                *made.sentences,
+                f"Go on: ftkit run {made.parameters} && ftkit promote {made.parameters}",
+            ]
+        )
+    )
 
 
 def fill(sheet: Path, truth: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ftkit.evaluation import risk_coverage
+from ftkit.evaluation import selective_answering
 
 WORLDS, ALLOWED = 1000, 0.1
 STEEP = {
@@ -28,7 +28,12 @@ def world(n: int, slope: float, level: float, cluster: int, rng: Any) -> tuple[A
     sense = 0.6 * rng.normal(size=n) + rng.normal(size=groups.max() + 1)[groups]
     sure, chance = 1 / (1 + np.exp(-1.2 * sense)), 1 / (1 + np.exp(-(slope * sense + level)))
     order = np.argsort(-sure)
-    return sure[order], chance[order], (rng.random(n) < chance).astype(float)[order], groups[order].astype(str)
+    return (
+        sure[order],
+        chance[order],
+        (rng.random(n) < chance).astype(float)[order],
+        groups[order].astype(str),
+    )
 
 
 def most(wrong: Any) -> int:
@@ -47,11 +52,13 @@ def row(n: int, slope: float, level: float, cluster: int, rng: Any) -> list[str]
             if rule == "curve":
                 size = most(1 - right)
             else:
-                risk_coverage.START = rule
-                size, _ = risk_coverage.allowed(sure, right, groups, ALLOWED)
+                selective_answering.START = rule
+                size, _ = selective_answering.allowed(sure, right, groups, ALLOWED)
             told[0] += size > 0 and (1 - chance[:size]).mean() > ALLOWED
             told[1] += size / n
-    return [f"{bad / WORLDS:.1%}, {share / WORLDS:.0%}" for bad, share in rules.values()] + [f"{could / WORLDS:.0%}"]
+    return [f"{bad / WORLDS:.1%}, {share / WORLDS:.0%}" for bad, share in rules.values()] + [
+        f"{could / WORLDS:.0%}"
+    ]
 
 
 def main() -> None:
@@ -64,7 +71,10 @@ def main() -> None:
     for name, (slope, level) in STEEP.items():
         for n in (240, 1000):
             for cluster in (1, 4):
-                print(f"| {name} | {n} | {cluster} | {' | '.join(row(n, slope, level, cluster, rng))} |", flush=True)
+                print(
+                    f"| {name} | {n} | {cluster} | {' | '.join(row(n, slope, level, cluster, rng))} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

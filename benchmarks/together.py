@@ -13,26 +13,37 @@ import tempfile
 import time
 from pathlib import Path
 
-from ftkit.models.embedded.curriculum import general_lessons
 from ftkit.models.load import load_model, load_tokenizer, set_threads
+from ftkit.models.nano.curriculum import general_lessons
 from ftkit.models.weights import resolve
-from ftkit.training import TrainingPlan, encode_all, train
+from ftkit.training.encode import encode_all
+from ftkit.training.sft import TrainingPlan, train
 
 LESSONS, ROUNDS, BATCH = 512, 3, 16
 WAYS = {
     "one process, two threads": {},
     "one process, packed rows": {"packing": True},
     "two processes of one thread": {"processes": 2, "per_device_train_batch_size": BATCH // 2},
-    "two that share the base (FSDP2)": {"processes": 2, "per_device_train_batch_size": BATCH // 2, "fsdp": True},
+    "two that share the base (FSDP2)": {
+        "processes": 2,
+        "per_device_train_batch_size": BATCH // 2,
+        "fsdp": True,
+    },
 }
-LAYERS, WIDTH = 12, 768  # of the random model whose memory is measured: 86 million weights in its layers
+LAYERS, WIDTH = (
+    12,
+    768,
+)  # of the random model whose memory is measured: 86 million weights in its layers
 
 
 def main() -> None:
     """Print one row per way: seconds, tokens per second of training, and the validation loss."""
     folder = Path(resolve("embedded"))
     tokenizer = load_tokenizer(str(folder))
-    rows = [(messages, answer, str(i)) for i, (messages, answer) in enumerate(general_lessons(LESSONS + 64, 11))]
+    rows = [
+        (messages, answer, str(i))
+        for i, (messages, answer) in enumerate(general_lessons(LESSONS + 64, 11))
+    ]
     encoded = encode_all(tokenizer, rows, 512)
     padding = _padding([len(e.input_ids) for e in encoded[:LESSONS]])
     print(f"padding of batches of like lengths: {padding:.1%}")
@@ -41,14 +52,27 @@ def main() -> None:
         for name, options in WAYS.items():
             set_threads(2)
             with tempfile.TemporaryDirectory() as out:
-                plan = TrainingPlan(Path(out), **{"num_train_epochs": 1, "per_device_train_batch_size": BATCH, **options})
+                plan = TrainingPlan(
+                    Path(out),
+                    **{"num_train_epochs": 1, "per_device_train_batch_size": BATCH, **options},
+                )
                 began = time.perf_counter()
-                card = train(load_model(str(folder)), tokenizer, encoded[:LESSONS], encoded[LESSONS:], plan, base="embedded", base_folder=folder)  # fmt: skip
+                card = train(
+                    load_model(str(folder)),
+                    tokenizer,
+                    encoded[:LESSONS],
+                    encoded[LESSONS:],
+                    plan,
+                    base="embedded",
+                    base_folder=folder,
+                )
                 whole = time.perf_counter() - began
                 speed = [p.tokens_per_s for p in card.log if p.tokens_per_s][-1]
                 found[name].append((whole, speed, card.best_validation_loss))
     first = statistics.median(speed for _, speed, _ in found["one process, two threads"])
-    print("| way | seconds in all | tokens/s | against one process | validation loss |\n|---|---|---|---|---|")
+    print(
+        "| way | seconds in all | tokens/s | against one process | validation loss |\n|---|---|---|---|---|"
+    )
     for name, values in found.items():
         seconds, speed, loss = (statistics.median(column) for column in zip(*values, strict=True))
         print(f"| {name} | {seconds:.0f} | {speed:,.0f} | {speed / first:.2f} | {loss:.3f} |")
@@ -61,23 +85,48 @@ def memory() -> None:
 
     source = Path(resolve("embedded"))
     tokenizer = load_tokenizer(str(source))
-    rows = [(messages, answer, str(i)) for i, (messages, answer) in enumerate(general_lessons(12, 11))]
+    rows = [
+        (messages, answer, str(i)) for i, (messages, answer) in enumerate(general_lessons(12, 11))
+    ]
     encoded = encode_all(tokenizer, rows, 512)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "base"
         torch.manual_seed(0)
         config = transformers.LlamaConfig(
-            vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=4 * WIDTH, num_hidden_layers=LAYERS, num_attention_heads=12,
-            max_position_embeddings=1024, pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
-        )  # fmt: skip
+            vocab_size=len(tokenizer),
+            hidden_size=WIDTH,
+            intermediate_size=4 * WIDTH,
+            num_hidden_layers=LAYERS,
+            num_attention_heads=12,
+            max_position_embeddings=1024,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
         transformers.LlamaForCausalLM(config).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        print("\n| method | weights, GiB | whole copies, GiB | shared, GiB | ratio |\n|---|---|---|---|---|")
+        print(
+            "\n| method | weights, GiB | whole copies, GiB | shared, GiB | ratio |\n|---|---|---|---|---|"
+        )
         for method in ("full", "lora"):
             peaks = []
             for shared in (False, True):
-                plan = TrainingPlan(Path(name) / f"{method}-{shared}", method=method, num_train_epochs=1, per_device_train_batch_size=2, processes=2, fsdp=shared)  # fmt: skip
-                card = train(None, tokenizer, encoded[:8], encoded[8:], plan, base="random", base_folder=folder)
+                plan = TrainingPlan(
+                    Path(name) / f"{method}-{shared}",
+                    method=method,
+                    num_train_epochs=1,
+                    per_device_train_batch_size=2,
+                    processes=2,
+                    fsdp=shared,
+                )
+                card = train(
+                    None,
+                    tokenizer,
+                    encoded[:8],
+                    encoded[8:],
+                    plan,
+                    base="random",
+                    base_folder=folder,
+                )
                 peaks.append(card.peak_memory_gib)
             print(
                 f"| {method} | {4 * card.parameters / 2**30:.2f} | {peaks[0]:.2f} | {peaks[1]:.2f} | {peaks[1] / peaks[0]:.2f} |"

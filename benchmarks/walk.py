@@ -20,14 +20,20 @@ from pathlib import Path
 
 import psutil
 
-from ftkit import runs
-from ftkit.records import Manifest
+from ftkit.core import run_folder
+from ftkit.core.records.manifest import Manifest
 
 ROOT = Path(__file__).parents[1]
 LIMITS = {
-    "walk_s": 480, "walk_peak_gib": 3.0, "rerun_s": 10, "import_s": 0.3, "help_s": 0.3, "01_task_s": 5, "02_data_s": 5,
+    "walk_s": 480,
+    "walk_peak_gib": 3.0,
+    "rerun_s": 10,
+    "import_s": 0.3,
+    "help_s": 0.3,
+    "01_task_s": 5,
+    "02_data_s": 5,
     "08_decision_s": 5,
-}  # fmt: skip
+}
 
 
 def timed(command: list[str]) -> tuple[float, float, str]:
@@ -66,25 +72,37 @@ def measure(file: str, run: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     found["walk_s"], found["walk_peak_gib"], text = timed(walk)
     found |= {f"{name}_s": float(s) for name, s in re.findall(r"^✔ (\S+)\s+(\d+) s", text, re.M)}
-    found |= {f"{runs.stage_name(s)}_kernel_gib": _manifest(run, s).peak_memory_gib for s in runs.STAGES}
+    found |= {
+        f"{run_folder.stage_name(s)}_kernel_gib": _manifest(run, s).peak_memory_gib
+        for s in run_folder.STAGES
+    }
     found["rerun_s"] = timed(walk)[0]
     found["report_mb"] = (run / "report.html").stat().st_size / 1e6
     found["report_s"] = timed([*ftkit, "report", str(run)])[0]
-    found["import_s"] = min(timed([sys.executable, "-c", "import ftkit, ftkit.params, ftkit.runs"])[0] for _ in range(5))
+    found["import_s"] = min(
+        timed([sys.executable, "-c", "import ftkit, ftkit.core.parameters, ftkit.core.run_folder"])[
+            0
+        ]
+        for _ in range(5)
+    )
     found["help_s"] = min(timed([*ftkit, "--help"])[0] for _ in range(5))
     return {name: round(value, 3) for name, value in found.items()}
 
 
 def _manifest(run: Path, stage: str) -> Manifest:
-    return runs.read_record(run / stage / "manifest.json", Manifest)
+    return run_folder.read_record(run / stage / "manifest.json", Manifest)
 
 
 def machine() -> dict[str, object]:
     """Return what the figures were measured on."""
     return {
-        "cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(), "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "load_before": round(os.getloadavg()[0], 2), "python": platform.python_version(), "versions": runs.versions(),
-    }  # fmt: skip
+        "cpu": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "load_before": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "versions": run_folder.versions(),
+    }
 
 
 def main() -> None:
@@ -98,10 +116,18 @@ def main() -> None:
         found = measure(given.file, Path(folder) / "run")
     for name, value in found.items():
         limit = LIMITS.get(name)
-        verdict = "" if limit is None else f"  limit {limit:g}: {'kept' if value <= limit else 'MISSED'}"
+        verdict = (
+            "" if limit is None else f"  limit {limit:g}: {'kept' if value <= limit else 'MISSED'}"
+        )
         print(f"{name:28s} {value:10.3f}{verdict}")
-    content = {"date": runs.now(), "commit": runs.git_commit(), "file": given.file, "machine": where, "figures": found}
-    runs.write_text(given.out, json.dumps(content, indent=2) + "\n")
+    content = {
+        "date": run_folder.now(),
+        "commit": run_folder.git_commit(),
+        "file": given.file,
+        "machine": where,
+        "figures": found,
+    }
+    run_folder.write_text(given.out, json.dumps(content, indent=2) + "\n")
     print(f"load before the start: {where['load_before']}; written to {given.out}")
 
 

@@ -7,6 +7,7 @@ run's folder is given and there, its notebooks with what they put out. Sphinx wi
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import re
 import shutil
@@ -78,11 +79,18 @@ def build(out: Path, run: Path | None = None) -> int:
     from sphinx.cmd.build import main
 
     made = {
-        "parameters.md": parameters(), "records.md": records(), "commands.md": commands(), "conf.py": CONF,
-        "decision.md": _outside(ROOT / "benchmarks" / "decision" / "README.md"), "benchmarks.md": _outside(ROOT / "benchmarks" / "README.md"),
-    }  # fmt: skip
+        "parameters.md": parameters(),
+        "records.md": records(),
+        "commands.md": commands(),
+        "conf.py": CONF,
+        "decision.md": _outside(ROOT / "benchmarks" / "decision" / "README.md"),
+        "benchmarks.md": _outside(ROOT / "benchmarks" / "README.md"),
+    }
     with tempfile.TemporaryDirectory() as folder:
-        pictures = [*(ROOT / "docs").glob("*.png"), *(ROOT / "benchmarks" / "decision").glob("*.svg")]
+        pictures = [
+            *(ROOT / "docs").glob("*.png"),
+            *(ROOT / "benchmarks" / "decision").glob("*.svg"),
+        ]
         for path in [*(ROOT / "docs").glob("*.md"), *pictures]:
             shutil.copy2(path, folder)
         for name, content in made.items():
@@ -96,7 +104,10 @@ def _walked(run: Path, folder: Path) -> str:
     """Write the notebooks of a run as pages, and return their table of contents; empty where there are none."""
     from plotly.offline import get_plotlyjs
 
-    pages = [(path.stem, page(json.loads(path.read_text(encoding="utf-8")))) for path in sorted(run.glob("notebooks/*.ipynb"))]
+    pages = [
+        (path.stem, page(json.loads(path.read_text(encoding="utf-8"))))
+        for path in sorted(run.glob("notebooks/*.ipynb"))
+    ]
     if not pages:
         return ""
     for name, content in pages:
@@ -117,7 +128,11 @@ def page(notebook: dict[str, Any]) -> str:
             parts.append(_heading_first(source) if len(parts) == 1 else source)
         elif source.strip() and "injected-parameters" not in cell["metadata"].get("tags", []):
             parts.append(f"````python\n{source}\n````")
-        parts += [drawn for output in cell.get("outputs", []) if (drawn := _output(output.get("data", {})))]
+        parts += [
+            drawn
+            for output in cell.get("outputs", [])
+            if (drawn := _output(output.get("data", {})))
+        ]
     parts[0], parts[1] = parts[1], parts[0]  # the title first
     return "\n\n".join(parts) + "\n"
 
@@ -134,7 +149,10 @@ def _output(data: dict[str, Any]) -> str:
         drawn: Any = plotly.io.from_json(json.dumps(chart))
         return _html(
             plotly.io.to_html(
-                drawn, full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}
+                drawn,
+                full_html=False,
+                include_plotlyjs=False,
+                config={"displayModeBar": False, "responsive": True},
             )
         )
     if "application/vnd.jupyter.widget-view+json" in data:
@@ -143,18 +161,26 @@ def _output(data: dict[str, Any]) -> str:
 
 
 def _html(text: str) -> str:
-    return "````````{raw} html\n" + text.replace("````````", "` ```````") + "\n````````" if text.strip() else ""
+    return (
+        "````````{raw} html\n" + text.replace("````````", "` ```````") + "\n````````"
+        if text.strip()
+        else ""
+    )
 
 
 def _outside(path: Path) -> str:
     """Return a page from outside of docs/ with its links turned to the site's own pages."""
-    text = path.read_text(encoding="utf-8").replace("](../docs/", "](").replace("](decision/README.md)", "](decision.md)")
+    text = (
+        path.read_text(encoding="utf-8")
+        .replace("](../docs/", "](")
+        .replace("](decision/README.md)", "](decision.md)")
+    )
     return re.sub(r"\[([^\]]+)\]\((?!https?:)(?!\w+\.(?:md|svg)\b)[^)]+\)", r"\1", text)
 
 
 def parameters() -> str:
     """Return the reference of all parameters, from their models."""
-    from ftkit.params import MODELS
+    from ftkit.core.parameters.models import MODELS
 
     lines = [
         "# Parameters",
@@ -173,15 +199,27 @@ def parameters() -> str:
         ]
         lines += [
             f"| `{name}` | {_default(field.default)} | {_cell(field.description)} |"
-            for name, field in model.model_fields.items() if name != "run"
-        ]  # fmt: skip
+            for name, field in model.model_fields.items()
+            if name != "run"
+        ]
         lines.append("")
     return "\n".join(lines)
 
 
 def records() -> str:
     """Return the reference of all records, from their models."""
-    from ftkit import records as package
+    import pkgutil
+
+    from ftkit.core import records as package
+    from ftkit.core.records.base import Record
+
+    modules = [f"{package.__name__}.{m.name}" for m in pkgutil.iter_modules(package.__path__)]
+    kinds = {
+        model.__name__: model
+        for module in map(importlib.import_module, modules)
+        for model in vars(module).values()
+        if isinstance(model, type) and issubclass(model, Record) and model.__module__ in modules
+    }
 
     lines = [
         "# Records",
@@ -189,12 +227,21 @@ def records() -> str:
         "What travels between the notebooks as files under `outputs/<run>/`. Shares lie in 0..1, unless a name says otherwise.",
         "",
     ]
-    for name in package.__all__:
-        model = getattr(package, name)
-        if not hasattr(model, "model_fields") or not model.model_fields:
+    for name, model in sorted(kinds.items()):
+        if not model.model_fields:
             continue
-        lines += [f"## {name}", "", (model.__doc__ or "").strip().splitlines()[0], "", "| field | what it is |", "|---|---|"]
-        lines += [f"| `{field}` | {_cell(info.description or '')} |" for field, info in model.model_fields.items()]
+        lines += [
+            f"## {name}",
+            "",
+            (model.__doc__ or "").strip().splitlines()[0],
+            "",
+            "| field | what it is |",
+            "|---|---|",
+        ]
+        lines += [
+            f"| `{field}` | {_cell(info.description or '')} |"
+            for field, info in model.model_fields.items()
+        ]
         lines.append("")
     return "\n".join(lines)
 
@@ -207,7 +254,16 @@ def commands() -> str:
     actions = [a for a in parser()._actions if isinstance(a, argparse._SubParsersAction)]
     for name, command in actions[0].choices.items():
         said = next((c.help for c in actions[0]._choices_actions if c.dest == name), "")
-        lines += [f"## ftkit {name}", "", f"{said or ''}", "", "```text", command.format_help().strip(), "```", ""]
+        lines += [
+            f"## ftkit {name}",
+            "",
+            f"{said or ''}",
+            "",
+            "```text",
+            command.format_help().strip(),
+            "```",
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -222,5 +278,9 @@ def _cell(value: Any) -> str:
 if __name__ == "__main__":
     where = Path(sys.argv[1] if len(sys.argv) > 1 else "outputs/site").resolve()
     code = build(where, Path(sys.argv[2]) if len(sys.argv) > 2 else None)
-    print(where / "index.html" if code == 0 else "the documentation was not built: see the warnings above")
+    print(
+        where / "index.html"
+        if code == 0
+        else "the documentation was not built: see the warnings above"
+    )
     sys.exit(code)

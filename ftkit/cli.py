@@ -12,7 +12,7 @@ import webbrowser
 from pathlib import Path
 
 from ftkit import __version__
-from ftkit.errors import BadInput, FtkitError
+from ftkit.core.errors import BadInput, FtkitError
 
 START = "00_start.ipynb"
 EPILOG = "Exit codes: 0 done; 1 a stage failed; 2 bad input or not ready; 3 `monitor`: something must be done; 130 stopped by Ctrl-C (run the same command again to go on)."
@@ -43,12 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     top = argparse.ArgumentParser(
-        prog="ftkit", description="From 'we should fine-tune a model' to a measured, costed decision.", epilog=EPILOG
+        prog="ftkit",
+        description="From 'we should fine-tune a model' to a measured, costed decision.",
+        epilog=EPILOG,
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    new = commands.add_parser("new", help="guess a project from a file of examples and write params/NAME.yaml")
+    new = commands.add_parser(
+        "new", help="guess a project from a file of examples and write params/NAME.yaml"
+    )
     new.add_argument("name", help="project name: letters, digits, - and _")
     new.add_argument(
         "--data",
@@ -56,18 +60,26 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         help="file of examples: CSV, TSV, JSONL, JSON, Parquet, Arrow, XLSX, or a saved datasets folder",
     )
-    new.add_argument("--test-data", type=_here, default="", help="file that holds the test examples")
-    new.add_argument("--handbook", type=_here, default="", help="folder of articles to retrieve from")
+    new.add_argument(
+        "--test-data", type=_here, default="", help="file that holds the test examples"
+    )
+    new.add_argument(
+        "--handbook", type=_here, default="", help="folder of articles to retrieve from"
+    )
     new.add_argument("--encoding", default="", help="encoding of the file, if not UTF-8")
     new.add_argument("--force", action="store_true", help="write over an existing parameter file")
     new.set_defaults(call=_new)
 
-    run = commands.add_parser("run", help="run the walk; a second run redoes only what changed", epilog=EPILOG)
+    run = commands.add_parser(
+        "run", help="run the walk; a second run redoes only what changed", epilog=EPILOG
+    )
     run.add_argument("file", type=_here, help="parameter file, e.g. params/demo.yaml")
     run.add_argument("--only", nargs="+", default=[], metavar="STAGE", help="only these stages")
     run.add_argument("--from", dest="first", default="", metavar="STAGE", help="from this stage on")
     run.add_argument("--until", dest="last", default="", metavar="STAGE", help="up to this stage")
-    run.add_argument("--force", action="store_true", help="run the selected stages even if nothing changed")
+    run.add_argument(
+        "--force", action="store_true", help="run the selected stages even if nothing changed"
+    )
     run.add_argument(
         "--set",
         dest="overrides",
@@ -89,26 +101,61 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECTION.NAME=VALUE,VALUE",
         help="a run for each value (of several, for each combination); the stages before are shared",
     )
-    run.add_argument("--jobs", type=int, default=1, help="runs of a sweep, or folds, at once on this machine, each on a GPU of its own if there are some")  # fmt: skip
     run.add_argument(
-        "--ray", nargs="?", const="local", default=None, metavar="ADDRESS",
+        "--jobs",
+        type=int,
+        default=1,
+        help="runs of a sweep, or folds, at once on this machine, each on a GPU of its own if there are some",
+    )
+    run.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        default=None,
+        metavar="ADDRESS",
         help="do them as tasks of a Ray cluster: its address, auto for the running one, local (as without a value) for one on this machine",
-    )  # fmt: skip
+    )
     run.add_argument("--dry-run", action="store_true", help="only say what would run")
     run.set_defaults(call=_run)
 
-    search = commands.add_parser("search", help="search training parameters on validation, and tell gain from luck")
+    search = commands.add_parser(
+        "search", help="search training parameters on validation, and tell gain from luck"
+    )
     search.add_argument("file", type=_here, help="parameter file")
-    search.add_argument("--trials", type=int, default=12, help="trainings, the parameters as they are among them")
-    search.add_argument("--minutes", type=float, default=0.0, help="start no trial that would end later; 0: no limit")
-    search.add_argument("--seeds", type=int, default=4, help="trainings of the best and of the parameters as they were, each")
     search.add_argument(
-        "--set", dest="overrides", action="append", default=[], metavar="SECTION.NAME=VALUE", help="change a parameter for all"
+        "--trials", type=int, default=12, help="trainings, the parameters as they are among them"
+    )
+    search.add_argument(
+        "--minutes",
+        type=float,
+        default=0.0,
+        help="start no trial that would end later; 0: no limit",
+    )
+    search.add_argument(
+        "--seeds",
+        type=int,
+        default=4,
+        help="trainings of the best and of the parameters as they were, each",
+    )
+    search.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="SECTION.NAME=VALUE",
+        help="change a parameter for all",
     )
     search.set_defaults(call=_search)
 
-    lab = commands.add_parser("lab", help="open JupyterLab on the start page, or on a project's notebooks")
-    lab.add_argument("file", type=_here, nargs="?", help="parameter file: its values are put into copies of the notebooks")
+    lab = commands.add_parser(
+        "lab", help="open JupyterLab on the start page, or on a project's notebooks"
+    )
+    lab.add_argument(
+        "file",
+        type=_here,
+        nargs="?",
+        help="parameter file: its values are put into copies of the notebooks",
+    )
     lab.add_argument("--no-browser", action="store_true")
     lab.add_argument("--port", type=int, default=8888)
     lab.set_defaults(call=_lab)
@@ -116,21 +163,38 @@ def parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write a run's report anew and print its path")
     report.add_argument("run", type=_here, help="run folder, or parameter file")
     report.add_argument("--open", action="store_true", help="open it in the browser")
-    report.add_argument("--pdf", action="store_true", help="print it to report.pdf as well (by Chromium, Chrome or Edge)")
     report.add_argument(
-        "--export", action="store_true", help="write exports/ as well: summary.md, strategies.csv, answers.csv, report.json"
+        "--pdf",
+        action="store_true",
+        help="print it to report.pdf as well (by Chromium, Chrome or Edge)",
+    )
+    report.add_argument(
+        "--export",
+        action="store_true",
+        help="write exports/ as well: summary.md, strategies.csv, answers.csv, report.json",
     )
     report.set_defaults(call=_report)
 
-    serve = commands.add_parser("serve", help="serve exported strategies as an OpenAI-compatible server")
+    serve = commands.add_parser(
+        "serve", help="serve exported strategies as an OpenAI-compatible server"
+    )
     serve.add_argument(
-        "paths", type=_here, nargs="+", metavar="path",
+        "paths",
+        type=_here,
+        nargs="+",
+        metavar="path",
         help="run folder, parameter file, export's folder, or a release folder to follow; several share one base model in memory",
-    )  # fmt: skip
-    serve.add_argument("--host", default="127.0.0.1", help="beyond loopback FTKIT_TOKEN must be set in the environment")
+    )
+    serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="beyond loopback FTKIT_TOKEN must be set in the environment",
+    )
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--threads", type=int, default=0, help="CPU threads; 0: what is free")
-    serve.add_argument("--waiting", type=int, default=64, help="questions that may wait; a further one gets 429")
+    serve.add_argument(
+        "--waiting", type=int, default=64, help="questions that may wait; a further one gets 429"
+    )
     serve.add_argument(
         "--log",
         type=_here,
@@ -138,39 +202,62 @@ def parser() -> argparse.ArgumentParser:
         help="file that every answer is written to (JSON lines), for 10_monitoring; off by default",
     )
     serve.add_argument(
-        "--log-unmasked", action="store_true", help="do not mask e-mail addresses, IBANs and long numbers in the log"
+        "--log-unmasked",
+        action="store_true",
+        help="do not mask e-mail addresses, IBANs and long numbers in the log",
     )
     serve.set_defaults(call=_serve)
 
-    promote = commands.add_parser("promote", help="make a run's export the version that serves, if it is not worse")
+    promote = commands.add_parser(
+        "promote", help="make a run's export the version that serves, if it is not worse"
+    )
     promote.add_argument("run", type=_here, help="run folder, or parameter file; 09 must be done")
-    promote.add_argument("--store", type=_here, default="", help="release folder; releases/NAME if not given")
+    promote.add_argument(
+        "--store", type=_here, default="", help="release folder; releases/NAME if not given"
+    )
     promote.add_argument("--note", default="", help="why, kept with the release")
-    promote.add_argument("--force", action="store_true", help="in spite of failed parity, or of worse answers")
+    promote.add_argument(
+        "--force", action="store_true", help="in spite of failed parity, or of worse answers"
+    )
     promote.set_defaults(call=_promote)
 
-    retune = commands.add_parser("retune", help="make a new round of data and parameters from labelled production answers")
+    retune = commands.add_parser(
+        "retune", help="make a new round of data and parameters from labelled production answers"
+    )
     retune.add_argument("file", type=_here, help="parameter file of the project that serves")
     retune.add_argument(
-        "--labels", type=_here, nargs="+", default=[], help="label files of 10; those of its run with labels if not given"
+        "--labels",
+        type=_here,
+        nargs="+",
+        default=[],
+        help="label files of 10; those of its run with labels if not given",
     )
-    retune.add_argument("--name", default="", help="name of the new project; NAME-2, then NAME-3 if not given")
-    retune.add_argument("--force", action="store_true", help="write over an existing parameter file")
+    retune.add_argument(
+        "--name", default="", help="name of the new project; NAME-2, then NAME-3 if not given"
+    )
+    retune.add_argument(
+        "--force", action="store_true", help="write over an existing parameter file"
+    )
     retune.set_defaults(call=_retune)
 
     rollback = commands.add_parser("rollback", help="let an earlier version serve again")
     rollback.add_argument("store", type=_here, help="release folder, e.g. releases/assistant")
-    rollback.add_argument("--version", type=int, default=0, help="which one; the one before if not given")
+    rollback.add_argument(
+        "--version", type=int, default=0, help="which one; the one before if not given"
+    )
     rollback.add_argument("--note", default="", help="why, kept with the release")
     rollback.set_defaults(call=_rollback)
 
-    released = commands.add_parser("releases", help="list the versions of a release folder, and which one serves")
+    released = commands.add_parser(
+        "releases", help="list the versions of a release folder, and which one serves"
+    )
     released.add_argument("store", type=_here, help="release folder, e.g. releases/assistant")
     released.add_argument("--json", action="store_true", help="for machines")
     released.set_defaults(call=_releases)
 
     monitor = commands.add_parser(
-        "monitor", help="look at the production log (10_monitoring); for cron: exit code 3 where something must be done"
+        "monitor",
+        help="look at the production log (10_monitoring); for cron: exit code 3 where something must be done",
     )
     monitor.add_argument("file", type=_here, help="parameter file of the project that serves")
     monitor.add_argument("--log", type=_here, default="", help="the log, instead of monitoring.log")
@@ -180,21 +267,30 @@ def parser() -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true", help="for machines")
     listing.set_defaults(call=_runs)
 
-    clean = commands.add_parser("clean", help="delete a run folder; without --yes only say what would be deleted")
+    clean = commands.add_parser(
+        "clean", help="delete a run folder; without --yes only say what would be deleted"
+    )
     clean.add_argument("run", type=_here, help="run folder, or parameter file")
     clean.add_argument("--yes", action="store_true", help="delete it")
     clean.set_defaults(call=_clean)
 
-    against = commands.add_parser("compare", help="two runs: what was set differently, and what came out, question by question")
+    against = commands.add_parser(
+        "compare",
+        help="two runs: what was set differently, and what came out, question by question",
+    )
     against.add_argument("first", type=_here, help="run folder, or parameter file")
     against.add_argument("second", type=_here, help="run folder, or parameter file")
     against.add_argument("--json", action="store_true", help="for machines")
     against.add_argument(
-        "--html", action="store_true", help="write it as a page into the second run's folder, and print its path"
+        "--html",
+        action="store_true",
+        help="write it as a page into the second run's folder, and print its path",
     )
     against.set_defaults(call=_compare)
 
-    doctor = commands.add_parser("doctor", help="say what this machine can do, and what is missing for what")
+    doctor = commands.add_parser(
+        "doctor", help="say what this machine can do, and what is missing for what"
+    )
     doctor.set_defaults(call=_doctor)
 
     completion = commands.add_parser("completion", help="print a completion script for your shell")
@@ -202,7 +298,9 @@ def parser() -> argparse.ArgumentParser:
     completion.set_defaults(call=_completion)
 
     explain = commands.add_parser("explain", help="what a parameter does")
-    explain.add_argument("name", nargs="?", default="", help="STAGE or STAGE.NAME; nothing for all stages")
+    explain.add_argument(
+        "name", nargs="?", default="", help="STAGE or STAGE.NAME; nothing for all stages"
+    )
     explain.set_defaults(call=_explain)
     return top
 
@@ -214,7 +312,7 @@ def _here(path: str) -> str:
 
 def _project(path: str) -> Path:
     """Change to the project's root, and return an absolute path relative to it where it lies within."""
-    from ftkit.stages import to_project_root
+    from ftkit.notebook.stage import to_project_root
 
     absolute = Path(path)
     root = to_project_root().resolve()
@@ -222,65 +320,101 @@ def _project(path: str) -> Path:
 
 
 def _new(given: argparse.Namespace) -> None:
-    from ftkit import project
+    from ftkit.workflow import project
 
     data = _project(given.data)
     test, handbook = (str(_project(x)) if x else "" for x in (given.test_data, given.handbook))
     project.check_name(given.name)
     if not given.force:
         project.check_new(given.name)
-    guess = project.guess(given.name, data, test_data=test, handbook=handbook, encoding=given.encoding)
+    guess = project.guess(
+        given.name, data, test_data=test, handbook=handbook, encoding=given.encoding
+    )
     target = project.write(given.name, guess.sections, guess.sentences)
     print("\n".join(guess.sentences))
     print(f"Wrote {target}. Check it, then: ftkit run {target}")
 
 
 def _run(given: argparse.Namespace) -> int:
-    from ftkit import pipeline
+    from ftkit.workflow.run import Selection
+    from ftkit.workflow.run import run as run_run
+    from ftkit.workflow.sweep import arms, rows, sweep
 
     file = _project(given.file)
-    selection = pipeline.Selection(given.only, given.first, given.last, given.force)
+    selection = Selection(given.only, given.first, given.last, given.force)
     if (given.jobs != 1 or given.ray is not None) and not given.sweep and not given.folds:
-        raise BadInput("there is one run only", where="--jobs or --ray", todo="use it with --sweep or --folds")
+        raise BadInput(
+            "there is one run only", where="--jobs or --ray", todo="use it with --sweep or --folds"
+        )
     if given.sweep:
         if given.dry_run:
             print(
-                "\n".join(f"{', '.join(arm.values)} → {arm.folder}" for arm in pipeline.arms(file, given.sweep, given.overrides))
+                "\n".join(
+                    f"{', '.join(arm.values)} → {arm.folder}"
+                    for arm in arms(file, given.sweep, given.overrides)
+                )
             )
             return 0
         at_once = {"jobs": given.jobs, "ray": given.ray}
-        found = pipeline.sweep(file, given.sweep, selection=selection, overrides=given.overrides, say=_say, **at_once)
-        print("\n".join(pipeline.rows(found)))
+        found = sweep(
+            file, given.sweep, selection=selection, overrides=given.overrides, say=_say, **at_once
+        )
+        print("\n".join(rows(found)))
         return 0
     if given.folds:
         return _run_folds(given, file)
-    done = pipeline.run(
-        file, selection=selection, overrides=given.overrides, say=_say, dry=given.dry_run, live=sys.stdout.isatty()
+    done = run_run(
+        file,
+        selection=selection,
+        overrides=given.overrides,
+        say=_say,
+        dry=given.dry_run,
+        live=sys.stdout.isatty(),
     )
     if done.report:
-        print(f"{len(done.executed)} stages run, {len(done.skipped)} unchanged, {done.seconds:.0f} s")
+        print(
+            f"{len(done.executed)} stages run, {len(done.skipped)} unchanged, {done.seconds:.0f} s"
+        )
         print(f"Report: {done.report.resolve()}")
     return 0
 
 
 def _run_folds(given: argparse.Namespace, file: Path) -> int:
-    from ftkit import pipeline
+    from ftkit.workflow.folds import run_folds
 
     if given.sweep or given.only or given.first or given.last or given.dry_run:
-        raise BadInput("goes with no other choice of what runs", where="--folds", todo="leave out --sweep, --only, --from, --until and --dry-run")  # fmt: skip
+        raise BadInput(
+            "goes with no other choice of what runs",
+            where="--folds",
+            todo="leave out --sweep, --only, --from, --until and --dry-run",
+        )
     live = sys.stdout.isatty()
-    done = pipeline.run_folds(
-        file, given.folds, overrides=given.overrides, force=given.force, jobs=given.jobs, ray=given.ray, say=_say, live=live
+    done = run_folds(
+        file,
+        given.folds,
+        overrides=given.overrides,
+        force=given.force,
+        jobs=given.jobs,
+        ray=given.ray,
+        say=_say,
+        live=live,
     )
     print(f"Report: {done.report.resolve() if done.report else ''}")
     return 0
 
 
 def _search(given: argparse.Namespace) -> None:
-    from ftkit import pipeline
+    from ftkit.workflow.search import search as search_search
 
     file = _project(given.file)
-    found = pipeline.search(file, given.trials, minutes=given.minutes, seeds=given.seeds, overrides=given.overrides, say=_say)
+    found = search_search(
+        file,
+        given.trials,
+        minutes=given.minutes,
+        seeds=given.seeds,
+        overrides=given.overrides,
+        say=_say,
+    )
     print("\n".join(found.sentences))
     if found.values:
         print(f"Found: {' '.join(f'--set {value}' for value in found.values)}")
@@ -291,12 +425,13 @@ def _say(line: str) -> None:
 
 
 def _lab(given: argparse.Namespace) -> None:
-    from ftkit import pipeline, runs
-    from ftkit.stages import to_project_root
+    from ftkit.core import run_folder
+    from ftkit.notebook.stage import to_project_root
+    from ftkit.workflow.kernel import QUIET, notebooks_folder, prepare_all
 
-    folder, first = pipeline.notebooks_folder(), START
+    folder, first = notebooks_folder(), START
     if given.file:
-        folder, first = pipeline.prepare_all(_project(given.file)), f"{runs.stage_name('task')}.ipynb"
+        folder, first = prepare_all(_project(given.file)), f"{run_folder.stage_name('task')}.ipynb"
     root = to_project_root().resolve()
     command = [
         sys.executable,
@@ -304,16 +439,20 @@ def _lab(given: argparse.Namespace) -> None:
         "jupyter",
         "lab",
         f"--ServerApp.root_dir={root}",
-        f"--LabApp.app_settings_dir={Path(__file__).parent / 'ui' / 'lab'}",  # asks nobody for news, and for no updates
+        f"--LabApp.app_settings_dir={Path(__file__).parent / 'notebook' / 'lab'}",  # asks nobody for news, and for no updates
         f"--port={given.port}",
     ]
     command += ["--no-browser"] if given.no_browser else []
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     opened = (folder / first).resolve()
-    command += [f"--LabApp.default_url=/lab/tree/{opened.relative_to(root)}"] if opened.is_relative_to(root) else []
+    command += (
+        [f"--LabApp.default_url=/lab/tree/{opened.relative_to(root)}"]
+        if opened.is_relative_to(root)
+        else []
+    )
     sys.stdout.flush()
     # This process becomes JupyterLab, so that stopping it stops JupyterLab; its kernels are of this Python.
-    os.execve(sys.executable, command, {**pipeline.QUIET, "JUPYTER_PREFER_ENV_PATH": "1", **os.environ})
+    os.execve(sys.executable, command, {**QUIET, "JUPYTER_PREFER_ENV_PATH": "1", **os.environ})
 
 
 def _run_folder(path: Path) -> Path:
@@ -322,31 +461,33 @@ def _run_folder(path: Path) -> Path:
     Raises:
         BadInput: There is none.
     """
-    from ftkit import params
+    from ftkit.core.parameters.files import load
 
-    run = Path(params.load(path)["task"].run) if path.suffix in (".yaml", ".yml") else path
+    run = Path(load(path)["task"].run) if path.suffix in (".yaml", ".yml") else path
     if not run.is_dir():
         raise BadInput("there is no such run folder", where=str(run), todo="see `ftkit runs`")
     return run
 
 
 def _compare(given: argparse.Namespace) -> None:
-    from ftkit import pipeline
+    from ftkit.workflow.compare_runs import compare, lines
+    from ftkit.workflow.comparison_page import write_comparison
 
     first, second = (_run_folder(_project(path)) for path in (given.first, given.second))
     names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
     if given.html:
-        print(pipeline.write_comparison(first, second).resolve())
+        print(write_comparison(first, second).resolve())
         return
-    found = pipeline.compare(first, second)
+    found = compare(first, second)
     if given.json:
         _print_json(dataclasses.asdict(found))
     else:
-        print("\n".join(pipeline.lines(found, names)))
+        print("\n".join(lines(found, names)))
 
 
 def _report(given: argparse.Namespace) -> None:
-    from ftkit.ui.report import exports, write
+    from ftkit.report import exports
+    from ftkit.report.page import write
 
     path = _project(given.run)
     run = _run_folder(path)
@@ -362,19 +503,38 @@ def _serve(given: argparse.Namespace) -> None:
     import uvicorn
 
     from ftkit.deployment import releases
-    from ftkit.serving import Served, run
-    from ftkit.serving.app import Limits, create_app
+    from ftkit.deployment.served_strategy import Served
+    from ftkit.deployment.server import start as run
+    from ftkit.deployment.server.app import Limits, create_app
 
     token, log = os.environ.get(run.TOKEN, ""), Path(given.log) if given.log else None
     run.check_host(given.host, token)
     if log is not None and not log.parent.is_dir():
-        raise BadInput("there is no such folder", where=str(log.parent), todo="make it, or choose another --log")
+        raise BadInput(
+            "there is no such folder",
+            where=str(log.parent),
+            todo="make it, or choose another --log",
+        )
     served: list[Served] = []
     for path in map(_project, given.paths):
         store = path if releases.is_store(path) else None
         version = releases.read(path).current if store else 0
-        served.append(Served(run.folder_of(path), given.threads, version, store, beside=served[0] if served else None))
-    app = create_app(served, token=token, limits=Limits(waiting=given.waiting), log=log, mask_log=not given.log_unmasked)
+        served.append(
+            Served(
+                run.folder_of(path),
+                given.threads,
+                version,
+                store,
+                beside=served[0] if served else None,
+            )
+        )
+    app = create_app(
+        served,
+        token=token,
+        limits=Limits(waiting=given.waiting),
+        log=log,
+        mask_log=not given.log_unmasked,
+    )
     for one in served:
         print(f"Serving {one.bundle.spec.name} of {one.bundle.project} as '{one.bundle.name}'")
     print("Ctrl-C ends it")
@@ -383,20 +543,31 @@ def _serve(given: argparse.Namespace) -> None:
 
 
 def _promote(given: argparse.Namespace) -> None:
-    from ftkit import pipeline
     from ftkit.deployment import releases
+    from ftkit.workflow.promote import promote as promote_promote
+    from ftkit.workflow.promote import store_of
 
     run = _run_folder(_project(given.run))
-    store = pipeline.store_of(run, str(_project(given.store)) if given.store else "")
-    made, said = pipeline.promote(run, store, given.note, given.force)
-    print("\n".join([*said, f"Version {made.version} serves from now on.", *releases.lines(releases.read(store))]))
+    store = store_of(run, str(_project(given.store)) if given.store else "")
+    made, said = promote_promote(run, store, given.note, given.force)
+    print(
+        "\n".join(
+            [
+                *said,
+                f"Version {made.version} serves from now on.",
+                *releases.lines(releases.read(store)),
+            ]
+        )
+    )
     print(f"Serve it: ftkit serve {store}")
 
 
 def _retune(given: argparse.Namespace) -> None:
-    from ftkit import pipeline
+    from ftkit.workflow.retune import retune as retune_retune
 
-    made = pipeline.retune(_project(given.file), [_project(p) for p in given.labels], given.name, given.force)
+    made = retune_retune(
+        _project(given.file), [_project(p) for p in given.labels], given.name, given.force
+    )
     print("\n".join([*made.sentences, f"Data: {made.data}", f"Next: ftkit run {made.parameters}"]))
     print(f"Then: ftkit promote {made.parameters}")
 
@@ -420,30 +591,45 @@ def _releases(given: argparse.Namespace) -> None:
 
 
 def _monitor(given: argparse.Namespace) -> int:
-    from ftkit import params, pipeline, runs
-    from ftkit.records import MonitoringCard
+    from ftkit.core import run_folder
+    from ftkit.core.parameters.files import load
+    from ftkit.core.records.monitoring import MonitoringCard
+    from ftkit.workflow.run import Selection
+    from ftkit.workflow.run import run as run_run
 
     file = _project(given.file)
     log = str(_project(given.log)) if given.log else ""
     overrides = [f"monitoring.log={log}"] if log else []
-    pipeline.run(file, selection=pipeline.Selection(["monitoring"], force=True), overrides=overrides, say=_say)
-    run = Path(params.load(file)["monitoring"].run)
-    card = runs.read_record(run / "monitoring" / "monitoring.json", MonitoringCard)
-    print("\n".join([f"Verdict: {card.verdict}", *card.reasons, *(f"Next: {step}" for step in card.next_steps)]))
-    if log and params.load(file)["monitoring"].model_dump()["log"] != log:
-        print(f"Put {log} into {file} as monitoring.log: the next ftkit run looks at what the file names.")
+    run_run(file, selection=Selection(["monitoring"], force=True), overrides=overrides, say=_say)
+    run = Path(load(file)["monitoring"].run)
+    card = run_folder.read_record(run / "monitoring" / "monitoring.json", MonitoringCard)
+    print(
+        "\n".join(
+            [
+                f"Verdict: {card.verdict}",
+                *card.reasons,
+                *(f"Next: {step}" for step in card.next_steps),
+            ]
+        )
+    )
+    if log and load(file)["monitoring"].model_dump()["log"] != log:
+        print(
+            f"Put {log} into {file} as monitoring.log: the next ftkit run looks at what the file names."
+        )
     return 0 if card.verdict in ("keep", "nothing to watch") else 3
 
 
 def _runs(given: argparse.Namespace) -> None:
-    from ftkit import pipeline
-    from ftkit.stages import to_project_root
+    from ftkit.notebook.stage import to_project_root
+    from ftkit.workflow.run_list import listing as run_list_listing
 
-    found = pipeline.listing(to_project_root() / "outputs")
+    found = run_list_listing(to_project_root() / "outputs")
     if given.json:
         _print_json([run.values() for run in found])
     else:
-        print("\n".join([run.line() for run in found] or ["no runs yet: ftkit run params/demo.yaml"]))
+        print(
+            "\n".join([run.line() for run in found] or ["no runs yet: ftkit run params/demo.yaml"])
+        )
 
 
 def _print_json(values: object) -> None:
@@ -451,13 +637,13 @@ def _print_json(values: object) -> None:
 
 
 def _clean(given: argparse.Namespace) -> None:
-    from ftkit import pipeline
+    from ftkit.workflow.run_list import remove
 
-    print(pipeline.remove(_run_folder(_project(given.run)), given.yes))
+    print(remove(_run_folder(_project(given.run)), given.yes))
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    from ftkit.doctor import examine
+    from ftkit.workflow.doctor import examine
 
     findings = examine()
     for finding in findings:
@@ -472,20 +658,21 @@ def _completion(given: argparse.Namespace) -> None:
 
 
 def _explain(given: argparse.Namespace) -> None:
-    from ftkit import params
+    from ftkit.core.parameters.files import nearest
+    from ftkit.core.parameters.models import MODELS
 
     stage, _, name = given.name.partition(".")
-    if stage and stage not in params.MODELS:
+    if stage and stage not in MODELS:
         raise BadInput(
-            f"'{stage}' is no stage{params.nearest(stage, list(params.MODELS))}",
+            f"'{stage}' is no stage{nearest(stage, list(MODELS))}",
             where="NAME",
-            todo=f"use one of {', '.join(params.MODELS)}",
+            todo=f"use one of {', '.join(MODELS)}",
         )
-    for each in [stage] if stage else list(params.MODELS):
-        model = params.MODELS[each]
+    for each in [stage] if stage else list(MODELS):
+        model = MODELS[each]
         if name and name not in model.model_fields:
             raise BadInput(
-                f"{each} has no parameter '{name}'{params.nearest(name, list(model.model_fields))}",
+                f"{each} has no parameter '{name}'{nearest(name, list(model.model_fields))}",
                 where="NAME",
                 todo=f"see `ftkit explain {each}`",
             )

@@ -23,9 +23,12 @@ def shared_data():
 
 def tiny_tokenizer():
     """A byte-level tokenizer with a chat template that marks the answers."""
-    from ftkit.models.embedded import tokenizer
+    from ftkit.models.nano import tokenizer
 
-    texts = ["answer with one of these labels: delivery returns billing", '{"category":"delivery","reply":"34 days"}'] * 50
+    texts = [
+        "answer with one of these labels: delivery returns billing",
+        '{"category":"delivery","reply":"34 days"}',
+    ] * 50
     return tokenizer.build(texts, ["delivery", "returns", "billing"], 400)
 
 
@@ -41,11 +44,21 @@ def tiny_checkpoint(tmp_path_factory):
 
             torch.manual_seed(0)
             tok = tiny_tokenizer()
-            name = {"llama": "Llama", "mistral": "Mistral", "qwen3": "Qwen3", "phi3": "Phi3"}[family]
+            name = {"llama": "Llama", "mistral": "Mistral", "qwen3": "Qwen3", "phi3": "Phi3"}[
+                family
+            ]
             config = getattr(transformers, f"{name}Config")(
-                vocab_size=len(tok), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-                num_key_value_heads=2, max_position_embeddings=512, pad_token_id=0, eos_token_id=1, bos_token_id=None,
-            )  # fmt: skip
+                vocab_size=len(tok),
+                hidden_size=64,
+                intermediate_size=128,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                max_position_embeddings=512,
+                pad_token_id=0,
+                eos_token_id=1,
+                bos_token_id=None,
+            )
             folder = tmp_path_factory.mktemp(family)
             getattr(transformers, f"{name}ForCausalLM")(config).save_pretrained(folder)
             tok.save_pretrained(folder)
@@ -59,12 +72,14 @@ def tiny_checkpoint(tmp_path_factory):
 def parts(tiny_checkpoint):
     """Encoded lessons for a tiny Llama: 48 to learn from, 12 held out."""
     from ftkit.models.load import load_tokenizer
-    from ftkit.training import encode_all
+    from ftkit.training.encode import encode_all
 
     folder = tiny_checkpoint("llama")
     tokenizer = load_tokenizer(str(folder))
     encoded = encode_all(tokenizer, [lesson(i) for i in range(60)], 128)
-    return SimpleNamespace(folder=folder, tokenizer=tokenizer, train=encoded[:48], held=encoded[48:])
+    return SimpleNamespace(
+        folder=folder, tokenizer=tokenizer, train=encoded[:48], held=encoded[48:]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +96,11 @@ def one_thread():
 @pytest.fixture
 def project_folder(tmp_path, monkeypatch):
     """An empty project folder with a file of examples, desk.csv, as the working directory."""
-    rows = [("Where is my parcel?", "delivery"), ("I want my money back", "returns"), ("You charged me twice", "billing")]
+    rows = [
+        ("Where is my parcel?", "delivery"),
+        ("I want my money back", "returns"),
+        ("You charged me twice", "billing"),
+    ]
     for name in ("notebooks", "params"):
         (tmp_path / name).mkdir()
     lines = [f"{text} Number {k}.,{label}" for k in range(20) for text, label in rows]

@@ -16,8 +16,20 @@ def served(rule):
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             text = body["messages"][-1]["content"]
             seen.append(text)
-            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": rule(text)}}
-            data = json.dumps({"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}).encode()
+            choice = {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": rule(text)},
+            }
+            data = json.dumps(
+                {
+                    "id": "x",
+                    "object": "chat.completion",
+                    "created": 0,
+                    "model": "m",
+                    "choices": [choice],
+                }
+            ).encode()
             self.send_response(200)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(data)))

@@ -8,7 +8,10 @@ WORDS = {"parcel": "delivery", "refund": "returns", "invoice": "billing"}
 
 def lesson(i, answer=None):
     word = list(WORDS)[i % 3]
-    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"about my {word} {'x' * (i % 5)}"}]
+    messages = [
+        {"role": "system", "content": SYSTEM},
+        {"role": "user", "content": f"about my {word} {'x' * (i % 5)}"},
+    ]
     return messages, answer or WORDS[word], f"e{i}"
 
 

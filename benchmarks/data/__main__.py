@@ -17,16 +17,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ftkit import data
-from ftkit.data import meaning, personal, suspects
+from ftkit.core.parameters.files import load
+from ftkit.data import input_vectors, label_errors, personal_data
+from ftkit.data.curate import curate
+from ftkit.data.curate import load as curate_load
 from ftkit.demo.scenarios import example_rows
-from ftkit.params import load
-from ftkit.task import build_card
+from ftkit.scoring.task_card import build_card
 
 ROOT = Path(__file__).parents[2]
 
 
-def flipped(folder: Path, rows: int, shares: tuple[float, ...] = (0.01, 0.05, 0.10)) -> Iterator[dict[str, Any]]:
+def flipped(
+    folder: Path, rows: int, shares: tuple[float, ...] = (0.01, 0.05, 0.10)
+) -> Iterator[dict[str, Any]]:
     """Yield the average precision of the ranking, by MiniLM and by words, per share of flipped labels."""
     from sklearn.metrics import average_precision_score
 
@@ -37,21 +40,28 @@ def flipped(folder: Path, rows: int, shares: tuple[float, ...] = (0.01, 0.05, 0.
     names = sorted(set(truth))
     for source, most in (("MiniLM", rows), ("words", 0)):
         began = time.monotonic()
-        matrix = meaning.vectors(texts, most).matrix
+        matrix = input_vectors.vectors(texts, most).matrix
         embedded = time.monotonic() - began
         for share in shares:
             rng, given = random.Random(7), list(truth)
             wrong = set(rng.sample(range(len(given)), round(share * len(given))))
             for i in wrong:
                 given[i] = rng.choice([n for n in names if n != truth[i]])
-            judged = suspects.judge(given, matrix, range(len(given)))
-            value = average_precision_score([i in wrong for i in judged.kept], [-s for s in judged.scores])
+            judged = label_errors.judge(given, matrix, range(len(given)))
+            value = average_precision_score(
+                [i in wrong for i in judged.kept], [-s for s in judged.scores]
+            )
             named = [i for i, doubt in zip(judged.kept, judged.doubtful, strict=True) if doubt]
             hits = sum(i in wrong for i in named)
             yield {
-                "vectors": source, "flipped": share, "average precision": round(float(value), 3), "named": len(named),
-                "of these flipped": hits, "recall": round(hits / len(wrong), 3), "seconds for vectors": round(embedded, 1),
-            }  # fmt: skip
+                "vectors": source,
+                "flipped": share,
+                "average precision": round(float(value), 3),
+                "named": len(named),
+                "of these flipped": hits,
+                "recall": round(hits / len(wrong), 3),
+                "seconds for vectors": round(embedded, 1),
+            }
 
 
 def planted(seeds: range) -> Iterator[dict[str, Any]]:
@@ -63,7 +73,7 @@ def planted(seeds: range) -> Iterator[dict[str, Any]]:
         truth = example_rows(1200, seed)
         number = {id(row): i + 2 for i, row in enumerate(truth)}
         with tempfile.TemporaryDirectory() as folder:
-            done = data.curate(*data.load(p, Path(folder)), card, p)
+            done = curate(*curate_load(p, Path(folder)), card, p)
         gone: dict[str, set[int]] = {}
         for row in done.rejected():
             gone.setdefault(row["reason"].split(":")[0], set()).add(row["row"])
@@ -79,15 +89,37 @@ def planted(seeds: range) -> Iterator[dict[str, Any]]:
                 "paraphrase_duplicate",
             )
         }
-        pairs = {frozenset((a["source_row"], b["source_row"])) for a, b, _ in done.meaning.pairs} if done.meaning else set()
-        wanted = {frozenset((number[id(r)], number[id(r.of)])) for r in truth if r.planted == "paraphrase_duplicate"}
+        pairs = (
+            {frozenset((a["source_row"], b["source_row"])) for a, b, _ in done.meaning.pairs}
+            if done.meaning
+            else set()
+        )
+        wanted = {
+            frozenset((number[id(r)], number[id(r.of)]))
+            for r in truth
+            if r.planted == "paraphrase_duplicate"
+        }
         doubted = {s.row["source_row"] for s in done.meaning.suspects} if done.meaning else set()
-        masked = {r["source_row"] for r in done.rows if personal.points_to_somebody(r["personal"])}
-        for kind, reason in (("exact_duplicate", "exact copies"), ("near_duplicate", "near copies")):
+        masked = {
+            r["source_row"] for r in done.rows if personal_data.points_to_somebody(r["personal"])
+        }
+        for kind, reason in (
+            ("exact_duplicate", "exact copies"),
+            ("near_duplicate", "near copies"),
+        ):
             both = [(number[id(r)], number[id(r.of)]) for r in truth if r.planted == kind]
             out = gone.get(reason, set())
-            found, known = sum(bool(out & {*pair}) for pair in both), {i for pair in both for i in pair}
-            yield {"seed": seed, "kind": kind, "planted": len(both), "found": found, "further finds": len(out - known)}
+            found, known = (
+                sum(bool(out & {*pair}) for pair in both),
+                {i for pair in both for i in pair},
+            )
+            yield {
+                "seed": seed,
+                "kind": kind,
+                "planted": len(both),
+                "found": found,
+                "further finds": len(out - known),
+            }
         yield _counted(seed, "broken_format", kinds, gone.get("broken answers", set()))
         yield _counted(seed, "wrong_label", kinds, doubted)
         yield _counted(seed, "personal_data", kinds, masked)
@@ -120,16 +152,24 @@ def public_personal(path: Path) -> Iterator[dict[str, Any]]:
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
 
     rows = json.loads(path.read_text(encoding="utf-8"))
-    common = personal.common_words(row["full_text"] for row in rows)
+    common = personal_data.common_words(row["full_text"] for row in rows)
     rows = [row for row in rows if row["template_id"] % 2]
     registry = RecognizerRegistry()
     registry.load_predefined_recognizers(languages=["en"])
-    plain = AnalyzerEngine(nlp_engine=personal._analyzer().nlp_engine, registry=registry, supported_languages=["en"])
+    plain = AnalyzerEngine(
+        nlp_engine=personal_data._analyzer().nlp_engine,
+        registry=registry,
+        supported_languages=["en"],
+    )
     ways = {
-        "ftkit": lambda text: [(f.start, f.end, f.kind) for f in personal.find(text, common)],
-        "presidio": lambda text: [(f.start, f.end, f.entity_type) for f in plain.analyze(text, language="en")],
+        "ftkit": lambda text: [(f.start, f.end, f.kind) for f in personal_data.find(text, common)],
+        "presidio": lambda text: [
+            (f.start, f.end, f.entity_type) for f in plain.analyze(text, language="en")
+        ],
     }
-    named = {kind: [entity] for entity, kind in personal.KINDS.items()} | {personal.FIRST_NAME: ["PERSON"]}
+    named = {kind: [entity] for entity, kind in personal_data.KINDS.items()} | {
+        personal_data.FIRST_NAME: ["PERSON"]
+    }
     total = Counter(span["entity_type"] for row in rows for span in row["spans"])
     hidden, right, made, seconds = Counter(), Counter(), Counter(), {}
     for way, look in ways.items():
@@ -157,9 +197,15 @@ def public_personal(path: Path) -> Iterator[dict[str, Any]]:
             recall = hidden[way, entity] / total[entity]
             precision = right[way, entity] / made[way, entity] if made[way, entity] else 0.0
             line |= {f"{way} recall": round(recall, 2), f"{way} precision": round(precision, 2)}
-            line |= {f"{way} F2": round(5 * precision * recall / (4 * precision + recall), 2) if precision + recall else 0.0}
+            line |= {
+                f"{way} F2": round(5 * precision * recall / (4 * precision + recall), 2)
+                if precision + recall
+                else 0.0
+            }
         yield line
-    yield {"kind": "texts a second", "spans": len(rows)} | {f"{way} recall": round(len(rows) / s) for way, s in seconds.items()}
+    yield {"kind": "texts a second", "spans": len(rows)} | {
+        f"{way} recall": round(len(rows) / s) for way, s in seconds.items()
+    }
 
 
 def _personal(entity: str) -> bool:
@@ -168,10 +214,16 @@ def _personal(entity: str) -> bool:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="What the data check finds of what is known to be wrong.")
-    parser.add_argument("--banking77", type=Path, default=ROOT.parent / "shared" / "data" / "banking77")
+    parser = argparse.ArgumentParser(
+        description="What the data check finds of what is known to be wrong."
+    )
     parser.add_argument(
-        "--presidio", type=Path, default=ROOT.parent / "shared" / "data" / "presidio_pii" / "synth_dataset_v2.json"
+        "--banking77", type=Path, default=ROOT.parent / "shared" / "data" / "banking77"
+    )
+    parser.add_argument(
+        "--presidio",
+        type=Path,
+        default=ROOT.parent / "shared" / "data" / "presidio_pii" / "synth_dataset_v2.json",
     )
     parser.add_argument("--rows", type=int, default=3000)
     parser.add_argument("--seeds", type=int, default=3)

@@ -38,7 +38,9 @@ def pct(value: float) -> str:
 def page(found: dict[str, Any]) -> str:
     """Return the README with every table."""
     s = found["simulated"]
-    parts = [INTRO.format(seconds=found["seconds"], **{k.split()[0]: v for k, v in s["worlds"].items()})]
+    parts = [
+        INTRO.format(seconds=found["seconds"], **{k.split()[0]: v for k, v in s["worlds"].items()})
+    ]
     parts += [
         "## Intervals: share that holds the truth (promised: 95%)",
         COVERAGE_PICTURE,
@@ -64,7 +66,9 @@ def page(found: dict[str, Any]) -> str:
     return "\n\n".join(p for p in parts if p) + "\n"
 
 
-COVERAGE_PICTURE = "![How often intervals hold the truth, by the number of test questions](coverage.svg)"
+COVERAGE_PICTURE = (
+    "![How often intervals hold the truth, by the number of test questions](coverage.svg)"
+)
 VERDICTS_PICTURE = "![How often the rule decides, by the number of test questions](verdicts.svg)"
 INTRO = """# Is the decision right?
 
@@ -85,32 +89,53 @@ REAL_NOTE = """Each line: 2,000 draws of 200 items; the full set is the truth; s
 
 
 def _coverage(c: dict[str, dict[str, float]]) -> str:
-    rows = [("ours", "paired difference, ours"), ("one strategy", "accuracy of one strategy, ours"),
-            ("BCa", "paired difference, BCa"), ("unpaired", "difference, unpaired")]  # fmt: skip
+    rows = [
+        ("ours", "paired difference, ours"),
+        ("one strategy", "accuracy of one strategy, ours"),
+        ("BCa", "paired difference, BCa"),
+        ("unpaired", "difference, unpaired"),
+    ]
     columns = list(c["ours"])
-    return table(["interval", *[k if not k.isdigit() else f"n={int(k):,}" for k in columns]],
-                 [[words, *[pct(c[key][k]) for k in columns]] for key, words in rows])  # fmt: skip
+    return table(
+        ["interval", *[k if not k.isdigit() else f"n={int(k):,}" for k in columns]],
+        [[words, *[pct(c[key][k]) for k in columns]] for key, words in rows],
+    )
 
 
 def _false(f: dict[str, dict[str, float]]) -> str:
     columns = list(f["ours"])
-    return table(["test", *columns], [[name, *[pct(row[k]) for k in columns]] for name, row in f.items()])
+    return table(
+        ["test", *columns], [[name, *[pct(row[k]) for k in columns]] for name, row in f.items()]
+    )
 
 
 def _verdicts(v: dict[str, dict[str, float]], short: bool = False) -> str:
     head = ["rule", "decides", "wrong", "accuracy lost", "dearer"]
-    rows = [[name, pct(r["decides"]), pct(r["wrong"]), f"{r['accuracy_lost_points']:.2f} points", pct(r["dearer_than_needed"])]
-            for name, r in v.items()]  # fmt: skip
+    rows = [
+        [
+            name,
+            pct(r["decides"]),
+            pct(r["wrong"]),
+            f"{r['accuracy_lost_points']:.2f} points",
+            pct(r["dearer_than_needed"]),
+        ]
+        for name, r in v.items()
+    ]
     return table(head[:3], [row[:3] for row in rows]) if short else table(head, rows)
 
 
 def _by_items(v: dict[str, dict[str, float]]) -> str:
-    rows = [[f"{int(n):,}", pct(r["decides"]), pct(r["wrong"]), pct(r["right_choice"])] for n, r in v.items()]
+    rows = [
+        [f"{int(n):,}", pct(r["decides"]), pct(r["wrong"]), pct(r["right_choice"])]
+        for n, r in v.items()
+    ]
     return table(["test items", "decides", "wrong", "the ideal choice, where decided"], rows)
 
 
 def _real(r: dict[str, Any]) -> str:
-    systems = ", ".join(f"{name} {pct(a)}" for name, a in zip(r["systems"], r["accuracy"], strict=True))
+    systems = ", ".join(
+        f"{name} {pct(a)}" for name, a in zip(r["systems"], r["accuracy"], strict=True)
+    )
     rows = [
         [k, pct(r[k]["right"]), pct(r[k]["wrong"]), pct(r[k]["dearer"]), pct(r[k]["cannot_tell"])]
         for k in ("ours", "unpaired", "points")
@@ -123,7 +148,11 @@ def _real(r: dict[str, Any]) -> str:
 def _speed(t: dict[str, float]) -> str:
     rows = [
         ["ours, right or wrong", f"{t['right_or_wrong_s']:.2f} s", f"{t['ratio']:.0f}×"],
-        ["ours, in clusters", f"{t['clusters_s']:.2f} s", f"{t['scipy_all_differences_s'] / t['clusters_s']:.0f}×"],
+        [
+            "ours, in clusters",
+            f"{t['clusters_s']:.2f} s",
+            f"{t['scipy_all_differences_s'] / t['clusters_s']:.0f}×",
+        ],
         ["ours, graded scores", f"{t['graded_s']:.2f} s", f"{t['ratio_graded']:.0f}×"],
         ["scipy.stats.bootstrap, BCa", f"{t['scipy_all_differences_s']:.1f} s", "1×"],
     ]

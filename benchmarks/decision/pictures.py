@@ -27,9 +27,14 @@ def half(share: float, n: float) -> float:
 def styled(figure: go.Figure, title: str, under: str, y: str) -> go.Figure:
     """Return a figure with its finding as title and its axes named."""
     figure.update_layout(
-        template="plotly_white", width=860, height=400, showlegend=False, font={"family": "sans-serif", "size": 14}, margin={"t": 80, "r": 150},
+        template="plotly_white",
+        width=860,
+        height=400,
+        showlegend=False,
+        font={"family": "sans-serif", "size": 14},
+        margin={"t": 80, "r": 150},
         title={"text": f"<b>{title}</b><br><sup>{under}</sup>", "x": 0.01, "font": {"size": 17}},
-    )  # fmt: skip
+    )
     figure.update_xaxes(title="test questions", type="category")
     figure.update_yaxes(title=y)
     return figure
@@ -44,8 +49,19 @@ def coverage(simulated: dict[str, Any]) -> go.Figure:
     figure.add_hline(y=95, line={"color": "#888888", "dash": "dash", "width": 1})
     for name, color in COLORS.items():
         y = [100 * simulated["coverage"][name][n] for n in SIZES]
-        figure.add_scatter(x=x, y=y, mode="lines+markers", line={"color": color, "width": 3 if name == "ours" else 1.5})
-        label = {"text": NAMES[name], "font": {"color": color}, "showarrow": False, "xanchor": "left", "xshift": 8}
+        figure.add_scatter(
+            x=x,
+            y=y,
+            mode="lines+markers",
+            line={"color": color, "width": 3 if name == "ours" else 1.5},
+        )
+        label = {
+            "text": NAMES[name],
+            "font": {"color": color},
+            "showarrow": False,
+            "xanchor": "left",
+            "xshift": 8,
+        }
         shift = {"ours": -6, "BCa": 8, "unpaired": 10}[name]
         figure.add_annotation(x=x[-1], y=y[-1], yshift=shift, **label)
     ours, least = simulated["coverage"]["ours"], min(simulated["coverage"]["BCa"][n] for n in SIZES)
@@ -63,20 +79,22 @@ def verdicts(simulated: dict[str, Any]) -> go.Figure:
     figure = go.Figure()
     error: dict[str, Any] = {"array": [half(share, each) for share in decides], "thickness": 1.5}
     figure.add_bar(x=x, y=[100] * len(x), marker_color="#DDDDDD")
-    figure.add_bar(x=x, y=[100 * share for share in decides], marker_color=COLORS["ours"], error_y=error)
+    figure.add_bar(
+        x=x, y=[100 * share for share in decides], marker_color=COLORS["ours"], error_y=error
+    )
     figure.update_layout(barmode="overlay")
-    figure.add_annotation(x=len(SIZES) - 1, y=12, text="decides", showarrow=False, font={"color": "white"})
-    figure.add_annotation(x=0, y=60, text="can't tell yet", showarrow=False, font={"color": "#444444"})
+    figure.add_annotation(
+        x=len(SIZES) - 1, y=12, text="decides", showarrow=False, font={"color": "white"}
+    )
+    figure.add_annotation(
+        x=0, y=60, text="can't tell yet", showarrow=False, font={"color": "#444444"}
+    )
     worlds, rule = simulated["worlds"]["any"], simulated["verdicts"]["ours"]
     decided = round(worlds * rule["decides"])
     wrong = round(decided * rule["wrong"])
-    title = (
-        f"It decides {decides[0]:.0%} of the time with 50 questions, {decides[-2]:.0%} with 2,000; wrong: {wrong} of {decided:,}"
-    )
+    title = f"It decides {decides[0]:.0%} of the time with 50 questions, {decides[-2]:.0%} with 2,000; wrong: {wrong} of {decided:,}"
     at_most = f" (so at most {3 / decided:.1%})" if not wrong else ""
-    under = (
-        f"{worlds:,} made worlds, {each:.0f} a size with 95% intervals; wrong: more than the margin worse than the best{at_most}"
-    )
+    under = f"{worlds:,} made worlds, {each:.0f} a size with 95% intervals; wrong: more than the margin worse than the best{at_most}"
     return styled(figure, title, under, "made worlds, %")
 
 
@@ -86,7 +104,11 @@ def main() -> None:
     from plotly.offline import get_plotlyjs
 
     simulated = json.loads((HERE / "results.json").read_text())["simulated"]
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    browser = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     with sync_playwright() as started:
         page = started.chromium.launch(executable_path=browser, args=["--no-sandbox"]).new_page()
         page.set_content("<div id='figure'></div>")

@@ -19,7 +19,10 @@ MARGIN, ITEMS, DRAWS, RESAMPLES = 0.05, 200, 2000, 1000
 
 def gsm8k(folder: Path = SHARED) -> tuple[list[str], np.ndarray]:
     """Return four systems' graded answers to 1,319 grade-school problems, cheapest (smallest) system first."""
-    rows = [json.loads(line) for line in (folder / "capability_probe/gsm8k_example_model_solutions.jsonl").open()]
+    rows = [
+        json.loads(line)
+        for line in (folder / "capability_probe/gsm8k_example_model_solutions.jsonl").open()
+    ]
     names = ["6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification"]
     return names, np.array([[float(row[name]["is_correct"]) for name in names] for row in rows])
 
@@ -34,10 +37,17 @@ def xquad(folder: Path = SHARED) -> tuple[list[str], np.ndarray, np.ndarray]:
                 paragraph[question["id"]] = part["context"]
     files = sorted((folder / "xquad_rag/predictions").glob("*.json"))
     said = {f.stem: json.loads(f.read_text()) for f in files}
-    right = {name: [float(squad_words(a.get(i, "")) == squad_words(truth[i])) for i in truth] for name, a in said.items()}
+    right = {
+        name: [float(squad_words(a.get(i, "")) == squad_words(truth[i])) for i in truth]
+        for name, a in said.items()
+    }
     names = sorted(right, key=lambda name: sum(right[name]))
     order = {text: k for k, text in enumerate(dict.fromkeys(paragraph.values()))}
-    return names, np.array([right[name] for name in names]).T, np.array([order[paragraph[i]] for i in truth])
+    return (
+        names,
+        np.array([right[name] for name in names]).T,
+        np.array([order[paragraph[i]] for i in truth]),
+    )
 
 
 def squad_words(text: str) -> str:
@@ -46,7 +56,9 @@ def squad_words(text: str) -> str:
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())
 
 
-def draws(right: np.ndarray, groups: np.ndarray, seed: int = 5, count: int = DRAWS) -> dict[str, Any]:
+def draws(
+    right: np.ndarray, groups: np.ndarray, seed: int = 5, count: int = DRAWS
+) -> dict[str, Any]:
     """Decide from many draws of 200 items and hold every verdict against the full set."""
     rng, truth = np.random.default_rng(seed), right.mean(axis=0)
     cost = 1000.0 * np.arange(1, right.shape[1] + 1)
@@ -55,23 +67,32 @@ def draws(right: np.ndarray, groups: np.ndarray, seed: int = 5, count: int = DRA
     for k in range(count):
         rows = rng.choice(len(right), size=ITEMS, replace=False)
         sample = right[rows]
-        choice = rules.decide(sample, rules.paired(sample, groups[rows], RESAMPLES, k), cost, MARGIN)
+        choice = rules.decide(
+            sample, rules.paired(sample, groups[rows], RESAMPLES, k), cost, MARGIN
+        )
         plain = rules.decide(sample, rules.unpaired(sample), cost, MARGIN)
         said[int(choice.strategy) if choice.kind == "chosen" else -1] += 1
         unpaired[int(plain.strategy) if plain.kind == "chosen" else -1] += 1
         by_points[rules.by_points(sample, cost, MARGIN)] += 1
     return {
-        "accuracy": truth.tolist(), "ideal": ideal,
-        "ours": _shares(said, truth, ideal), "unpaired": _shares(unpaired, truth, ideal), "points": _shares(by_points, truth, ideal),
-    }  # fmt: skip
+        "accuracy": truth.tolist(),
+        "ideal": ideal,
+        "ours": _shares(said, truth, ideal),
+        "unpaired": _shares(unpaired, truth, ideal),
+        "points": _shares(by_points, truth, ideal),
+    }
 
 
 def _shares(said: Counter[int], truth: np.ndarray, ideal: int) -> dict[str, float]:
     total = said.total()
     return {
         "right": said[ideal] / total,
-        "wrong": sum(n for k, n in said.items() if k >= 0 and truth[k] < truth.max() - MARGIN) / total,
-        "dearer": sum(n for k, n in said.items() if k >= 0 and k != ideal and truth[k] >= truth.max() - MARGIN) / total,
+        "wrong": sum(n for k, n in said.items() if k >= 0 and truth[k] < truth.max() - MARGIN)
+        / total,
+        "dearer": sum(
+            n for k, n in said.items() if k >= 0 and k != ideal and truth[k] >= truth.max() - MARGIN
+        )
+        / total,
         "cannot_tell": said[-1] / total,
     }
 
@@ -81,6 +102,9 @@ def all_results(count: int = DRAWS) -> dict[str, Any]:
     names, right = gsm8k()
     systems, exact, paragraphs = xquad()
     return {
-        "GSM8K, four systems": {"systems": names, **draws(right, np.arange(len(right)), count=count)},
+        "GSM8K, four systems": {
+            "systems": names,
+            **draws(right, np.arange(len(right)), count=count),
+        },
         "XQuAD, five systems": {"systems": systems, **draws(exact, paragraphs, count=count)},
     }

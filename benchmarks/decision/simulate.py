@@ -9,7 +9,14 @@ import numpy as np
 
 from benchmarks.decision import rules
 from benchmarks.decision.worlds import World, any_world, five_point_world, tied_world
-from ftkit.statistics import bca_ends, clusters, leave_one_out, mcnemar_exact, mean_intervals, resample_means
+from ftkit.core.statistics import (
+    bca_ends,
+    clusters,
+    leave_one_out,
+    mcnemar_exact,
+    mean_intervals,
+    resample_means,
+)
 
 MARGIN = 0.05
 RESAMPLES = 1000
@@ -22,8 +29,13 @@ def one(world: World, rng: np.random.Generator, seed: int) -> dict[str, Any]:
     ours, plain = rules.paired(right, groups, RESAMPLES, seed), rules.unpaired(right)
     gaps = [true[int(c.a)] - true[int(c.b)] for c in ours]
     row: dict[str, Any] = {"n": world.n, "clustered": world.cluster_size > 1}
-    row["covers"] = [c.difference.low - 1e-12 <= g <= c.difference.high + 1e-12 for c, g in zip(ours, gaps, strict=True)]
-    row["covers_unpaired"] = [c.difference.low <= g <= c.difference.high for c, g in zip(plain, gaps, strict=True)]
+    row["covers"] = [
+        c.difference.low - 1e-12 <= g <= c.difference.high + 1e-12
+        for c, g in zip(ours, gaps, strict=True)
+    ]
+    row["covers_unpaired"] = [
+        c.difference.low <= g <= c.difference.high for c, g in zip(plain, gaps, strict=True)
+    ]
     means = mean_intervals(right, groups, RESAMPLES, seed)
     row["covers_mean"] = [e.low <= t <= e.high for e, t in zip(means, true, strict=True)]
     row["covers_bca"] = _bca(right, groups, float(true[0] - true[1]), seed)
@@ -38,21 +50,27 @@ def one(world: World, rng: np.random.Generator, seed: int) -> dict[str, Any]:
 def _bca(right: np.ndarray, groups: np.ndarray, gap: float, seed: int) -> bool:
     data = clusters(right[:, :2], groups)
     drawn = resample_means(data, RESAMPLES, seed)
-    low, high = bca_ends(float(data.point[0] - data.point[1]), drawn[:, 0] - drawn[:, 1], leave_one_out(data, 0, 1))
+    low, high = bca_ends(
+        float(data.point[0] - data.point[1]), drawn[:, 0] - drawn[:, 1], leave_one_out(data, 0, 1)
+    )
     return low <= gap <= high
 
 
 def _false(comparison: Any, gap: float) -> bool:
     """A superiority is false where the truth is a tie or the other way round."""
     d = comparison.difference
-    return comparison.p_adjusted < 0.05 and ((d.low > 0 and gap <= 1e-12) or (d.high < 0 and gap >= -1e-12))
+    return comparison.p_adjusted < 0.05 and (
+        (d.low > 0 and gap <= 1e-12) or (d.high < 0 and gap >= -1e-12)
+    )
 
 
 def _false_mcnemar(right: np.ndarray, comparison: Any, gap: float) -> bool:
     """McNemar's test on items, uncorrected: what is done where clusters and the number of comparisons are forgotten."""
     a, b = right[:, int(comparison.a)], right[:, int(comparison.b)]
     wins, losses = int((a > b).sum()), int((a < b).sum())
-    return mcnemar_exact(wins, losses) < 0.05 and ((wins > losses and gap <= 1e-12) or (losses > wins and gap >= -1e-12))
+    return mcnemar_exact(wins, losses) < 0.05 and (
+        (wins > losses and gap <= 1e-12) or (losses > wins and gap >= -1e-12)
+    )
 
 
 def _verdict(world: World, choice: Any) -> dict[str, float] | None:
@@ -69,7 +87,9 @@ def _held(world: World, k: int) -> dict[str, float]:
     }
 
 
-def run(kind: Callable[[np.random.Generator], World], count: int, seed: int) -> list[dict[str, Any]]:
+def run(
+    kind: Callable[[np.random.Generator], World], count: int, seed: int
+) -> list[dict[str, Any]]:
     """Return one row per world."""
     rng = np.random.default_rng(seed)
     return [one(kind(rng), rng, k) for k in range(count)]
@@ -87,8 +107,12 @@ def verdicts(rows: list[dict[str, Any]], rule: str) -> dict[str, float]:
         "decides": len(decided) / len(rows),
         "wrong": float(np.mean([d["beyond"] > 0 for d in decided])) if decided else 0.0,
         "right_choice": float(np.mean([d["right"] for d in decided])) if decided else 0.0,
-        "accuracy_lost_points": 100 * float(np.mean([d["lost"] for d in decided])) if decided else 0.0,
-        "lost_beyond_margin_points": 100 * float(np.mean([d["beyond"] for d in decided])) if decided else 0.0,
+        "accuracy_lost_points": 100 * float(np.mean([d["lost"] for d in decided]))
+        if decided
+        else 0.0,
+        "lost_beyond_margin_points": 100 * float(np.mean([d["beyond"] for d in decided]))
+        if decided
+        else 0.0,
         "dearer_than_needed": float(np.mean([d["dearer"] for d in decided])) if decided else 0.0,
     }
 
@@ -110,14 +134,26 @@ def all_results(count: int = 3000, seed: int = 11) -> dict[str, Any]:
                 "clusters": coverage([r for r in rows if r["clustered"]], key),
                 **{str(n): coverage([r for r in rows if r["n"] == n], key) for n in sizes},
             }
-            for name, key in (("ours", "covers"), ("one strategy", "covers_mean"), ("BCa", "covers_bca"), ("unpaired", "covers_unpaired"))
+            for name, key in (
+                ("ours", "covers"),
+                ("one strategy", "covers_mean"),
+                ("BCa", "covers_bca"),
+                ("unpaired", "covers_unpaired"),
+            )
         },
         "false superiority": {
-            name: {"any": float(np.mean([r[key] for r in rows])), "all tied": float(np.mean([r[key] for r in ties])),
-                   "all tied, clusters": float(np.mean([r[key] for r in ties if r["clustered"]]))}
+            name: {
+                "any": float(np.mean([r[key] for r in rows])),
+                "all tied": float(np.mean([r[key] for r in ties])),
+                "all tied, clusters": float(np.mean([r[key] for r in ties if r["clustered"]])),
+            }
             for name, key in (("ours", "false"), ("McNemar by item, uncorrected", "false_mcnemar"))
         },
         "verdicts": {rule: verdicts(rows, rule) for rule in ("ours", "unpaired", "points")},
-        "verdicts by items": {str(n): verdicts([r for r in rows if r["n"] == n], "ours") for n in sizes},
-        "five points at 2,000 items": {rule: verdicts(five, rule) for rule in ("ours", "unpaired", "points")},
-    }  # fmt: skip
+        "verdicts by items": {
+            str(n): verdicts([r for r in rows if r["n"] == n], "ours") for n in sizes
+        },
+        "five points at 2,000 items": {
+            rule: verdicts(five, rule) for rule in ("ours", "unpaired", "points")
+        },
+    }

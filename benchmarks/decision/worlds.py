@@ -33,7 +33,9 @@ class World:
         groups = _groups(rng, self.n, self.cluster_size)
         arms, clusters = len(self.accuracy), groups[-1] + 1
         own = 1 - self.agreement - self.stickiness
-        latent = np.sqrt(self.agreement) * rng.standard_normal((self.n, 1)) + np.sqrt(own) * rng.standard_normal((self.n, arms))
+        latent = np.sqrt(self.agreement) * rng.standard_normal((self.n, 1)) + np.sqrt(
+            own
+        ) * rng.standard_normal((self.n, arms))
         latent += np.sqrt(self.stickiness) * rng.standard_normal((clusters, arms))[groups]
         return (latent < ndtri(self.accuracy)).astype(float), groups
 
@@ -53,21 +55,33 @@ def _groups(rng: np.random.Generator, n: int, mean: float) -> np.ndarray:
 def any_world(rng: np.random.Generator) -> World:
     """Return a random world: 2 to 6 strategies, 50 to 5,000 items, a third with ties, half with clusters."""
     arms, n = int(rng.integers(2, 7)), int(rng.choice([50, 100, 200, 500, 1000, 2000, 5000]))
-    accuracy = np.clip(rng.uniform(0.3, 0.9) + rng.normal(0, rng.choice([0.02, 0.05, 0.12]), arms), 0.05, 0.97)
+    accuracy = np.clip(
+        rng.uniform(0.3, 0.9) + rng.normal(0, rng.choice([0.02, 0.05, 0.12]), arms), 0.05, 0.97
+    )
     if rng.random() < 1 / 3:
         accuracy[rng.permutation(arms)[:2]] = accuracy[0]
     clustered = rng.random() < 0.5
     return World(
-        accuracy, rng.uniform(2_000, 40_000, arms), n, float(rng.choice([2, 4])) if clustered else 1.0,
-        float(rng.uniform(0.2, 0.7)), float(rng.uniform(0.05, 0.25)) if clustered else 0.0,
-    )  # fmt: skip
+        accuracy,
+        rng.uniform(2_000, 40_000, arms),
+        n,
+        float(rng.choice([2, 4])) if clustered else 1.0,
+        float(rng.uniform(0.2, 0.7)),
+        float(rng.uniform(0.05, 0.25)) if clustered else 0.0,
+    )
 
 
 def tied_world(rng: np.random.Generator) -> World:
     """Return a world in which all strategies are equally good: any superiority found is false."""
     world = any_world(rng)
-    return World(np.full_like(world.accuracy, world.accuracy[0]), world.cost, world.n, world.cluster_size, world.agreement,
-                 world.stickiness)  # fmt: skip
+    return World(
+        np.full_like(world.accuracy, world.accuracy[0]),
+        world.cost,
+        world.n,
+        world.cluster_size,
+        world.agreement,
+        world.stickiness,
+    )
 
 
 def five_point_world(rng: np.random.Generator) -> World:
@@ -75,4 +89,11 @@ def five_point_world(rng: np.random.Generator) -> World:
     arms = int(rng.integers(2, 6))
     accuracy = np.full(arms, float(rng.uniform(0.5, 0.85)))
     accuracy[-1] += 0.05
-    return World(accuracy, np.sort(rng.uniform(2_000, 40_000, arms)), 2000, 1.0, float(rng.uniform(0.4, 0.7)), 0.0)
+    return World(
+        accuracy,
+        np.sort(rng.uniform(2_000, 40_000, arms)),
+        2000,
+        1.0,
+        float(rng.uniform(0.4, 0.7)),
+        0.0,
+    )

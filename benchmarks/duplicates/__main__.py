@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from ftkit.data.near import PERMUTATIONS, clusters_of, rows_per_band, shingler
+from ftkit.data.duplicates import PERMUTATIONS, clusters_of, rows_per_band, shingler
 
 HERE = Path(__file__).parent
 THRESHOLD = 0.8
@@ -52,7 +52,11 @@ def other(given: list[str], same_bands: bool) -> list[int]:
 
     shingles, _ = shingler(given)
     size, rows = (PERMUTATIONS, rows_per_band(THRESHOLD)) if same_bands else (128, 0)
-    index = MinHashLSH(THRESHOLD, size, params=(size // rows, rows)) if rows else MinHashLSH(THRESHOLD, size)
+    index = (
+        MinHashLSH(THRESHOLD, size, params=(size // rows, rows))
+        if rows
+        else MinHashLSH(THRESHOLD, size)
+    )
     sets, minhashes = [], []
     for k, text in enumerate(given):
         sets.append(set(shingles(text)))

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from ftkit.errors import FtkitError
+from ftkit.core.errors import FtkitError
+from ftkit.core.records.base import Estimate
+from ftkit.core.statistics import wilson
 from ftkit.evaluation.judge import calibrate, corrected_share
-from ftkit.records import Estimate
-from ftkit.statistics import wilson
 
 HERE = Path(__file__).parent
 DRAWS, LABELS, QUESTIONS = 1000, 200, 300
@@ -35,10 +35,21 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray, list[str], dict[str, Any
     kept = [(row, value) for row, (value, votes) in zip(rows, human, strict=True) if votes > 1]
     people, judge = [v for _, v in kept], [verdict[row["idx"]] for row, _ in kept]
     counts = {
-        "pairs": len(rows), "with a majority": len(kept), "people": dict(Counter(people)), "judge": dict(Counter(judge)),
-        "agree": sum({"1": 1, "2": 2, "Tie": 0}.get(j) == p for p, j in zip(people, judge, strict=True)) / len(kept),
-    }  # fmt: skip
-    return np.array([p == 1 for p in people]), np.array([j == "1" for j in judge]), [r["cmp_key"] for r, _ in kept], counts
+        "pairs": len(rows),
+        "with a majority": len(kept),
+        "people": dict(Counter(people)),
+        "judge": dict(Counter(judge)),
+        "agree": sum(
+            {"1": 1, "2": 2, "Tie": 0}.get(j) == p for p, j in zip(people, judge, strict=True)
+        )
+        / len(kept),
+    }
+    return (
+        np.array([p == 1 for p in people]),
+        np.array([j == "1" for j in judge]),
+        [r["cmp_key"] for r, _ in kept],
+        counts,
+    )
 
 
 def holds(e: Estimate, truth: float) -> bool:
@@ -56,7 +67,11 @@ def draws(people: np.ndarray, judge: np.ndarray, keys: list[str], apart: bool) -
         apart: Whether labels come from other pairs of systems than the questions.
     """
     rng, names = np.random.default_rng(7), sorted(set(keys))
-    found: dict[str, list[tuple[bool, float, float]]] = {"judge, corrected": [], "judge, as it is": [], "labels alone": []}
+    found: dict[str, list[tuple[bool, float, float]]] = {
+        "judge, corrected": [],
+        "judge, as it is": [],
+        "labels alone": [],
+    }
     refused = 0
     for _ in range(DRAWS):
         order = rng.permutation(len(people))
@@ -66,18 +81,31 @@ def draws(people: np.ndarray, judge: np.ndarray, keys: list[str], apart: bool) -
             order = np.array([*mine[:LABELS], *(i for i in order if keys[i] not in labelled)])
         known, asked = order[:LABELS], order[LABELS : LABELS + QUESTIONS]
         truth = float(people[asked].mean())
-        own, plain = wilson(int(judge[asked].sum()), len(asked)), wilson(int(people[known].sum()), len(known))
+        own, plain = (
+            wilson(int(judge[asked].sum()), len(asked)),
+            wilson(int(people[known].sum()), len(known)),
+        )
         try:
-            better = corrected_share(own, calibrate("gpt-3.5-turbo", people[known].tolist(), judge[known].tolist()))
+            better = corrected_share(
+                own, calibrate("gpt-3.5-turbo", people[known].tolist(), judge[known].tolist())
+            )
         except FtkitError:
             refused += 1
             continue
-        for name, e in (("judge, corrected", better), ("judge, as it is", own), ("labels alone", plain)):
+        for name, e in (
+            ("judge, corrected", better),
+            ("judge, as it is", own),
+            ("labels alone", plain),
+        ):
             found[name].append((holds(e, truth), e.high - e.low, abs(e.value - truth)))
     return {
-        name: {"held": float(np.mean([h for h, _, _ in rows])), "width": float(np.mean([w for _, w, _ in rows])), "error": float(np.mean([e for _, _, e in rows]))}
+        name: {
+            "held": float(np.mean([h for h, _, _ in rows])),
+            "width": float(np.mean([w for _, w, _ in rows])),
+            "error": float(np.mean([e for _, _, e in rows])),
+        }
         for name, rows in found.items()
-    } | {"refused": refused}  # fmt: skip
+    } | {"refused": refused}
 
 
 def main() -> None:
@@ -90,14 +118,20 @@ def main() -> None:
     for key in sorted(set(keys)):
         at = np.array([k == key for k in keys])
         rates[key] = {
-            "pairs": int(at.sum()), "first better": float(people[at].mean()), "sensitivity": float(judge[at & people].mean()),
+            "pairs": int(at.sum()),
+            "first better": float(people[at].mean()),
+            "sensitivity": float(judge[at & people].mean()),
             "specificity": float(1 - judge[at & ~people].mean()),
-        }  # fmt: skip
+        }
     results = {
-        "counts": counts, "sensitivity": check.sensitivity.value, "specificity": check.specificity.value, "kappa": check.kappa,
-        "by systems": rates, "labels from the same systems": draws(people, judge, keys, False),
+        "counts": counts,
+        "sensitivity": check.sensitivity.value,
+        "specificity": check.specificity.value,
+        "kappa": check.kappa,
+        "by systems": rates,
+        "labels from the same systems": draws(people, judge, keys, False),
         "labels from other systems": draws(people, judge, keys, True),
-    }  # fmt: skip
+    }
     print(json.dumps(results, indent=1))
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

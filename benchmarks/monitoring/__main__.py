@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from ftkit.core.statistics import wilson
 from ftkit.demo.company import NEW_PRODUCT
 from ftkit.demo.examples import conversations
 from ftkit.demo.messages import Sender, ask_absent
-from ftkit.models.embed import embed, load_embedder
-from ftkit.monitoring import Signal, weekly
+from ftkit.models.embeddings import embed, load_embedder
+from ftkit.monitoring.drift import Signal, weekly
 from ftkit.monitoring.signals import words
-from ftkit.statistics import wilson
 
 WEEKS, REFERENCE, PER_WEEK = 52, 500, 100
 SHARES = (0.05, 0.1, 0.2, 0.4)
@@ -38,7 +38,14 @@ def pools(size: int, seed: int) -> dict[str, tuple[list[str], Any]]:
     return {name: (texts, embed(model, texts)) for name, texts in made.items()}
 
 
-def year(made: dict[str, tuple[list[str], Any]], rng: np.random.Generator, kind: str = "", share: float = 0.0, begin: int = 8, weeks: int = WEEKS) -> list[Any]:  # fmt: skip
+def year(
+    made: dict[str, tuple[list[str], Any]],
+    rng: np.random.Generator,
+    kind: str = "",
+    share: float = 0.0,
+    begin: int = 8,
+    weeks: int = WEEKS,
+) -> list[Any]:
     """Return what becomes of the signals in one simulated year; from week ``begin`` on a share comes from another pool."""
     texts, vectors = made["usual"]
     places = rng.permutation(len(texts))
@@ -49,8 +56,13 @@ def year(made: dict[str, tuple[list[str], Any]], rng: np.random.Generator, kind:
         usual = rng.choice(rest, PER_WEEK - other, replace=False)
         shifted = rng.choice(len(made[kind][0]), other, replace=False) if other else []
         part = [texts[i] for i in usual] + [made[kind][0][i] for i in shifted]
-        rows.append((part, np.concatenate([vectors[usual]] + ([made[kind][1][shifted]] if other else []))))
-    return weekly(_signals([texts[i] for i in reference], vectors[reference], rows), int(rng.integers(1 << 30)))
+        rows.append(
+            (part, np.concatenate([vectors[usual]] + ([made[kind][1][shifted]] if other else [])))
+        )
+    return weekly(
+        _signals([texts[i] for i in reference], vectors[reference], rows),
+        int(rng.integers(1 << 30)),
+    )
 
 
 def _signals(reference: list[str], vectors: Any, rows: list[tuple[list[str], Any]]) -> list[Signal]:
@@ -68,9 +80,21 @@ def _signals(reference: list[str], vectors: Any, rows: list[tuple[list[str], Any
 
     return [
         Signal("meaning", "", "vectors", vectors, [v for _, v in rows]),
-        Signal("length", "", "values", np.array([length(t) for t in reference]), [np.array([length(t) for t in part]) for part, _ in rows]),
-        Signal("unknown words", "", "values", np.array([unknown(t, 1) for t in reference]), [np.array([unknown(t, 0) for t in part]) for part, _ in rows]),
-    ]  # fmt: skip
+        Signal(
+            "length",
+            "",
+            "values",
+            np.array([length(t) for t in reference]),
+            [np.array([length(t) for t in part]) for part, _ in rows],
+        ),
+        Signal(
+            "unknown words",
+            "",
+            "values",
+            np.array([unknown(t, 1) for t in reference]),
+            [np.array([unknown(t, 0) for t in part]) for part, _ in rows],
+        ),
+    ]
 
 
 def quiet(made: Any, years: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -82,7 +106,9 @@ def quiet(made: Any, years: int, rng: np.random.Generator) -> dict[str, Any]:
         for name in found:
             alarms[name] = alarms.get(name, 0) + 1
         if number % 10 == 9:
-            print(f"{number + 1} quiet years, {alarms}, {time.monotonic() - began:.0f} s", flush=True)
+            print(
+                f"{number + 1} quiet years, {alarms}, {time.monotonic() - began:.0f} s", flush=True
+            )
     e = wilson(alarms["any"], years)
     return {"years": years, "with a false alarm": alarms, "share": [e.value, e.low, e.high]}
 
@@ -93,14 +119,24 @@ def delays(made: Any, trials: int, rng: np.random.Generator) -> list[dict[str, A
     for kind in ("new topic", "wording"):
         for share in SHARES:
             found = [
-                min((d.since for d in year(made, rng, kind, share, 8, 20) if d.since is not None), default=99)
+                min(
+                    (d.since for d in year(made, rng, kind, share, 8, 20) if d.since is not None),
+                    default=99,
+                )
                 for _ in range(trials)
             ]
             late = [f - 8 for f in found if 8 <= f < 99]
-            rows.append({
-                "kind": kind, "share of messages": share, "trials": trials, "found within 12 weeks": len(late), "median weeks": float(np.median(late)) if late else None,
-                "in the first week": sum(x == 0 for x in late), "before it began": sum(f < 8 for f in found),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "kind": kind,
+                    "share of messages": share,
+                    "trials": trials,
+                    "found within 12 weeks": len(late),
+                    "median weeks": float(np.median(late)) if late else None,
+                    "in the first week": sum(x == 0 for x in late),
+                    "before it began": sum(f < 8 for f in found),
+                }
+            )
             print(rows[-1], flush=True)
     return rows
 
@@ -113,5 +149,8 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()
     generator, made_pools = np.random.default_rng(given.seed), pools(given.pool, given.seed)
-    results = {"delays": delays(made_pools, given.trials, generator), "quiet": quiet(made_pools, given.years, generator)}
+    results = {
+        "delays": delays(made_pools, given.trials, generator),
+        "quiet": quiet(made_pools, given.years, generator),
+    }
     (Path(__file__).parent / "results.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ftkit.records import Passage
+from ftkit.core.records.retrieval import Passage
 from ftkit.retrieval import index as indexing
 from ftkit.retrieval import store
 from ftkit.retrieval.index import MODES, Index, words
@@ -34,9 +34,14 @@ def passages(n: int, seed: int = 7) -> list[Passage]:
     vocabulary = [f"w{k}" for k in range(20_000)]
     weights = np.cumsum(1 / np.arange(1, 20_001)).tolist()
     return [
-        Passage(id=f"A-{k:06d}#0", source=f"A-{k:06d}", title=f"w{k % 20_000}", text=" ".join(rng.choices(vocabulary, cum_weights=weights, k=rng.randint(40, 80))))
+        Passage(
+            id=f"A-{k:06d}#0",
+            source=f"A-{k:06d}",
+            title=f"w{k % 20_000}",
+            text=" ".join(rng.choices(vocabulary, cum_weights=weights, k=rng.randint(40, 80))),
+        )
         for k in range(n)
-    ]  # fmt: skip
+    ]
 
 
 def unit(n: int, seed: int) -> Any:
@@ -52,7 +57,10 @@ def timed(calls: list[Callable[[], Any]]) -> dict[str, float]:
         began = time.perf_counter()
         call()
         spent.append(1000 * (time.perf_counter() - began))
-    return {"median_ms": round(float(np.median(spent)), 2), "p95_ms": round(float(np.quantile(spent, 0.95)), 2)}
+    return {
+        "median_ms": round(float(np.median(spent)), 2),
+        "p95_ms": round(float(np.quantile(spent, 0.95)), 2),
+    }
 
 
 class Known:
@@ -85,9 +93,13 @@ def measure(n: int) -> dict[str, Any]:
             found[mode] = timed([lambda q=q, m=mode: index.search([q], 5, m) for q in asked])
         matrix = np.stack([known.by_text[store.searchable(p)] for p in made])
         sets = [set(words(store.searchable(p))) for p in made]
-        found["brute force, vectors"] = timed([lambda v=v: np.argsort(-(matrix @ v))[:5] for v in vectors])
+        found["brute force, vectors"] = timed(
+            [lambda v=v: np.argsort(-(matrix @ v))[:5] for v in vectors]
+        )
         queries = [set(words(q)) for q in asked[:20]]
-        found["brute force, words"] = timed([lambda q=q: sorted(range(n), key=lambda i: -len(q & sets[i]))[:5] for q in queries])
+        found["brute force, words"] = timed(
+            [lambda q=q: sorted(range(n), key=lambda i: -len(q & sets[i]))[:5] for q in queries]
+        )
         made[n // 2] = made[n // 2].model_copy(update={"text": "the rule has changed"})
         began = time.perf_counter()
         Index.build(folder, made, "minilm")
@@ -97,7 +109,9 @@ def measure(n: int) -> dict[str, Any]:
 
 def main() -> None:
     """Measure the sizes that are asked for."""
-    parser = argparse.ArgumentParser(description="Search in a large handbook, and one changed article.")
+    parser = argparse.ArgumentParser(
+        description="Search in a large handbook, and one changed article."
+    )
     parser.add_argument("sizes", nargs="*", type=int, default=[1_000, 10_000, 100_000])
     rows = []
     for n in parser.parse_args().sizes:

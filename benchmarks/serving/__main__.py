@@ -54,7 +54,12 @@ async def capacity(client: httpx.AsyncClient, url: str, texts: list[str]) -> flo
 
 
 async def flood(
-    client: httpx.AsyncClient, url: str, texts: list[str], rate: float, seconds: float, server: psutil.Process
+    client: httpx.AsyncClient,
+    url: str,
+    texts: list[str],
+    rate: float,
+    seconds: float,
+    server: psutil.Process,
 ) -> dict[str, Any]:
     """Let questions arrive at a rate; return what became of them."""
     rng, jobs, memory = random.Random(7), [], []
@@ -69,14 +74,28 @@ async def flood(
     answered = sorted(s for status, s, _ in found if status == 200)
     refused = [again for status, _, again in found if status == 429]
     return {
-        "asked": len(found), "answered": len(answered), "refused with 429": len(refused), "of these without Retry-After": refused.count(False),
-        "anything else": dict(Counter(status for status, _, _ in found if status not in (200, 429))),
-        "p50_s": round(answered[len(answered) // 2], 2), "p95_s": round(answered[int(0.95 * len(answered))], 2),
-        "answers_per_s": round(len(answered) / seconds, 2), "memory_mib": {"first": round(memory[0]), "middle": round(memory[len(memory) // 2]), "last": round(memory[-1]), "most": round(max(memory))},
-    }  # fmt: skip
+        "asked": len(found),
+        "answered": len(answered),
+        "refused with 429": len(refused),
+        "of these without Retry-After": refused.count(False),
+        "anything else": dict(
+            Counter(status for status, _, _ in found if status not in (200, 429))
+        ),
+        "p50_s": round(answered[len(answered) // 2], 2),
+        "p95_s": round(answered[int(0.95 * len(answered))], 2),
+        "answers_per_s": round(len(answered) / seconds, 2),
+        "memory_mib": {
+            "first": round(memory[0]),
+            "middle": round(memory[len(memory) // 2]),
+            "last": round(memory[-1]),
+            "most": round(max(memory)),
+        },
+    }
 
 
-async def measure(url: str, texts: list[str], minutes: float, share: float, server: psutil.Process) -> dict[str, Any]:
+async def measure(
+    url: str, texts: list[str], minutes: float, share: float, server: psutil.Process
+) -> dict[str, Any]:
     """Measure the capacity, then go beyond it."""
     async with httpx.AsyncClient(timeout=120, limits=httpx.Limits(max_connections=2000)) as client:
         full = await capacity(client, url, texts)
@@ -101,7 +120,9 @@ def main() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "ftkit.cli", "serve", str(given.export), "--port", str(port)])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ftkit.cli", "serve", str(given.export), "--port", str(port)]
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         while True:
@@ -110,7 +131,9 @@ def main() -> None:
                     break
             except httpx.HTTPError:
                 time.sleep(0.2)
-        found = asyncio.run(measure(url, texts, given.minutes, given.share, psutil.Process(process.pid)))
+        found = asyncio.run(
+            measure(url, texts, given.minutes, given.share, psutil.Process(process.pid))
+        )
     finally:
         process.terminate()
         process.wait(60)

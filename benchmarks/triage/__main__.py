@@ -17,12 +17,18 @@ from typing import Any
 
 import pandas as pd
 
-from ftkit import runs, stages, strategies, triage
-from ftkit.checks import parse
+from ftkit.core import run_folder
+from ftkit.core.parameters.base import ModelParameters
+from ftkit.core.records.prompting import PromptBook
+from ftkit.core.records.retrieval import Passage, RetrievalCard
+from ftkit.core.records.task import TaskCard
+from ftkit.core.records.training import TrainingCard
 from ftkit.demo.truth import truth
-from ftkit.params import ModelParameters
-from ftkit.records import Passage, PromptBook, RetrievalCard, TaskCard, TrainingCard
-from ftkit.ui.progress import progress
+from ftkit.evaluation import error_attribution
+from ftkit.notebook import stage as stages
+from ftkit.notebook.progress import progress
+from ftkit.scoring.parse import parse
+from ftkit.strategies.grid import grid
 
 HERE = Path(__file__).parent
 PLANTED = ("fact, found", "fact, not found", "house rule", "wrong label")
@@ -33,12 +39,19 @@ class Blind:
 
     def __init__(self, searcher: Any, right: dict[str, str]) -> None:
         self.searcher, self.index, self.top_k = searcher, searcher.index, searcher.top_k
-        self.hidden = {text: article for number, (text, article) in enumerate(right.items()) if article and number % 3 == 0}
+        self.hidden = {
+            text: article
+            for number, (text, article) in enumerate(right.items())
+            if article and number % 3 == 0
+        }
 
     def search(self, texts: Sequence[str], progress: Any = None) -> list[list[Passage]]:
         """Return the passages of each text without the hidden article."""
         found = self.searcher.search(texts, progress)
-        return [[p for p in ps if p.source != self.hidden.get(t)] for t, ps in zip(texts, found, strict=True)]
+        return [
+            [p for p in ps if p.source != self.hidden.get(t)]
+            for t, ps in zip(texts, found, strict=True)
+        ]
 
 
 def planted(row: dict[str, Any], name: str, given: str, card: TaskCard, cited: set[str]) -> str:
@@ -60,45 +73,67 @@ def planted(row: dict[str, Any], name: str, given: str, card: TaskCard, cited: s
     return "fact, found" if row["article"] in cited else "fact, not found"
 
 
-def confusion(stage: runs.Stage, tuned: bool, limit: int) -> dict[str, dict[str, int]]:
+def confusion(stage: run_folder.Stage, tuned: bool, limit: int) -> dict[str, dict[str, int]]:
     """Return planted cause × named cause, counted in wrong fields."""
-    book = runs.read_record(stage.of("prompting", "prompts.json"), PromptBook)
-    card, searcher = stages.task_card(stage), strategies.open_searcher(stage)
+    book = run_folder.read_record(stage.of("prompting", "prompts.json"), PromptBook)
+    card, searcher = stages.task_card(stage), grid.open_searcher(stage)
     assert searcher is not None
-    table = runs.read_table(stage.of("data", "examples.parquet"))
+    table = run_folder.read_table(stage.of("data", "examples.parquet"))
     train = table[table["split"] == "train"].reset_index(drop=True)
     shots = {row for t in book.trials for row in t.prompt.shots}
     others = table[table["split"] == ("test" if tuned else "train")]
     items = (
-        pd.concat([table[table["split"] == "validation"], others[~others["id"].isin(shots)]]).head(limit).reset_index(drop=True)
+        pd.concat([table[table["split"] == "validation"], others[~others["id"].isin(shots)]])
+        .head(limit)
+        .reset_index(drop=True)
     )
-    spec = strategies.base_spec(book)
+    spec = grid.base_spec(book)
     if tuned:
-        training = runs.read_record(stage.of("training", "training.json"), TrainingCard)
+        training = run_folder.read_record(stage.of("training", "training.json"), TrainingCard)
         spec = spec.model_copy(update={"model": "tuned", "adapter": training.adapter})
-    model = strategies.load_model(spec, ModelParameters(run=str(stage.run)), stage.run)
-    names = strategies.plain_and_shown(book)
+    model = grid.load_model(spec, ModelParameters(run=str(stage.run)), stage.run)
+    names = error_attribution.plain_and_shown(book)
     rows = truth(1200, 7, "main", 1, 1)["rows"]
-    articles = {text: rows[number - 2]["article"] for text, number in zip(items["input"], items["source_row"], strict=True)}
+    articles = {
+        text: rows[number - 2]["article"]
+        for text, number in zip(items["input"], items["source_row"], strict=True)
+    }
     searcher: Any = Blind(searcher, articles)
-    before = pd.concat([
-        strategies.answer_with(name, book.get(name), model, items, train, progress=progress(name, str(stage.run)))
-        for name in names if name
-    ])  # fmt: skip
-    found = strategies.look_for_causes(
-        model, card, items, book=book, examples=train, searcher=searcher, before=before, citation_field="source",
-        doubtful=stages.doubtful(stage), progress=lambda what: progress(what, str(stage.run)),
-    )  # fmt: skip
+    before = pd.concat(
+        [
+            grid.answer_with(
+                name, book.get(name), model, items, train, progress=progress(name, str(stage.run))
+            )
+            for name in names
+            if name
+        ]
+    )
+    found = error_attribution.look_for_causes(
+        model,
+        card,
+        items,
+        book=book,
+        examples=train,
+        searcher=searcher,
+        before=before,
+        citation_field="source",
+        doubtful=stages.doubtful(stage),
+        progress=lambda what: progress(what, str(stage.run)),
+    )
     cited = [{p.source for p in passages} for passages in searcher.search(items["input"].tolist())]
     by_id = {
         item: (rows[number - 2], output, sources)
-        for item, number, output, sources in zip(items["id"], items["source_row"], items["output"], cited, strict=True)
+        for item, number, output, sources in zip(
+            items["id"], items["source_row"], items["output"], cited, strict=True
+        )
     }
     pairs = Counter()
     for part in found.parts:
         row, output, sources = by_id[part.item]
         pairs[planted(row, part.name, output, card, sources), part.cause] += 1
-    return {true: {cause: pairs[true, cause] for cause in triage.CAUSES} for true in PLANTED}
+    return {
+        true: {cause: pairs[true, cause] for cause in error_attribution.CAUSES} for true in PLANTED
+    }
 
 
 def main() -> None:
@@ -108,8 +143,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=340, help="items asked, at most")
     given = parser.parse_args()
     trained = (given.run / "training" / "training.json").exists()
-    stage = runs.Stage(given.run, "preference" if trained else "training", {})
-    retrieval = runs.read_record(stage.of("retrieval", "retrieval.json"), RetrievalCard)
+    stage = run_folder.Stage(given.run, "preference" if trained else "training", {})
+    retrieval = run_folder.read_record(stage.of("retrieval", "retrieval.json"), RetrievalCard)
     results: dict[str, Any] = {"search": retrieval.chosen, "passages": retrieval.top_k}
     for name, tuned in (("base", False), ("tuned", True))[: 1 + trained]:
         results[name] = confusion(stage, tuned, given.limit)

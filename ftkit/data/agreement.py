@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import combinations
 
-from ftkit.errors import BadInput
-from ftkit.records import Agreement, Estimate
+from ftkit.core.errors import BadInput
+from ftkit.core.records.base import Estimate
+from ftkit.core.records.data import Agreement
 
 RESAMPLES = 1000
 Counts = dict[tuple[str, ...], float]
@@ -27,32 +28,50 @@ def agreement(columns: dict[str, Sequence[str]], seed: int = 0) -> Agreement:
     names, size = list(columns), {len(c) for c in columns.values()}
     if len(names) < 2 or len(size) != 1:
         raise BadInput(
-            "needs two columns of the same length", where="data.annotator_columns", todo="name one column per annotator"
+            "needs two columns of the same length",
+            where="data.annotator_columns",
+            todo="name one column per annotator",
         )
-    rows = Counter(row for row in zip(*columns.values(), strict=True) if sum(bool(v) for v in row) >= 2)
+    rows = Counter(
+        row for row in zip(*columns.values(), strict=True) if sum(bool(v) for v in row) >= 2
+    )
     if not rows:
-        raise BadInput("no row has two labels", where=", ".join(names), todo="check data.annotator_columns")
+        raise BadInput(
+            "no row has two labels", where=", ".join(names), todo="check data.annotator_columns"
+        )
     pairs = {
-        f"{names[a]} and {names[b]}": _estimate(rows, lambda counts, a=a, b=b: kappa(counts, a, b), seed)
+        f"{names[a]} and {names[b]}": _estimate(
+            rows, lambda counts, a=a, b=b: kappa(counts, a, b), seed
+        )
         for a, b in combinations(range(len(names)), 2)
     }
     return Agreement(
-        annotators=names, rows=rows.total(), alpha=_estimate(rows, alpha, seed), kappas=pairs, ceiling=_estimate(rows, ceiling, seed),
+        annotators=names,
+        rows=rows.total(),
+        alpha=_estimate(rows, alpha, seed),
+        kappas=pairs,
+        ceiling=_estimate(rows, ceiling, seed),
         disputed=sum(n for row, n in rows.items() if len({v for v in row if v}) > 1),
-    )  # fmt: skip
+    )
 
 
-def _estimate(rows: Counter[tuple[str, ...]], measure: Callable[[Counts], float], seed: int) -> Estimate:
+def _estimate(
+    rows: Counter[tuple[str, ...]], measure: Callable[[Counts], float], seed: int
+) -> Estimate:
     """Return a measure with its interval; rows are drawn as counts of each kind of row, of which there are few."""
     import numpy as np
 
     kinds, n = sorted(rows), rows.total()
     shares = np.array([rows[kind] for kind in kinds]) / n
     draws = np.random.default_rng(seed).multinomial(n, shares, RESAMPLES)
-    drawn = [measure({k: float(c) for k, c in zip(kinds, draw, strict=True) if c}) for draw in draws]
+    drawn = [
+        measure({k: float(c) for k, c in zip(kinds, draw, strict=True) if c}) for draw in draws
+    ]
     value = measure(dict(rows))
     low, high = (float(q) for q in np.quantile(drawn, [0.025, 0.975]))
-    return Estimate(value=value, low=min(low, value), high=max(high, value), n=n, method="bootstrap over rows")
+    return Estimate(
+        value=value, low=min(low, value), high=max(high, value), n=n, method="bootstrap over rows"
+    )
 
 
 def kappa(counts: Counts, a: int = 0, b: int = 1) -> float:

@@ -8,15 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ftkit.checks import compact, failures, format_of, normalise, parse, tokens
-from ftkit.checks.text import HIDDEN
-from ftkit.data.held import HELD
-from ftkit.data.house import answer_key, house_form, same_content, spellings
-from ftkit.data.near import clusters_of, shingler
-from ftkit.data.personal import mask
+from ftkit.core.errors import BadInput
+from ftkit.core.records.data import Defect
+from ftkit.core.records.task import TaskCard
+from ftkit.data.canonical import answer_key, house_form, same_content, spellings
+from ftkit.data.duplicates import clusters_of, shingler
+from ftkit.data.fixed_split import HELD
+from ftkit.data.personal_data import mask
 from ftkit.data.read import Rejected
-from ftkit.errors import BadInput
-from ftkit.records import Defect, TaskCard
+from ftkit.scoring.formats import failures, format_of
+from ftkit.scoring.parse import compact, parse
+from ftkit.scoring.text import HIDDEN, normalise, tokens
 
 Row = dict[str, Any]
 SAMPLE_LENGTH, SAMPLES = 80, 5
@@ -46,7 +48,11 @@ class Cleaned:
 
 
 def clean(
-    rows: list[Row], card: TaskCard, threshold: float, progress: Callable[[int, int], None] | None = None, repair: bool = False
+    rows: list[Row],
+    card: TaskCard,
+    threshold: float,
+    progress: Callable[[int, int], None] | None = None,
+    repair: bool = False,
 ) -> Cleaned:
     """Clean rows: answers in house form, broken answers, exact copies, contradictions, copies of test rows, near copies.
 
@@ -89,9 +95,13 @@ def take(done: Cleaned, kind: str, action: str, bad: list[tuple[Row, str]]) -> N
     """Remove rows with a reason each, and note the step."""
     gone = {id(row) for row, _ in bad}
     done.rows = [row for row in done.rows if id(row) not in gone]
-    done.removed += [Rejected(row["source_row"], f"{kind}: {reason}", row.get("file", "")) for row, reason in bad]
+    done.removed += [
+        Rejected(row["source_row"], f"{kind}: {reason}", row.get("file", "")) for row, reason in bad
+    ]
     samples = [sample(row, reason) for row, reason in bad[:SAMPLES]]
-    done.defects.append(Defect(kind=kind, count=len(bad), action=action, examples=samples, removed=len(bad)))
+    done.defects.append(
+        Defect(kind=kind, count=len(bad), action=action, examples=samples, removed=len(bad))
+    )
     done.counts[kind] = len(done.rows)
 
 
@@ -121,10 +131,17 @@ UNSEEN = "kept: zero-width or direction-turning characters that nobody sees, but
 
 def _told(done: Cleaned, pattern: re.Pattern[str], kind: str, action: str) -> None:
     """Note the rows in which a pattern is found; nothing is changed."""
-    bad = [row for row in done.rows if pattern.search(row["input"]) or pattern.search(row["output"])]
+    bad = [
+        row for row in done.rows if pattern.search(row["input"]) or pattern.search(row["output"])
+    ]
     if bad:
         done.defects.append(
-            Defect(kind=kind, count=len(bad), action=action, examples=[sample(row, kind) for row in bad[:SAMPLES]])
+            Defect(
+                kind=kind,
+                count=len(bad),
+                action=action,
+                examples=[sample(row, kind) for row in bad[:SAMPLES]],
+            )
         )
 
 
@@ -133,13 +150,29 @@ def _repaired(done: Cleaned, card: TaskCard, repair: bool) -> None:
     if card.kind != "fields":
         return
     mendable = [(row, after) for row in done.rows if (after := mended(card, row["output"]))]
-    samples = [sample(row, f"{mask(row['output'])[:60]!r} becomes {mask(after)[:60]!r}") for row, after in mendable[:SAMPLES]]
+    samples = [
+        sample(row, f"{mask(row['output'])[:60]!r} becomes {mask(after)[:60]!r}")
+        for row, after in mendable[:SAMPLES]
+    ]
     if not mendable:
         return
-    action = "kept, mended as repaired.jsonl tells" if repair else "taken out as broken answers; data.repair: true mends them"
-    done.defects.append(Defect(kind="nearly JSON", count=len(mendable), action=action, examples=samples))
+    action = (
+        "kept, mended as repaired.jsonl tells"
+        if repair
+        else "taken out as broken answers; data.repair: true mends them"
+    )
+    done.defects.append(
+        Defect(kind="nearly JSON", count=len(mendable), action=action, examples=samples)
+    )
     for row, after in mendable if repair else ():
-        done.repaired.append({"row": row["source_row"], "file": row.get("file", ""), "before": row["output"], "after": after})
+        done.repaired.append(
+            {
+                "row": row["source_row"],
+                "file": row.get("file", ""),
+                "before": row["output"],
+                "after": after,
+            }
+        )
         row["output"] = after
 
 
@@ -154,7 +187,11 @@ def mended(card: TaskCard, output: str) -> str:
     import json_repair
 
     found = json_repair.loads(output[output.index("{") :], skip_json_loads=True)
-    if not isinstance(found, dict) or not set(card.fields) <= set(found) or any(found[name] is None for name in card.fields):
+    if (
+        not isinstance(found, dict)
+        or not set(card.fields) <= set(found)
+        or any(found[name] is None for name in card.fields)
+    ):
         return ""
     said = set(tokens(output))
     if any(not set(tokens(str(found[name]))) <= said for name in card.fields):
@@ -171,11 +208,20 @@ def _house_form(done: Cleaned, card: TaskCard) -> None:
     for row in done.rows:
         form = house_form(card, row["output"], known)
         if not same_content(row["output"], form):
-            mended.append(sample(row, f"answer {mask(row['output'])[:40]!r} became {mask(form)[:40]!r}"))
+            mended.append(
+                sample(row, f"answer {mask(row['output'])[:40]!r} became {mask(form)[:40]!r}")
+            )
         row["output"] = form
     if mended:
         action = "kept, the answer was written in the house form (spelling of labels and values, JSON without words around it)"
-        done.defects.append(Defect(kind="answers in another form", count=len(mended), action=action, examples=mended[:SAMPLES]))
+        done.defects.append(
+            Defect(
+                kind="answers in another form",
+                count=len(mended),
+                action=action,
+                examples=mended[:SAMPLES],
+            )
+        )
 
 
 def _check_labels(done: Cleaned, card: TaskCard) -> None:
@@ -183,8 +229,9 @@ def _check_labels(done: Cleaned, card: TaskCard) -> None:
     if card.kind == "label" and not card.labels and len(labels) > max(20, len(done.rows) / 2):
         raise BadInput(
             f"the task is to choose a label, but the {len(done.rows):,} outputs hold {len(labels):,} different texts",
-            where="task.kind", todo="set task.kind: text (or fields), or name another data.output_column",
-        )  # fmt: skip
+            where="task.kind",
+            todo="set task.kind: text (or fields), or name another data.output_column",
+        )
 
 
 def _broken(done: Cleaned, card: TaskCard) -> None:
@@ -194,18 +241,27 @@ def _broken(done: Cleaned, card: TaskCard) -> None:
         if format_of(card, row["output"], parsed) == "failed":
             failed = ", ".join(failures(card, row["output"], parsed)) or "not one of the labels"
             bad.append((row, f"answer {mask(row['output'])[:40]!r} fails: {failed}"))
-    take(done, "broken answers", "removed: a right answer must pass the task card's own checks", bad)
+    take(
+        done, "broken answers", "removed: a right answer must pass the task card's own checks", bad
+    )
 
 
 def _exact(done: Cleaned, card: TaskCard) -> None:
     first: dict[tuple[str, str, str], Row] = {}
     bad = []
     for row in done.rows:
-        kept = first.setdefault((row["split"], normalise(row["input"]), answer_key(card, row["output"])), row)
+        kept = first.setdefault(
+            (row["split"], normalise(row["input"]), answer_key(card, row["output"])), row
+        )
         kept["votes"] = kept.get("votes", 0) + 1
         if kept is not row:
             bad.append((row, f"the same as {place(kept)}"))
-    take(done, "exact copies", "removed, the first was kept (compared without case, outer punctuation and double blanks)", bad)
+    take(
+        done,
+        "exact copies",
+        "removed, the first was kept (compared without case, outer punctuation and double blanks)",
+        bad,
+    )
 
 
 def _contradictions(done: Cleaned) -> None:
@@ -222,7 +278,12 @@ def _contradictions(done: Cleaned) -> None:
         votes = sum(row["votes"] for row in rows)
         reason = f"the same input has {len(rows)} different answers ({', '.join(place(row) for row in rows[:4])})"
         bad += [(row, reason) for row in rows if len(rows) > 1 and row["votes"] <= votes / 2]
-    take(done, "contradictions", "removed: of different answers to the same input only one given by most rows is kept", bad)
+    take(
+        done,
+        "contradictions",
+        "removed: of different answers to the same input only one given by most rows is kept",
+        bad,
+    )
 
 
 def _clusters(done: Cleaned, threshold: float, progress: Callable[[int, int], None] | None) -> None:
@@ -248,7 +309,11 @@ def _copies_of_held(done: Cleaned, name: str) -> None:
 
 def _groups_of_held(done: Cleaned, name: str) -> None:
     held = {row["group"] for row in done.rows if row["split"] == name and row["group"]}
-    bad = [(row, f"its group is in the {name}") for row in done.rows if row["split"] in outranks(name) and row["group"] in held]
+    bad = [
+        (row, f"its group is in the {name}")
+        for row in done.rows
+        if row["split"] in outranks(name) and row["group"] in held
+    ]
     if bad:
         take(done, f"groups of the {name}", "removed: rows of one group stay on one side", bad)
 
@@ -272,7 +337,19 @@ def _near(done: Cleaned, card: TaskCard, threshold: float) -> None:
         elif lead.setdefault(place_of, row) is not row:
             done.near.append((_shown(lead[place_of]), _shown(row)))
     _, how = shingler([row["input"] for row in done.rows])
-    take(done, "near copies", f"removed where the answer is the same (Jaccard {threshold:g} or more over {how})", bad)
+    take(
+        done,
+        "near copies",
+        f"removed where the answer is the same (Jaccard {threshold:g} or more over {how})",
+        bad,
+    )
     samples = [sample(b, f"close to {place(a)}, other answer") for a, b in done.near[:SAMPLES]]
     action = "kept, always in one split; worth a look: is one of the answers wrong?"
-    done.defects.append(Defect(kind="near copies with different answers", count=len(done.near), action=action, examples=samples))
+    done.defects.append(
+        Defect(
+            kind="near copies with different answers",
+            count=len(done.near),
+            action=action,
+            examples=samples,
+        )
+    )

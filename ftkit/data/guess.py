@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ftkit.core.errors import BadInput
 from ftkit.data.columns import Column
-from ftkit.data.held import NAMES
-from ftkit.data.propose import sections
+from ftkit.data.file_formats import Raw
+from ftkit.data.fixed_split import NAMES
+from ftkit.data.proposed_parameters import sections
 from ftkit.data.read import open_source
-from ftkit.data.sources import Raw
-from ftkit.errors import BadInput
 
 INPUT_NAMES = (
     "input message text question prompt query ticket email body dialogue dialog content description instruction sentence "
@@ -28,7 +28,9 @@ GROUP_NAMES = (
     "account_id article article_id thread thread_id conversation_id session session_id"
 ).split()
 SPLIT_NAMES = "split subset fold partition set".split()
-TIME_NAMES = "date time timestamp datetime created created_at received received_at sent_at opened_at".split()
+TIME_NAMES = (
+    "date time timestamp datetime created created_at received received_at sent_at opened_at".split()
+)
 SAMPLED = 5000
 
 
@@ -62,8 +64,14 @@ class Guess:
 
 
 def propose(
-    path: Path, name: str = "", *, test_data: str = "", handbook: str = "", encoding: str = "", told: Mapping[str, set[str]] | None = None
-) -> Guess:  # fmt: skip
+    path: Path,
+    name: str = "",
+    *,
+    test_data: str = "",
+    handbook: str = "",
+    encoding: str = "",
+    told: Mapping[str, set[str]] | None = None,
+) -> Guess:
     """Guess a project's parameters from a file of examples.
 
     Args:
@@ -80,19 +88,48 @@ def propose(
     raw = open_source(path, encoding)
     columns, nested = _columns(raw)
     if len(columns) < 2:
-        raise BadInput(f"fewer than two columns hold text{_nested(nested)}", where=str(path), todo="give a file with an input and an output column")  # fmt: skip
+        raise BadInput(
+            f"fewer than two columns hold text{_nested(nested)}",
+            where=str(path),
+            todo="give a file with an input and an output column",
+        )
     output = _pick(columns, OUTPUT_NAMES, _output_score)
     given = _pick([c for c in columns if c is not output], INPUT_NAMES, _input_score)
-    group = next((c for n in GROUP_NAMES for c in columns if c.name.lower() == n and c not in (given, output)), None)
+    group = next(
+        (
+            c
+            for n in GROUP_NAMES
+            for c in columns
+            if c.name.lower() == n and c not in (given, output)
+        ),
+        None,
+    )
     group = group if group and group.distinct < len(group.values) else None
-    guess = Guess(given.name, output.name, output.kind, fields=output.record_fields, group_column=group.name if group else "")
+    guess = Guess(
+        given.name,
+        output.name,
+        output.kind,
+        fields=output.record_fields,
+        group_column=group.name if group else "",
+    )
     guess.split_column = _split_column([c for c in columns if c not in (given, output, group)])
     if guess.kind == "label":
         guess.labels = sorted(set(output.values))
     guess.context_columns = _shared([c for c in columns if c not in (given, output)], told or {})
-    guess.sentences += [*_explained(guess, raw, given, output), *_doubts(guess, columns, nested, raw), *_beside(path, test_data)]
+    guess.sentences += [
+        *_explained(guess, raw, given, output),
+        *_doubts(guess, columns, nested, raw),
+        *_beside(path, test_data),
+    ]
     guess.sections, more = sections(
-        guess, path, name or path.stem, output, raw, test_data=test_data, handbook=handbook, encoding=encoding
+        guess,
+        path,
+        name or path.stem,
+        output,
+        raw,
+        test_data=test_data,
+        handbook=handbook,
+        encoding=encoding,
     )
     guess.sentences += more
     return guess
@@ -108,25 +145,43 @@ def _columns(raw: Raw) -> tuple[list[Column], list[str]]:
         if any(isinstance(c, list) for c in cells):
             nested.append(name)
         elif cells and name:
-            found.append(Column(name, [json.dumps(c, default=str) if isinstance(c, dict) else str(c).strip() for c in cells]))
+            found.append(
+                Column(
+                    name,
+                    [
+                        json.dumps(c, default=str) if isinstance(c, dict) else str(c).strip()
+                        for c in cells
+                    ],
+                )
+            )
     return found, nested
 
 
 def _pick(columns: list[Column], names: Sequence[str], score: Callable[[Column], float]) -> Column:
     """Return the column with the best known name, else the one that looks most like it."""
-    named = [c for n in names for c in columns if c.name.lower().replace(" ", "_") == n and not c.is_id]
+    named = [
+        c for n in names for c in columns if c.name.lower().replace(" ", "_") == n and not c.is_id
+    ]
     return named[0] if named else max(columns, key=score)
 
 
 def _split_column(columns: Sequence[Column]) -> str:
     """Return the column whose every value names a split, or an empty text."""
-    named = [c for c in columns if c.name.lower() in SPLIT_NAMES and {v.lower() for v in c.values} <= set(NAMES)]
+    named = [
+        c
+        for c in columns
+        if c.name.lower() in SPLIT_NAMES and {v.lower() for v in c.values} <= set(NAMES)
+    ]
     return next((c.name for c in named if c.distinct > 1), "")
 
 
 def _shared(columns: Sequence[Column], told: Mapping[str, set[str]]) -> list[str]:
     """Return the columns of which articles tell the same values, most of the rows being of one that they tell."""
-    rows = {c.name: [v.casefold() in told.get(c.name.casefold(), ()) for v in c.values] for c in columns if c.distinct > 1}
+    rows = {
+        c.name: [v.casefold() in told.get(c.name.casefold(), ()) for v in c.values]
+        for c in columns
+        if c.distinct > 1
+    }
     return [name for name, known in rows.items() if sum(known) > 0.5 * len(known)]
 
 
@@ -160,19 +215,33 @@ def _explained(guess: Guess, raw: Raw, given: Column, output: Column) -> list[st
     if guess.group_column:
         said.append(f"Rows with the same '{guess.group_column}' stay together in one split.")
     if guess.split_column:
-        said.append(f"Column '{guess.split_column}' says what is training, validation and test; it is kept to.")
+        said.append(
+            f"Column '{guess.split_column}' says what is training, validation and test; it is kept to."
+        )
     if guess.context_columns:
         named = ", ".join(f"'{name}'" for name in guess.context_columns)
-        said.append(f"Articles tell their {named}, as the rows do: it stands in front of each input, and a question gets only articles of its own, or of none.")  # fmt: skip
-    dated = [n for n in raw.columns if n.lower() in TIME_NAMES and n not in (given.name, output.name)]
+        said.append(
+            f"Articles tell their {named}, as the rows do: it stands in front of each input, and a question gets only articles of its own, or of none."
+        )
+    dated = [
+        n for n in raw.columns if n.lower() in TIME_NAMES and n not in (given.name, output.name)
+    ]
     if dated and not guess.split_column:
-        said.append(f"Not sure: '{dated[0]}' looks like a date; data.time_column: {dated[0]} would test on the newest rows.")
+        said.append(
+            f"Not sure: '{dated[0]}' looks like a date; data.time_column: {dated[0]} would test on the newest rows."
+        )
     return said
 
 
 def _doubts(guess: Guess, columns: list[Column], nested: list[str], raw: Raw) -> list[str]:
     """Return what else the file could mean, so that a person can correct the guess."""
-    chosen = (guess.input_column, guess.output_column, guess.group_column, guess.split_column, *guess.context_columns)
+    chosen = (
+        guess.input_column,
+        guess.output_column,
+        guess.group_column,
+        guess.split_column,
+        *guess.context_columns,
+    )
     rest = [c for c in columns if c.name not in chosen and not c.is_id]
     outputs = [f"'{c.name}' ({c.kind})" for c in rest if c.kind != "text" or c.words > 2]
     inputs = [f"'{c.name}'" for c in rest if c.kind == "text" and c.words >= 4]
@@ -182,18 +251,28 @@ def _doubts(guess: Guess, columns: list[Column], nested: list[str], raw: Raw) ->
             f"Not sure: the output could also be {' or '.join(outputs[:4])}; if so, set data.output_column and task.kind."
         )
     if inputs:
-        said.append(f"Not sure: the input could also be {' or '.join(inputs[:4])}; one column is used; name others in data.context_columns if they count too.")  # fmt: skip
+        said.append(
+            f"Not sure: the input could also be {' or '.join(inputs[:4])}; one column is used; name others in data.context_columns if they count too."
+        )
     if {"chosen", "rejected"} <= {c.lower() for c in raw.columns}:
-        said.append("Not sure: 'chosen' and 'rejected' look like preference pairs, which are not examples of one right answer.")
+        said.append(
+            "Not sure: 'chosen' and 'rejected' look like preference pairs, which are not examples of one right answer."
+        )
     if nested:
         said.append(f"Not used: {_nested(nested).lstrip('; ')}.")
     if guess.kind == "text":
-        said.append("Free text is scored by exact match and shared words only: look at answers before you trust a figure.")
+        said.append(
+            "Free text is scored by exact match and shared words only: look at answers before you trust a figure."
+        )
     return said
 
 
 def _nested(nested: list[str]) -> str:
-    return f"; {', '.join(nested)} hold lists, e.g. whole conversations: write input and answer as texts" if nested else ""
+    return (
+        f"; {', '.join(nested)} hold lists, e.g. whole conversations: write input and answer as texts"
+        if nested
+        else ""
+    )
 
 
 def _beside(path: Path, test_data: str) -> list[str]:
@@ -201,4 +280,8 @@ def _beside(path: Path, test_data: str) -> list[str]:
     if test_data or "train" not in path.stem.lower():
         return []
     other = path.with_name(re.sub("train(ing)?", "test", path.name, flags=re.IGNORECASE))
-    return [f"There is a {other.name} beside it: give it with --test-data to use it as the test."] if other.is_file() else []
+    return (
+        [f"There is a {other.name} beside it: give it with --test-data to use it as the test."]
+        if other.is_file()
+        else []
+    )

@@ -12,8 +12,18 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ftkit.data.sources import LONGEST_CELL, Raw, add_row, encoding_hint, looks_like, named, parsed, separator_of, unreadable
-from ftkit.errors import BadInput
+from ftkit.core.errors import BadInput
+from ftkit.data.file_formats import (
+    LONGEST_CELL,
+    Raw,
+    add_row,
+    encoding_hint,
+    looks_like,
+    named,
+    parsed,
+    separator_of,
+    unreadable,
+)
 
 LARGE, WHOLE = 256 << 20, 1 << 30
 """Bytes above which a file is drawn from; and above which one that is read as a whole is refused."""
@@ -46,7 +56,9 @@ class Draw:
             make: Returns the row.
         """
         self.seen += 1
-        key = int.from_bytes(hashlib.blake2b(b"%d:%d" % (self.seed, number), digest_size=8).digest())
+        key = int.from_bytes(
+            hashlib.blake2b(b"%d:%d" % (self.seed, number), digest_size=8).digest()
+        )
         if key >= self.limit:
             return
         heapq.heappush(self.heap, (-key, number, size, make()))
@@ -54,7 +66,9 @@ class Draw:
         while len(self.heap) > self.most or (self.bytes > self.room and len(self.heap) > 1):
             gone = heapq.heappop(self.heap)
             self.bytes -= gone[2]
-            self.limit = -gone[0]  # nothing above it can come back: the draw stays that of the smallest keys
+            self.limit = -gone[
+                0
+            ]  # nothing above it can come back: the draw stays that of the smallest keys
 
     def rows(self) -> list[tuple[int, Any]]:
         """Return numbers and rows kept, in the file's order."""
@@ -77,8 +91,9 @@ def read_large(path: Path, encoding: str, most: int, seed: int) -> Raw:
     if reader is None:
         raise BadInput(
             f"is {path.stat().st_size / 2**30:.1f} GiB: files of this kind are read as a whole, up to {WHOLE >> 30} GiB",
-            where=str(path), todo="save it as CSV, JSON lines or Parquet, which are read row by row",
-        )  # fmt: skip
+            where=str(path),
+            todo="save it as CSV, JSON lines or Parquet, which are read row by row",
+        )
     draw = Draw(most, seed)
     try:
         raw = reader(path, encoding, draw)
@@ -86,7 +101,9 @@ def read_large(path: Path, encoding: str, most: int, seed: int) -> Raw:
         raise _wrongly_encoded(path, encoding, error) from error
     except LookupError as error:
         raise BadInput(
-            f"'{encoding}' is no known encoding", where="data.encoding", todo="try utf-8, cp1252 or latin-1"
+            f"'{encoding}' is no known encoding",
+            where="data.encoding",
+            todo="try utf-8, cp1252 or latin-1",
         ) from error
     kept = f"{len(raw.rows):,} of them, drawn with the seed, are used (data.most_rows: {most:,}; {BYTES >> 20} MiB)"
     if len(raw.rows) + len(raw.faults) < draw.seen:
@@ -99,8 +116,16 @@ def read_large(path: Path, encoding: str, most: int, seed: int) -> Raw:
 def _wrongly_encoded(path: Path, encoding: str, error: UnicodeDecodeError) -> BadInput:
     around = bytes(error.object[max(0, error.start - HEAD) : error.start + HEAD])
     if encoding:
-        return BadInput(f"is not {encoding}", where=str(path), todo="set data.encoding to the right one, or leave it empty")
-    return BadInput(f"is not UTF-8; it looks like {looks_like(around)}", where=str(path), todo=encoding_hint(around))
+        return BadInput(
+            f"is not {encoding}",
+            where=str(path),
+            todo="set data.encoding to the right one, or leave it empty",
+        )
+    return BadInput(
+        f"is not UTF-8; it looks like {looks_like(around)}",
+        where=str(path),
+        todo=encoding_hint(around),
+    )
 
 
 def _csv(path: Path, encoding: str, draw: Draw) -> Raw:
@@ -113,7 +138,11 @@ def _csv(path: Path, encoding: str, draw: Draw) -> Raw:
         try:
             raw.columns = [name.strip() for name in next(reader, [])]
             if not any(raw.columns):
-                raise BadInput("the first line names no columns", where=str(path), todo="give a file with a header and rows")
+                raise BadInput(
+                    "the first line names no columns",
+                    where=str(path),
+                    todo="give a file with a header and rows",
+                )
             start = reader.line_num + 1
             for cells in reader:
                 draw.offer(start, sum(map(len, cells)), lambda cells=cells: cells)
@@ -121,7 +150,9 @@ def _csv(path: Path, encoding: str, draw: Draw) -> Raw:
         except csv.Error as error:
             todo = "close the quotes or shorten the cell there"
             raise BadInput(
-                f"cannot be read as a table: {error}", where=f"{path}, row starting at line {start}", todo=todo
+                f"cannot be read as a table: {error}",
+                where=f"{path}, row starting at line {start}",
+                todo=todo,
             ) from error
     for line, cells in draw.rows():
         add_row(raw, line, cells)
@@ -188,12 +219,27 @@ def _batches(columns: list[str], batches: Iterable[Any], kind: str, draw: Draw) 
     for batch in batches:
         size = batch.nbytes // max(1, batch.num_rows)
         for place in range(batch.num_rows):
-            draw.offer(number + place, size, lambda batch=batch, place=place: [column[place].as_py() for column in batch.columns])
+            draw.offer(
+                number + place,
+                size,
+                lambda batch=batch, place=place: [
+                    column[place].as_py() for column in batch.columns
+                ],
+            )
         number += batch.num_rows
     rows = [(n, dict(zip(names, cells, strict=True))) for n, cells in draw.rows()]
-    return Raw(names, [(n, row) for n, row in rows if any(cell is not None for cell in row.values())], encoding=kind)
+    return Raw(
+        names,
+        [(n, row) for n, row in rows if any(cell is not None for cell in row.values())],
+        encoding=kind,
+    )
 
 
 STREAMED: dict[str, Callable[[Path, str, Draw], Raw]] = {
-    ".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".parquet": _parquet, ".arrow": _arrow,
-}  # fmt: skip
+    ".csv": _csv,
+    ".tsv": _csv,
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".parquet": _parquet,
+    ".arrow": _arrow,
+}

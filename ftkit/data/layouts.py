@@ -10,12 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ftkit.data.sources import Raw
+from ftkit.data.file_formats import Raw
 
 ROLES = {
-    "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "model": "assistant", "bot": "assistant",
-    "chatgpt": "assistant", "system": "system", "developer": "system",
-}  # fmt: skip
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "assistant": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "chatgpt": "assistant",
+    "system": "system",
+    "developer": "system",
+}
 SPEAKERS = {"user": "User", "assistant": "Assistant"}
 COLUMNS = ("messages", "conversations", "conversation", "prompt")
 Turn = tuple[str, str]
@@ -52,7 +59,10 @@ def flatten(raw: Raw) -> Raw:
     if {"instruction", "output"} <= set(raw.columns):
         return _alpaca(raw)
     if {"prompt", "chosen", "rejected"} <= set(raw.columns):
-        rows = [(number, {"input": row.get("prompt"), "output": _said(row.get("chosen")), **row}) for number, row in raw.rows]
+        rows = [
+            (number, {"input": row.get("prompt"), "output": _said(row.get("chosen")), **row})
+            for number, row in raw.rows
+        ]
         note = "Preference pairs: the chosen answer counts as the right one; for preference tuning give the file as preference.pairs."
         return _with(raw, rows, "preference pairs", [note])
     return raw
@@ -61,16 +71,25 @@ def flatten(raw: Raw) -> Raw:
 def _is_chat(raw: Raw, column: str) -> bool:
     cells = [row.get(column) for _, row in raw.rows[:200]]
     fine = sum(
-        isinstance(c, list) and bool(c) and all(isinstance(t, dict) and ({"role", "from"} & set(t)) for t in c) for c in cells
+        isinstance(c, list)
+        and bool(c)
+        and all(isinstance(t, dict) and ({"role", "from"} & set(t)) for t in c)
+        for c in cells
     )
     return fine >= 0.8 * max(1, len(cells))
 
 
 def _chats(raw: Raw, column: str) -> Raw:
-    first = next(row[column][0] for _, row in raw.rows if isinstance(row.get(column), list) and row[column])
+    first = next(
+        row[column][0] for _, row in raw.rows if isinstance(row.get(column), list) and row[column]
+    )
     name = "OpenAI chat messages" if "role" in first else "ShareGPT conversations"
     preferred = "chosen" in raw.columns
-    marked = not preferred and "label" in raw.columns and all(isinstance(row.get("label"), bool) for _, row in raw.rows)
+    marked = (
+        not preferred
+        and "label" in raw.columns
+        and all(isinstance(row.get("label"), bool) for _, row in raw.rows)
+    )
     found: list[tuple[int, dict[str, Any], Chat]] = []
     faults = list(raw.faults)
     for number, row in raw.rows:
@@ -84,27 +103,43 @@ def _chats(raw: Raw, column: str) -> Raw:
     answered = sum(chat.answer is not None for _, _, chat in found)
     if answered >= 0.5 * len(found):
         faults += [
-            (n, f"column '{column}': the last turn is the user's: there is no answer") for n, _, c in found if c.answer is None
+            (n, f"column '{column}': the last turn is the user's: there is no answer")
+            for n, _, c in found
+            if c.answer is None
         ]
         found = [one for one in found if one[2].answer is not None]
     systems = {chat.system for _, _, chat in found if chat.system}
     used = {column, "input", "output", *(("chosen", "rejected") if preferred else ())}
     rows = [(number, _row(row, chat, used, len(systems) > 1)) for number, row, chat in found]
-    kind = name + (" with chosen and rejected answers" if preferred else " with marked answers" if marked else "")
+    kind = name + (
+        " with chosen and rejected answers"
+        if preferred
+        else " with marked answers"
+        if marked
+        else ""
+    )
     return _with(replace(raw, faults=faults), rows, kind, _notes(found, systems, preferred, marked))
 
 
-def _notes(found: Sequence[tuple[int, Any, Chat]], systems: set[str], preferred: bool, marked: bool) -> list[str]:
+def _notes(
+    found: Sequence[tuple[int, Any, Chat]], systems: set[str], preferred: bool, marked: bool
+) -> list[str]:
     longer = sum(len(chat.asked) > 1 for _, _, chat in found)
     notes = []
     if longer:
-        notes.append(f"{longer:,} of {len(found):,} conversations have several turns: the last answer is learnt, the turns before it are its input.")  # fmt: skip
+        notes.append(
+            f"{longer:,} of {len(found):,} conversations have several turns: the last answer is learnt, the turns before it are its input."
+        )
     if len(systems) == 1:
-        notes.append(f"All rows have the same system turn, which is not part of the input: put it into task.instruction: {next(iter(systems))[:200]!r}.")  # fmt: skip
+        notes.append(
+            f"All rows have the same system turn, which is not part of the input: put it into task.instruction: {next(iter(systems))[:200]!r}."
+        )
     elif systems:
         notes.append(f"{len(systems):,} different system turns stand in front of their inputs.")
     if preferred:
-        notes.append("Preference pairs: the chosen answer counts as the right one; for preference tuning give the file as preference.pairs.")  # fmt: skip
+        notes.append(
+            "Preference pairs: the chosen answer counts as the right one; for preference tuning give the file as preference.pairs."
+        )
     if marked:
         notes.append("Answers marked as bad (label false) are put aside.")
     return notes
@@ -133,7 +168,9 @@ def _turn(turn: Any, number: int) -> Turn:
         raise Unusable(f"turn {number} is no object")
     role = ROLES.get(str(turn.get("role", turn.get("from", ""))).lower())
     if role is None or turn.get("tool_calls"):
-        raise Unusable(f"turn {number} is a tool's or calls one ({turn.get('role', turn.get('from'))}): only texts are learnt")
+        raise Unusable(
+            f"turn {number} is a tool's or calls one ({turn.get('role', turn.get('from'))}): only texts are learnt"
+        )
     return role, _said(turn)
 
 
@@ -155,11 +192,19 @@ def _said(value: Any) -> str:
 
 
 def _row(row: dict[str, Any], chat: Chat, used: set[str], with_system: bool) -> dict[str, Any]:
-    text = chat.asked[0][1] if len(chat.asked) == 1 else "\n".join(f"{SPEAKERS[role]}: {said}" for role, said in chat.asked)
+    text = (
+        chat.asked[0][1]
+        if len(chat.asked) == 1
+        else "\n".join(f"{SPEAKERS[role]}: {said}" for role, said in chat.asked)
+    )
     if with_system and chat.system:
         text = f"{chat.system}\n\n{text}"
     answer = {} if chat.answer is None else {"output": chat.answer}
-    return {"input": text, **answer, **{name: cell for name, cell in row.items() if name not in used}}
+    return {
+        "input": text,
+        **answer,
+        **{name: cell for name, cell in row.items() if name not in used},
+    }
 
 
 def _alpaca(raw: Raw) -> Raw:
@@ -169,13 +214,23 @@ def _alpaca(raw: Raw) -> Raw:
         told = f"All rows have the same instruction: put it into task.instruction: {next(iter(instructions))[:200]!r}."
         return replace(raw, notes=[*raw.notes, told])
     rows = [(number, {**row, "input": _alpaca_input(row)}) for number, row in raw.rows]
-    return _with(raw, rows, "Alpaca", ["Instruction, input and earlier turns are joined into the input."])
+    return _with(
+        raw, rows, "Alpaca", ["Instruction, input and earlier turns are joined into the input."]
+    )
 
 
 def _alpaca_input(row: dict[str, Any]) -> str:
     history = row.get("history") or []
-    earlier = "".join(f"User: {pair[0]}\nAssistant: {pair[1]}\n" for pair in history if isinstance(pair, list) and len(pair) == 2)
-    asked = "\n\n".join(text for text in (str(row.get(name) or "").strip() for name in ("instruction", "input")) if text)
+    earlier = "".join(
+        f"User: {pair[0]}\nAssistant: {pair[1]}\n"
+        for pair in history
+        if isinstance(pair, list) and len(pair) == 2
+    )
+    asked = "\n\n".join(
+        text
+        for text in (str(row.get(name) or "").strip() for name in ("instruction", "input"))
+        if text
+    )
     return f"{earlier}User: {asked}" if earlier else asked
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ftkit.data.near import Union
+from ftkit.data.duplicates import Union
 
 STRANGERS, TAIL, LEAST = 200_000, 1e-4, 0.80
 BLOCK = 1024
@@ -57,7 +57,9 @@ def calibrate(matrix: Any, answers: Sequence[str], seed: int = 0) -> tuple[float
     return max(LEAST, float(np.quantile(cosines, 1 - TAIL))), [float(c) for c in cosines[:5000]]
 
 
-def find(matrix: Any, answers: Sequence[str], clusters: Sequence[Any], seed: int = 0) -> Paraphrases:
+def find(
+    matrix: Any, answers: Sequence[str], clusters: Sequence[Any], seed: int = 0
+) -> Paraphrases:
     """Return the pairs of rows that say the same and have the same answer, beyond near copies.
 
     Args:

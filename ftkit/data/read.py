@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ftkit.checks import with_head
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.files import nearest
 from ftkit.data import large
+from ftkit.data.file_formats import SOURCES, Raw, read_folder
 from ftkit.data.layouts import flatten
-from ftkit.data.sources import SOURCES, Raw, read_folder
-from ftkit.errors import BadInput
-from ftkit.params import nearest
+from ftkit.scoring.context_header import with_head
 
 FEWEST = 20
 ROWS = 20_000
@@ -58,9 +58,17 @@ class Table:
 
 
 def read(
-    path: Path, input_column: str, output_column: str, group_column: str = "", encoding: str = "", fewest: int = FEWEST,
-    extra: Sequence[str] = (), most: int = ROWS, seed: int = 7, context: Sequence[str] = (),
-) -> Table:  # fmt: skip
+    path: Path,
+    input_column: str,
+    output_column: str,
+    group_column: str = "",
+    encoding: str = "",
+    fewest: int = FEWEST,
+    extra: Sequence[str] = (),
+    most: int = ROWS,
+    seed: int = 7,
+    context: Sequence[str] = (),
+) -> Table:
     """Read a file of examples.
 
     Args:
@@ -83,7 +91,12 @@ def read(
     wanted = [c for c in (input_column, output_column, group_column, *context, *extra) if c]
     _check_columns(path, raw.columns, wanted)
     table = Table(
-        [], list(_told(raw, path)), encoding=raw.encoding, separator=raw.separator, file=path.name, notes=list(raw.notes)
+        [],
+        list(_told(raw, path)),
+        encoding=raw.encoding,
+        separator=raw.separator,
+        file=path.name,
+        notes=list(raw.notes),
     )
     for number, row in raw.rows:
         reason = _fault(row, (input_column, output_column), context)
@@ -117,17 +130,29 @@ def open_source(path: Path, encoding: str = "", most: int = ROWS, seed: int = 7)
     Raises:
         BadInput: No such file, an unknown ending, or an empty or unreadable file.
     """
-    if path.is_dir() and any((path / name).exists() for name in ("dataset_info.json", "dataset_dict.json")):
+    if path.is_dir() and any(
+        (path / name).exists() for name in ("dataset_info.json", "dataset_dict.json")
+    ):
         return flatten(read_folder(path, encoding))
     if path.is_dir() or not path.exists():
-        raise BadInput("there is no such file", where=str(path), todo="check data.data in the parameter file")
+        raise BadInput(
+            "there is no such file", where=str(path), todo="check data.data in the parameter file"
+        )
     reader = SOURCES.get(path.suffix.lower())
     if reader is None:
-        raise BadInput(f"'{path.suffix}' is no known kind of file", where=str(path), todo=f"use one of {', '.join(SOURCES)}")
+        raise BadInput(
+            f"'{path.suffix}' is no known kind of file",
+            where=str(path),
+            todo=f"use one of {', '.join(SOURCES)}",
+        )
     if path.stat().st_size == 0:
-        raise BadInput("the file is empty", where=str(path), todo="give a file with a header and rows")
+        raise BadInput(
+            "the file is empty", where=str(path), todo="give a file with a header and rows"
+        )
     try:
-        if path.stat().st_size > (large.LARGE if path.suffix.lower() in large.STREAMED else large.WHOLE):
+        if path.stat().st_size > (
+            large.LARGE if path.suffix.lower() in large.STREAMED else large.WHOLE
+        ):
             return flatten(large.read_large(path, encoding, most, seed))
         return flatten(reader(path, encoding))
     except PermissionError as error:
@@ -141,13 +166,18 @@ def _told(raw: Raw, path: Path) -> Iterable[Rejected]:
 def _check_columns(path: Path, columns: list[str], wanted: list[str]) -> None:
     twice = sorted({c for c in columns if c and columns.count(c) > 1})
     if twice:
-        raise BadInput(f"the column name '{twice[0]}' stands twice", where=f"{path}, row 1", todo="give each column its own name")
+        raise BadInput(
+            f"the column name '{twice[0]}' stands twice",
+            where=f"{path}, row 1",
+            todo="give each column its own name",
+        )
     for name in wanted:
         if name not in columns:
             raise BadInput(
-                f"there is no column '{name}'{nearest(name, columns)}", where=str(path),
+                f"there is no column '{name}'{nearest(name, columns)}",
+                where=str(path),
                 todo=f"set data.input_column and data.output_column (and data.context_columns); the columns are: {', '.join(columns[:30])}",
-            )  # fmt: skip
+            )
 
 
 def _fault(row: dict[str, Any], needed: Sequence[str], context: Sequence[str] = ()) -> str:
@@ -190,6 +220,7 @@ def _check_enough(path: Path, table: Table, output_column: str, fewest: int) -> 
         )
     if fewest > 1 and len({row["output"] for row in table.rows}) == 1:
         raise BadInput(
-            f"all outputs are the same: {table.rows[0]['output'][:60]!r}", where=f"{path}, column {output_column}",
+            f"all outputs are the same: {table.rows[0]['output'][:60]!r}",
+            where=f"{path}, column {output_column}",
             todo="check data.output_column: there is nothing to learn from one answer",
-        )  # fmt: skip
+        )

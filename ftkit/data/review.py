@@ -15,18 +15,30 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from ftkit.checks import compact, normalise, parse_record
-from ftkit.data.personal import points_to_somebody
-from ftkit.errors import BadInput
-from ftkit.records import TaskCard
-from ftkit.runs import atomic
+from ftkit.core.errors import BadInput
+from ftkit.core.records.task import TaskCard
+from ftkit.core.run_folder import atomic
+from ftkit.data.personal_data import points_to_somebody
+from ftkit.scoring.parse import compact, parse_record
+from ftkit.scoring.text import normalise
 
 Row = dict[str, Any]
 Action = Literal["keep", "fix", "drop", "redact"]
 ACTIONS: tuple[Action, ...] = ("keep", "fix", "drop", "redact")
-COLUMNS = ["key", "row", "why", "input", "answer", "proposed", "decision", "new_answer", "who", "when"]
+COLUMNS = [
+    "key",
+    "row",
+    "why",
+    "input",
+    "answer",
+    "proposed",
+    "decision",
+    "new_answer",
+    "who",
+    "when",
+]
 
 
 @dataclass
@@ -76,7 +88,9 @@ def key_of(row: Row) -> str:
     return hashlib.sha256(f"{normalise(row['input'])}\x1f{row['output']}".encode()).hexdigest()[:16]
 
 
-def queue(rows: Sequence[Row], suspects: Iterable[Any], near: Iterable[tuple[Row, Row]], card: TaskCard) -> list[Doubt]:  # fmt: skip
+def queue(
+    rows: Sequence[Row], suspects: Iterable[Any], near: Iterable[tuple[Row, Row]], card: TaskCard
+) -> list[Doubt]:
     """Return every doubtful row once, worst first; rows that were decided about are left out.
 
     Args:
@@ -89,17 +103,28 @@ def queue(rows: Sequence[Row], suspects: Iterable[Any], near: Iterable[tuple[Row
     open_rows = {_place(row): row for row in rows if not row.get("reviewed")}
 
     def add(row: Row, why: str, weight: float, proposed: str = "") -> None:
-        doubt = found.setdefault(row["key"], Doubt(row["key"], row["source_row"], "", row["input"], row["output"]))
+        doubt = found.setdefault(
+            row["key"], Doubt(row["key"], row["source_row"], "", row["input"], row["output"])
+        )
         doubt.why = f"{doubt.why}; {why}" if doubt.why else why
         doubt.weight, doubt.proposed = max(doubt.weight, weight), doubt.proposed or proposed
 
     for s in suspects:
         if _place(s.row) in open_rows:
-            add(s.row, f"{s.field} is {s.given}; a classifier expects {s.proposed}", 2.0 - s.confidence, _with(card, s))
+            add(
+                s.row,
+                f"{s.field} is {s.given}; a classifier expects {s.proposed}",
+                2.0 - s.confidence,
+                _with(card, s),
+            )
     for a, b in near:
         for one, other in ((a, b), (b, a)):
             if _place(one) in open_rows:
-                add(open_rows[_place(one)], f"nearly the same as row {other['source_row']}, with another answer", 1.0)
+                add(
+                    open_rows[_place(one)],
+                    f"nearly the same as row {other['source_row']}, with another answer",
+                    1.0,
+                )
     for row in open_rows.values():
         if points_to_somebody(row.get("personal", set())):
             add(row, f"holds personal data ({', '.join(sorted(row['personal']))})", 0.5)
@@ -129,7 +154,9 @@ def decide(path: Path, key: str, action: Action, answer: str = "", who: str = ""
     with path.open("a", encoding="utf-8") as handle:
         handle.write(json.dumps(asdict(decision), ensure_ascii=False) + "\n")
         handle.flush()
-        os.fsync(handle.fileno())  # a decision is a person's work: it survives a crash right after it
+        os.fsync(
+            handle.fileno()
+        )  # a decision is a person's work: it survives a crash right after it
     return decision
 
 
@@ -148,10 +175,16 @@ def _now() -> str:
 def _checked(decision: Decision, where: str) -> Decision:
     if decision.action not in ACTIONS:
         raise BadInput(
-            f"'{decision.action}' is no decision", where=where, todo=f"use one of {', '.join(ACTIONS)}, or leave it empty"
+            f"'{decision.action}' is no decision",
+            where=where,
+            todo=f"use one of {', '.join(ACTIONS)}, or leave it empty",
         )
     if decision.action == "fix" and not decision.answer:
-        raise BadInput("fix needs a new answer", where=where, todo="fill in new_answer, or choose keep, drop or redact")
+        raise BadInput(
+            "fix needs a new answer",
+            where=where,
+            todo="fill in new_answer, or choose keep, drop or redact",
+        )
     return decision
 
 
@@ -171,9 +204,14 @@ def read(path: Path) -> dict[str, Decision]:
         where = f"{path}, row {number}"
         key = str(row.get("key") or "").strip()
         if not key:
-            raise BadInput("has a decision but no key", where=where, todo="keep the column 'key' as it was exported")
+            raise BadInput(
+                "has a decision but no key",
+                where=where,
+                todo="keep the column 'key' as it was exported",
+            )
         answer = str(row.get("answer" if "action" in row else "new_answer") or "")
-        made = Decision(key, action, _plain(answer), str(row.get("who") or ""), str(row.get("when") or ""))  # pyright: ignore[reportArgumentType]
+        who, when = str(row.get("who") or ""), str(row.get("when") or "")
+        made = Decision(key, cast(Action, action), _plain(answer), who, when)
         found[key] = _checked(made, where)
     return found
 
@@ -193,9 +231,13 @@ def _object(line: str, path: Path, number: int) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except ValueError as error:
-        raise BadInput(f"is no JSON: {error}", where=f"{path}, row {number}", todo="mend or remove that line") from error
+        raise BadInput(
+            f"is no JSON: {error}", where=f"{path}, row {number}", todo="mend or remove that line"
+        ) from error
     if not isinstance(value, dict):
-        raise BadInput("is no JSON object", where=f"{path}, row {number}", todo="mend or remove that line")
+        raise BadInput(
+            "is no JSON object", where=f"{path}, row {number}", todo="mend or remove that line"
+        )
     return value
 
 
@@ -205,7 +247,17 @@ def export(path: Path, doubts: Sequence[Doubt]) -> Path:
         writer = csv.writer(handle)
         writer.writerow(COLUMNS)
         for d in doubts:
-            writer.writerow([d.key, d.row, *(safe_cell(t) for t in (d.why, d.input, d.answer, d.proposed)), "", "", "", ""])
+            writer.writerow(
+                [
+                    d.key,
+                    d.row,
+                    *(safe_cell(t) for t in (d.why, d.input, d.answer, d.proposed)),
+                    "",
+                    "",
+                    "",
+                    "",
+                ]
+            )
     return path
 
 

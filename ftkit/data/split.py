@@ -7,15 +7,18 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from ftkit.checks import normalise, parse
-from ftkit.data.held import by_time
-from ftkit.data.near import Union, clusters_of
-from ftkit.records import TaskCard
+from ftkit.core.records.task import TaskCard
+from ftkit.data.duplicates import Union, clusters_of
+from ftkit.data.fixed_split import by_time
+from ftkit.scoring.parse import parse
+from ftkit.scoring.text import normalise
 
 Row = dict[str, Any]
 
 
-def split(rows: list[Row], card: TaskCard, seed: int, validation_share: float, test_share: float) -> None:
+def split(
+    rows: list[Row], card: TaskCard, seed: int, validation_share: float, test_share: float
+) -> None:
     """Give every row an ``id`` and a ``split``, in place.
 
     Units (rows joined by cluster or group) are taken from large to small, within a size class in an order drawn from the
@@ -35,7 +38,16 @@ def split(rows: list[Row], card: TaskCard, seed: int, validation_share: float, t
     free = [row for row in rows if not row.get("split")]
     if free and "time" in free[0]:
         return by_time(units(free), validation_share, test_share)
-    _assign(free, card, seed, {"train": 1 - test_share - validation_share, "validation": validation_share, "test": test_share})
+    _assign(
+        free,
+        card,
+        seed,
+        {
+            "train": 1 - test_share - validation_share,
+            "validation": validation_share,
+            "test": test_share,
+        },
+    )
 
 
 def hold_fold(rows: list[Row], card: TaskCard, seed: int, folds: int, fold: int) -> None:
@@ -65,9 +77,14 @@ def _assign(free: list[Row], card: TaskCard, seed: int, shares: dict[str, float]
     """Give rows to parts of certain shares, in place."""
     wanted = Counter(stratum(card, row["output"]) for row in free)
     taken: dict[str, Counter[str]] = {name: Counter() for name in shares}
-    for unit in sorted(units(free), key=lambda unit: (-len(unit).bit_length(), _draw(seed, min(row["id"] for row in unit)))):
+    for unit in sorted(
+        units(free),
+        key=lambda unit: (-len(unit).bit_length(), _draw(seed, min(row["id"] for row in unit))),
+    ):
         kinds = Counter(stratum(card, row["output"]) for row in unit)
-        kind = min(kinds, key=lambda name: (-kinds[name], name))  # most_common would go by the order of rows in a tie
+        kind = min(
+            kinds, key=lambda name: (-kinds[name], name)
+        )  # most_common would go by the order of rows in a tie
         costs = {
             name: _cost(taken[name][kind], share * wanted[kind], len(unit))
             + _cost(taken[name].total(), share * len(free), len(unit))
@@ -87,7 +104,9 @@ def _cost(taken: int, wanted: float, more: int) -> float:
 
 def row_id(row: Row) -> str:
     """Return an id made from the content, so that it survives a new order of rows."""
-    return hashlib.sha256(f"{normalise(row['input'])}\x1f{normalise(row['output'])}".encode()).hexdigest()[:12]
+    return hashlib.sha256(
+        f"{normalise(row['input'])}\x1f{normalise(row['output'])}".encode()
+    ).hexdigest()[:12]
 
 
 def _tell_apart(rows: list[Row]) -> None:
@@ -130,7 +149,9 @@ def at_most(rows: list[Row], card: TaskCard, name: str, limit: int, seed: int) -
     if not limit or len(mine) <= limit:
         return rows
     strata: dict[str, list[Row]] = defaultdict(list)
-    for row in sorted(mine, key=lambda row: _draw(seed, f"kept {row['id']}")):  # not the draw of who is shown passages in 05
+    for row in sorted(
+        mine, key=lambda row: _draw(seed, f"kept {row['id']}")
+    ):  # not the draw of who is shown passages in 05
         strata[stratum(card, row["output"])].append(row)
     ranked = sorted(
         ((i + 0.5) / len(group), _draw(seed, f"kept {row['id']}"), row["id"])
@@ -169,7 +190,9 @@ def _crossing(rows: list[Row], keys: Sequence[str | int]) -> set[int]:
     }
 
 
-def random_split(rows: list[Row], seed: int, validation_share: float, test_share: float, anew: bool = False) -> list[Row]:
+def random_split(
+    rows: list[Row], seed: int, validation_share: float, test_share: float, anew: bool = False
+) -> list[Row]:
     """Return copies of the rows, split row by row at random: what a careless split would have done.
 
     Args:
@@ -182,8 +205,16 @@ def random_split(rows: list[Row], seed: int, validation_share: float, test_share
     copies = []
     for index, row in enumerate(rows):
         at = int(_draw(seed, str(index))[:8], 16) / 16**8
-        name = "test" if at < test_share else "validation" if at < test_share + validation_share else "train"
-        keeps = not anew or not {"test": test_share, "validation": validation_share}.get(row.get("split", ""), 1.0)
+        name = (
+            "test"
+            if at < test_share
+            else "validation"
+            if at < test_share + validation_share
+            else "train"
+        )
+        keeps = not anew or not {"test": test_share, "validation": validation_share}.get(
+            row.get("split", ""), 1.0
+        )
         given = row.get("split") if keeps else ""
         copies.append({**row, "split": given or name})
     return copies

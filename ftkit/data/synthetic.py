@@ -12,18 +12,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ftkit.checks import compact, format_of, normalise, parse
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.data import DataParameters
+from ftkit.core.records.task import TaskCard
+from ftkit.core.run_folder import write_text
 from ftkit.data import review
+from ftkit.data.canonical import house_form
 from ftkit.data.coverage import FEW, cases, coverage
-from ftkit.data.house import house_form
-from ftkit.data.near import clusters_of
-from ftkit.data.personal import mask
+from ftkit.data.duplicates import clusters_of
+from ftkit.data.personal_data import mask
 from ftkit.data.split import row_id
-from ftkit.errors import BadInput
 from ftkit.models.chat import ChatModel, Messages
-from ftkit.params import DataParameters
-from ftkit.records import TaskCard
-from ftkit.runs import write_text
+from ftkit.scoring.formats import format_of
+from ftkit.scoring.parse import compact, parse
+from ftkit.scoring.text import normalise
 
 Row = dict[str, Any]
 Progress = Callable[[int, int], None]
@@ -40,12 +42,24 @@ def model_of(p: DataParameters, folder: Path) -> ChatModel:
 
     kept = folder / "synthesis_replies.jsonl"
     most: dict[str, Any] = {"prices": p.synthesis_prices, "most_usd": p.synthesis_most_usd}
-    return endpoint_or_local(p.synthesis_url, p.synthesis_model, longest=LONGEST, cache=kept, named="data.synthesis", **most)
+    return endpoint_or_local(
+        p.synthesis_url,
+        p.synthesis_model,
+        longest=LONGEST,
+        cache=kept,
+        named="data.synthesis",
+        **most,
+    )
 
 
 def propose(
-    rows: Sequence[Row], card: TaskCard, p: DataParameters, folder: Path, progress: Progress | None = None, model: ChatModel | None = None
-) -> list[review.Doubt]:  # fmt: skip
+    rows: Sequence[Row],
+    card: TaskCard,
+    p: DataParameters,
+    folder: Path,
+    progress: Progress | None = None,
+    model: ChatModel | None = None,
+) -> list[review.Doubt]:
     """Ask for examples of the cases that training has too few of, keep what passes, and return what nobody has decided about.
 
     Proposals of an earlier run are kept and not asked for again. Personal data in the shown examples are masked.
@@ -61,24 +75,44 @@ def propose(
     known, card = read(folder), card.completed(sorted({row["output"] for row in rows}))
     if p.synthesis_model:
         counts = Counter(found["case"] for found in known)
-        wanted = [(c.case, has) for c in coverage(rows, card) if c.train < FEW for has in [_test_of(c.case, card, rows)]]
-        asked = [(case, has, k) for case, has in wanted for k in range(counts[case], p.synthesis_items)]
+        wanted = [
+            (c.case, has)
+            for c in coverage(rows, card)
+            if c.train < FEW
+            for has in [_test_of(c.case, card, rows)]
+        ]
+        asked = [
+            (case, has, k) for case, has in wanted for k in range(counts[case], p.synthesis_items)
+        ]
         if asked:
             fresh = _asked(asked, rows, known, card, p, model or model_of(p, folder), progress)
             _mark_near(fresh, [row["input"] for row in [*rows, *known]], p.near_duplicate_threshold)
             known += fresh
-            write_text(folder / FILE, "".join(json.dumps(found, ensure_ascii=False) + "\n" for found in known))
+            write_text(
+                folder / FILE,
+                "".join(json.dumps(found, ensure_ascii=False) + "\n" for found in known),
+            )
     decided = review.read(p.decisions())
     return [
-        _doubt(number, found) for number, found in enumerate(known, 1) if not found["refused"] and found["key"] not in decided
+        _doubt(number, found)
+        for number, found in enumerate(known, 1)
+        if not found["refused"] and found["key"] not in decided
     ]
 
 
 def _asked(
-    asked: Sequence[tuple[str, Callable[[Row], bool], int]], rows: Sequence[Row], known: Sequence[dict[str, str]], card: TaskCard,
-    p: DataParameters, model: ChatModel, progress: Progress | None,
-) -> list[dict[str, str]]:  # fmt: skip
-    shown = sorted((row for row in rows if row["split"] == "train" and row.get("file") != "synthetic"), key=lambda row: row["id"])
+    asked: Sequence[tuple[str, Callable[[Row], bool], int]],
+    rows: Sequence[Row],
+    known: Sequence[dict[str, str]],
+    card: TaskCard,
+    p: DataParameters,
+    model: ChatModel,
+    progress: Progress | None,
+) -> list[dict[str, str]]:
+    shown = sorted(
+        (row for row in rows if row["split"] == "train" and row.get("file") != "synthetic"),
+        key=lambda row: row["id"],
+    )
     replies = model.answer([ask(card, case, shown, k) for case, _, k in asked], progress)
     taken = {normalise(row["input"]) for row in [*rows, *known]}
     return [
@@ -104,9 +138,16 @@ def read(folder: Path) -> list[dict[str, str]]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             row = json.loads(line)
-            found.append({name: str(row[name]) for name in ("case", "input", "output", "key", "model", "refused")})
+            found.append(
+                {
+                    name: str(row[name])
+                    for name in ("case", "input", "output", "key", "model", "refused")
+                }
+            )
         except (ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"is no proposal: {error}", where=f"{path}, line {number}", todo="remove that line") from error
+            raise BadInput(
+                f"is no proposal: {error}", where=f"{path}, line {number}", todo="remove that line"
+            ) from error
     return found
 
 
@@ -115,15 +156,22 @@ def ask(card: TaskCard, case: str, shown: Sequence[Row], number: int) -> Message
     start = (number * SHOWN) % max(1, len(shown))
     lines = [f"Task: {card.instruction}"]
     lines += [f"Allowed answers: {', '.join(card.labels)}"] if card.labels else []
-    lines += [f"The output is a JSON record with the fields {', '.join(card.fields)}."] if card.fields else []
-    lines += [compact({"input": mask(row["input"]), "output": mask(row["output"])}) for row in shown[start : start + SHOWN]]
+    lines += (
+        [f"The output is a JSON record with the fields {', '.join(card.fields)}."]
+        if card.fields
+        else []
+    )
+    lines += [
+        compact({"input": mask(row["input"]), "output": mask(row["output"])})
+        for row in shown[start : start + SHOWN]
+    ]
     lines.append(f"Write example number {number + 1} of this case, unlike those above: {case}")
     return [{"role": "system", "content": RULES}, {"role": "user", "content": "\n".join(lines)}]
 
 
 def _judged(
     text: str, case: str, has: Callable[[Row], bool], card: TaskCard, taken: set[str], model: str
-) -> dict[str, str]:  # fmt: skip
+) -> dict[str, str]:
     """Return a reply as a proposal, with the reason why it is refused, if it is."""
     found = {
         "case": case,
@@ -142,7 +190,13 @@ def _judged(
         return found
     known = {normalise(label): label for label in card.labels}
     answer = house_form(
-        card, output if isinstance(output, str) else compact(output) if isinstance(output, dict) else str(output), known
+        card,
+        output
+        if isinstance(output, str)
+        else compact(output)
+        if isinstance(output, dict)
+        else str(output),
+        known,
     )
     row = {"input": given.strip(), "output": answer}
     found |= {**row, "key": review.key_of(row), "refused": ""}
@@ -157,7 +211,9 @@ def _judged(
     return found
 
 
-def _mark_near(proposals: Sequence[dict[str, str]], inputs: Sequence[str], threshold: float) -> None:
+def _mark_near(
+    proposals: Sequence[dict[str, str]], inputs: Sequence[str], threshold: float
+) -> None:
     """Refuse proposals that are near copies of an input of any split, or of another proposal."""
     fresh = [found for found in proposals if not found["refused"]]
     clusters = clusters_of([*inputs, *(found["input"] for found in fresh)], threshold)
@@ -187,7 +243,11 @@ def kept(rows: Sequence[Row], card: TaskCard, p: DataParameters, folder: Path) -
         made = decided.get(proposal["key"])
         if proposal["refused"] or made is None or made.action not in ("keep", "fix"):
             continue
-        row = {"input": proposal["input"], "output": made.answer if made.action == "fix" else proposal["output"], "group": ""}
+        row = {
+            "input": proposal["input"],
+            "output": made.answer if made.action == "fix" else proposal["output"],
+            "group": "",
+        }
         if format_of(card, row["output"], parse(card, row["output"])) == "failed":
             raise BadInput(
                 f"the answer {row['output'][:60]!r} fails the task card's checks",
@@ -210,9 +270,14 @@ def kept(rows: Sequence[Row], card: TaskCard, p: DataParameters, folder: Path) -
         return []
     held = [row for row in rows if row["split"] != "train"]
     clusters = clusters_of([row["input"] for row in [*held, *found]], p.near_duplicate_threshold)
-    tested, following = set(clusters[: len(held)]), max((row["cluster"] for row in rows), default=0) + 1
+    tested, following = (
+        set(clusters[: len(held)]),
+        max((row["cluster"] for row in rows), default=0) + 1,
+    )
     there = {row["id"] for row in rows}
     free = [
-        row for row, cluster in zip(found, clusters[len(held) :], strict=True) if cluster not in tested and row["id"] not in there
+        row
+        for row, cluster in zip(found, clusters[len(held) :], strict=True)
+        if cluster not in tested and row["id"] not in there
     ]
     return [{**row, "cluster": following + k} for k, row in enumerate(free)]

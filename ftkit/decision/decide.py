@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ftkit.decision import costs as cost_model
-from ftkit.decision import words
-from ftkit.decision.choose import Choice, Table, choose
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.decision import DecisionParameters
+from ftkit.core.prices import ASSUMED, SHARES, measured, prices
+from ftkit.core.records.base import Estimate
+from ftkit.core.records.data import DataCard
+from ftkit.core.records.decision import Decision, Gate, StrategyCost
+from ftkit.core.records.evaluation import Evaluation
+from ftkit.core.records.task import Suitability
+from ftkit.core.records.training import TrainingCard
+from ftkit.decision import cost_model, words
 from ftkit.decision.claims import claims
-from ftkit.decision.flips import Figure, Flip, Outcome, choice_flips, number_flips
+from ftkit.decision.cost_uncertainty import Spread, spread, swings
+from ftkit.decision.forecast_check import foresight
 from ftkit.decision.gates import gates
-from ftkit.decision.outcome import foresight
-from ftkit.decision.prices import ASSUMED, SHARES, measured, prices
-from ftkit.decision.uncertainty import Spread, spread, swings
-from ftkit.errors import BadInput
-from ftkit.params import DecisionParameters
-from ftkit.records import DataCard, Decision, Estimate, Evaluation, Gate, StrategyCost, Suitability, TrainingCard
+from ftkit.decision.rule import Choice, Table, choose
+from ftkit.decision.sensitivity import Figure, Flip, Outcome, choice_flips, number_flips
 
 VERDICTS = {"endpoint RAG": "endpoint"}
 
@@ -34,7 +38,13 @@ class Case:
         BadInput: A pair of strategies was not compared, or a price cannot be used.
     """
 
-    def __init__(self, evaluation: Evaluation, training: TrainingCard | None, data: DataCard, p: DecisionParameters) -> None:
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        training: TrainingCard | None,
+        data: DataCard,
+        p: DecisionParameters,
+    ) -> None:
         self.evaluation, self.training, self.data, self.p = evaluation, training, data, p
         self.results = {r.spec.name: r for r in evaluation.results}
         self.table = Table(evaluation.comparisons)
@@ -43,7 +53,9 @@ class Case:
 
     def setting(self, p: DecisionParameters) -> cost_model.Setting:
         """Return what costs depend on under these parameters."""
-        needs_facts = any(r.spec.retriever or r.unsupported is not None for r in self.results.values())
+        needs_facts = any(
+            r.spec.retriever or r.unsupported is not None for r in self.results.values()
+        )
         return cost_model.setting(prices(p.prices), self.training, self.data, p, needs_facts)
 
     def costs(self, p: DecisionParameters) -> list[StrategyCost]:
@@ -57,11 +69,19 @@ class Case:
         s = self.setting(p)
         first_year = {name: cost_model.first_year_usd(r, s) for name, r in self.results.items()}
         found = gates(self.evaluation, p)
-        return choose(self.evaluation.results, self.evaluation.comparisons, found, first_year, p.margin_points / 100)
+        return choose(
+            self.evaluation.results,
+            self.evaluation.comparisons,
+            found,
+            first_year,
+            p.margin_points / 100,
+        )
 
     def outcome(self, name: str, value: object) -> Outcome:
         """Return the verdict with one parameter or price changed."""
-        change: dict[str, Any] = {"prices": {**self.p.prices, name: value}} if name in ASSUMED else {name: value}
+        change: dict[str, Any] = (
+            {"prices": {**self.p.prices, name: value}} if name in ASSUMED else {name: value}
+        )
         choice = self.choice(self.p.model_copy(update=change))
         return choice.kind, choice.strategy if choice.kind == "chosen" else ""
 
@@ -70,17 +90,32 @@ def _check_pairs(evaluation: Evaluation) -> None:
     have = {frozenset((c.a, c.b)) for c in evaluation.comparisons}
     names = [r.spec.name for r in evaluation.results]
     if not names:
-        raise BadInput("holds no strategies", where="evaluation.json", todo="run 07_evaluation first")
-    gone = [f"{a} and {b}" for i, a in enumerate(names) for b in names[i + 1 :] if frozenset((a, b)) not in have]
+        raise BadInput(
+            "holds no strategies", where="evaluation.json", todo="run 07_evaluation first"
+        )
+    gone = [
+        f"{a} and {b}"
+        for i, a in enumerate(names)
+        for b in names[i + 1 :]
+        if frozenset((a, b)) not in have
+    ]
     if gone:
-        raise BadInput(f"not compared: {'; '.join(gone[:5])}", where="evaluation.json", todo="run 07_evaluation again")
+        raise BadInput(
+            f"not compared: {'; '.join(gone[:5])}",
+            where="evaluation.json",
+            todo="run 07_evaluation again",
+        )
 
 
 def decide(
-    evaluation: Evaluation, training: TrainingCard | None, data: DataCard, suitability: Suitability | None, p: DecisionParameters,
+    evaluation: Evaluation,
+    training: TrainingCard | None,
+    data: DataCard,
+    suitability: Suitability | None,
+    p: DecisionParameters,
     within_reach: Mapping[str, Estimate] | None = None,
-) -> Decision:  # fmt: skip
-    """Return the decision; see :mod:`ftkit.decision.choose` for the rule.
+) -> Decision:
+    """Return the decision; see :mod:`ftkit.decision.rule` for the rule.
 
     Args:
         evaluation: What 07 measured.
@@ -100,17 +135,35 @@ def decide(
     drawn, pair = _spread(case, found, choice), _pair(choice, case, costs)
     costs = [c.model_copy(update=_interval(drawn, c.strategy)) for c in costs]
     return Decision(
-        verdict=_verdict(choice, case), strategy=choice.strategy if choice.kind == "chosen" else None,
-        sentence=_sentence(choice, case, costs, more_usd), gates=found, costs=costs,
-        reasons=[*words.reasons(choice, evaluation, results, found, case.table, p), *_carried(drawn), *_expectation(choice, case, suitability)],
-        prices=[*_measured(case), *case.prices], margin_points=p.margin_points, more_test_examples=more, more_test_usd=more_usd,
-        leading=choice.strategy if choice.kind == "can't tell" else "", flips=[f.text for f in flipped], flip_factors=[f.closeness for f in flipped],
-        expected=suitability.sentence if suitability else "", next_steps=words.next_steps(choice, results, found, more),
+        verdict=_verdict(choice, case),
+        strategy=choice.strategy if choice.kind == "chosen" else None,
+        sentence=_sentence(choice, case, costs, more_usd),
+        gates=found,
+        costs=costs,
+        reasons=[
+            *words.reasons(choice, evaluation, results, found, case.table, p),
+            *_carried(drawn),
+            *_expectation(choice, case, suitability),
+        ],
+        prices=[*_measured(case), *case.prices],
+        margin_points=p.margin_points,
+        more_test_examples=more,
+        more_test_usd=more_usd,
+        leading=choice.strategy if choice.kind == "can't tell" else "",
+        flips=[f.text for f in flipped],
+        flip_factors=[f.closeness for f in flipped],
+        expected=suitability.sentence if suitability else "",
+        next_steps=words.next_steps(choice, results, found, more),
         foresight=foresight(within_reach or {}, evaluation),
-        claims=claims(evaluation, training, case.setting(p), p), price_draws=drawn.draws, holds_share=drawn.holds if drawn.draws else None,
-        swings=swings(results[pair[0]], results[pair[1]], case.prices, case.setting(p)) if pair else [], swings_of=pair,
+        claims=claims(evaluation, training, case.setting(p), p),
+        price_draws=drawn.draws,
+        holds_share=drawn.holds if drawn.draws else None,
+        swings=swings(results[pair[0]], results[pair[1]], case.prices, case.setting(p))
+        if pair
+        else [],
+        swings_of=pair,
         extra_usd=_extra(pair, costs),
-    )  # fmt: skip
+    )
 
 
 def _spread(case: Case, found: list[Gate], choice: Choice) -> Spread:
@@ -127,7 +180,9 @@ def _carried(drawn: Spread) -> list[str]:
     if not drawn.draws:
         return []
     share = "all" if drawn.holds == 1 else "none" if drawn.holds == 0 else f"{drawn.holds:.0%}"
-    return [f"The verdict stays the same in {share} of {drawn.draws:,} draws of the assumed prices within their ranges."]
+    return [
+        f"The verdict stays the same in {share} of {drawn.draws:,} draws of the assumed prices within their ranges."
+    ]
 
 
 def _interval(drawn: Spread, strategy: str) -> dict[str, float]:
@@ -174,7 +229,9 @@ def _sentence(choice: Choice, case: Case, costs: list[StrategyCost], more_usd: f
         return words.open_sentence(choice, case.evaluation.test_items, more_usd, case.p)
     out = {g.strategy for g in gates(case.evaluation, case.p) if g.state == "failed"}
     left = [name for name in case.results if name not in out]
-    return words.chosen_sentence(choice, case.results, {c.strategy: c for c in costs}, case.table, case.p, left)
+    return words.chosen_sentence(
+        choice, case.results, {c.strategy: c for c in costs}, case.table, case.p, left
+    )
 
 
 def _expectation(choice: Choice, case: Case, suitability: Suitability | None) -> list[str]:
@@ -182,14 +239,20 @@ def _expectation(choice: Choice, case: Case, suitability: Suitability | None) ->
     if suitability is None or choice.kind != "chosen":
         return []
     family = {"fine-tuned": "fine-tuning", "RAG": "retrieval", "few-shot": "prompting"}
-    got = family.get(case.results[choice.strategy].spec.family, case.results[choice.strategy].spec.family)
-    agree = "as measured" if got == suitability.expected else f"but {got} was measured to be the choice"
+    got = family.get(
+        case.results[choice.strategy].spec.family, case.results[choice.strategy].spec.family
+    )
+    agree = (
+        "as measured" if got == suitability.expected else f"but {got} was measured to be the choice"
+    )
     return [f"Before measuring, {suitability.expected} was expected, {agree}."]
 
 
 def _measured(case: Case) -> list[Any]:
     s = case.setting(case.p)
-    return measured(s.training_s, s.parameters, s.examples, bool(case.training and case.training.elsewhere))
+    return measured(
+        s.training_s, s.parameters, s.examples, bool(case.training and case.training.elsewhere)
+    )
 
 
 def flips(case: Case) -> list[Flip]:
@@ -207,18 +270,53 @@ def flips(case: Case) -> list[Flip]:
 def _figures(case: Case) -> list[Figure]:
     p, volume = case.p, max(1.0, float(case.p.answers_per_month))
     figures = [
-        Figure("margin_points", "a margin", p.margin_points, lambda v: f"{v:.1f} points", 0.5, 50.0),
-        Figure("answers_per_month", "a volume", volume, lambda v: f"{v:,.0f} answers a month", volume / 1000, volume * 1000),
+        Figure(
+            "margin_points", "a margin", p.margin_points, lambda v: f"{v:.1f} points", 0.5, 50.0
+        ),
+        Figure(
+            "answers_per_month",
+            "a volume",
+            volume,
+            lambda v: f"{v:,.0f} answers a month",
+            volume / 1000,
+            volume * 1000,
+        ),
         Figure("min_accuracy", "an accuracy limit", p.min_accuracy, lambda v: f"{v:.0%}", 0.0, 1.0),
         Figure("min_format_ok", "a format limit", p.min_format_ok, lambda v: f"{v:.0%}", 0.0, 1.0),
-        Figure("max_unsupported", "a hallucination limit", p.max_unsupported, lambda v: f"{v:.0%}", 0.0, 1.0),
-        Figure("regression_margin_points", "a regression limit", p.regression_margin_points,
-               lambda v: f"{v:.1f} points", 0.5, 100.0),
-        Figure("max_seconds_per_answer", "a latency limit", p.max_seconds_per_answer, lambda v: f"{v:.2g} s",
-               p.max_seconds_per_answer / 1000, p.max_seconds_per_answer * 1000),
-    ]  # fmt: skip
+        Figure(
+            "max_unsupported",
+            "a hallucination limit",
+            p.max_unsupported,
+            lambda v: f"{v:.0%}",
+            0.0,
+            1.0,
+        ),
+        Figure(
+            "regression_margin_points",
+            "a regression limit",
+            p.regression_margin_points,
+            lambda v: f"{v:.1f} points",
+            0.5,
+            100.0,
+        ),
+        Figure(
+            "max_seconds_per_answer",
+            "a latency limit",
+            p.max_seconds_per_answer,
+            lambda v: f"{v:.2g} s",
+            p.max_seconds_per_answer / 1000,
+            p.max_seconds_per_answer * 1000,
+        ),
+    ]
     return figures + [
-        Figure(x.name, x.name.replace("_", " "), x.value, lambda v: f"{v:,.3g}", x.value / 10, _most(x.name, x.value))
+        Figure(
+            x.name,
+            x.name.replace("_", " "),
+            x.value,
+            lambda v: f"{v:,.3g}",
+            x.value / 10,
+            _most(x.name, x.value),
+        )
         for x in case.prices
         if x.value > 0
     ]
@@ -229,7 +327,9 @@ def _most(name: str, value: float) -> float:
 
 
 def _choices(p: DecisionParameters) -> list[tuple[str, str, object, list[tuple[object, str]]]]:
-    changes: list[tuple[object, str]] = [(v, f"changing {v}") for v in cost_model.REQUIREMENT_CHANGES]
+    changes: list[tuple[object, str]] = [
+        (v, f"changing {v}") for v in cost_model.REQUIREMENT_CHANGES
+    ]
     facts: list[tuple[object, str]] = [(v, f"changing {v}") for v in cost_model.FACT_CHANGES]
     leave: list[tuple[object, str]] = [(True, "allowed to leave"), (False, "not allowed to leave")]
     return [

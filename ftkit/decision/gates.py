@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ftkit.params import DecisionParameters
-from ftkit.records import Estimate, Evaluation, Gate, StrategyResult
+from ftkit.core.parameters.decision import DecisionParameters
+from ftkit.core.records.base import Estimate
+from ftkit.core.records.decision import Gate
+from ftkit.core.records.evaluation import Evaluation, StrategyResult
 
 State = Literal["passed", "failed", "can't tell", "not measured"]
 
@@ -27,7 +29,13 @@ def gates(evaluation: Evaluation, p: DecisionParameters) -> list[Gate]:
 
 def at_least(result: StrategyResult, name: str, measured: Estimate, limit: float) -> Gate:
     """Return a gate on a share that must not lie below a limit."""
-    state = "passed" if measured.low >= limit or limit <= 0 else "failed" if measured.high < limit else "can't tell"
+    state = (
+        "passed"
+        if measured.low >= limit or limit <= 0
+        else "failed"
+        if measured.high < limit
+        else "can't tell"
+    )
     return _gate(result, name, state, f"{_share(measured)}, needs at least {limit:.0%}", limit)
 
 
@@ -35,7 +43,13 @@ def at_most(result: StrategyResult, name: str, measured: Estimate | None, limit:
     """Return a gate on a share that must not lie above a limit."""
     if measured is None:
         return _gate(result, name, "not measured", "no sources to hold the answers against")
-    state = "passed" if measured.high <= limit or limit >= 1 else "failed" if measured.low > limit else "can't tell"
+    state = (
+        "passed"
+        if measured.high <= limit or limit >= 1
+        else "failed"
+        if measured.low > limit
+        else "can't tell"
+    )
     return _gate(result, name, state, f"{_share(measured)} unsupported, allowed {limit:.0%}", limit)
 
 
@@ -44,9 +58,13 @@ def regression(result: StrategyResult, evaluation: Evaluation, p: DecisionParame
     if result.spec.model != "tuned":
         return _gate(result, "regression", "passed", "the model is not changed")
     if not evaluation.regression:
-        return _gate(result, "regression", "not measured", evaluation.probe_note or "no general probe")
+        return _gate(
+            result, "regression", "not measured", evaluation.probe_note or "no general probe"
+        )
     change, margin = evaluation.regression[0].difference, p.regression_margin_points / 100
-    state = "passed" if change.low > -margin else "failed" if change.high < -margin else "can't tell"
+    state = (
+        "passed" if change.low > -margin else "failed" if change.high < -margin else "can't tell"
+    )
     text = f"{100 * change.value:+.1f} points ({100 * change.low:+.1f} to {100 * change.high:+.1f}) on {change.n} general items"
     return _gate(result, "regression", state, f"{text}, allowed -{100 * margin:g}")
 
@@ -67,13 +85,21 @@ def privacy(result: StrategyResult, p: DecisionParameters) -> Gate:
     """Return the gate on where inputs may go."""
     if result.spec.model != "endpoint":
         return _gate(result, "privacy", "passed", "inputs stay on your machines")
-    allowed = "inputs may leave" if p.data_may_leave else "inputs would leave, and decision.data_may_leave is false"
+    allowed = (
+        "inputs may leave"
+        if p.data_may_leave
+        else "inputs would leave, and decision.data_may_leave is false"
+    )
     return _gate(result, "privacy", "passed" if p.data_may_leave else "failed", allowed)
 
 
-def _gate(result: StrategyResult, name: str, state: State, detail: str, limit: float | None = None) -> Gate:
+def _gate(
+    result: StrategyResult, name: str, state: State, detail: str, limit: float | None = None
+) -> Gate:
     passed = {"passed": True, "failed": False}.get(state)
-    return Gate(strategy=result.spec.name, gate=name, passed=passed, detail=detail, state=state, limit=limit)
+    return Gate(
+        strategy=result.spec.name, gate=name, passed=passed, detail=detail, state=state, limit=limit
+    )
 
 
 def _share(measured: Estimate) -> str:

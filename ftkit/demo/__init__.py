@@ -8,17 +8,19 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from ftkit.core.run_folder import atomic
 from ftkit.demo.company import about
 from ftkit.demo.handbook import write_articles
 from ftkit.demo.scenarios import SCENARIOS, SMALLEST, check, example_rows
 from ftkit.demo.traffic import write_traffic
 from ftkit.demo.truth import write_truth
-from ftkit.runs import atomic
 
 __all__ = ["SCENARIOS", "about", "write_examples", "write_handbook", "write_traffic", "write_truth"]
 
 
-def write_examples(path: Path, n: int = 1200, seed: int = 7, *, scenario: str = "main", edition: int = 1) -> Path:
+def write_examples(
+    path: Path, n: int = 1200, seed: int = 7, *, scenario: str = "main", edition: int = 1
+) -> Path:
     """Write the examples as CSV (UTF-8) with the columns ``message, answer, customer``.
 
     Args:
@@ -39,7 +41,9 @@ def write_examples(path: Path, n: int = 1200, seed: int = 7, *, scenario: str = 
     return path
 
 
-def write_handbook(folder: Path, seed: int = 7, *, edition: int = 1, scenario: str = "main") -> Path:
+def write_handbook(
+    folder: Path, seed: int = 7, *, edition: int = 1, scenario: str = "main"
+) -> Path:
     """Write the handbook: one Markdown file per article, named by its id, e.g. ``H-012.md``.
 
     Args:

@@ -6,9 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from ftkit.demo import write_examples, write_handbook, write_traffic, write_truth
+from ftkit.core.errors import FtkitError
+from ftkit.demo import write_examples, write_handbook
 from ftkit.demo.scenarios import SCENARIOS, SMALLEST, check
-from ftkit.errors import FtkitError
+from ftkit.demo.traffic import write_traffic
+from ftkit.demo.truth import write_truth
 
 
 def write_all(out: Path, scenario: str, examples: int | None, seed: int) -> list[Path]:
@@ -31,10 +33,17 @@ def write_all(out: Path, scenario: str, examples: int | None, seed: int) -> list
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m ftkit.demo", description="Write the demo domain, made up and seeded.")
+    parser = argparse.ArgumentParser(
+        prog="python -m ftkit.demo", description="Write the demo domain, made up and seeded."
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--scenario", default="main", help=f"one of {', '.join(SCENARIOS)}")
-    parser.add_argument("--examples", type=int, default=None, help="number of rows; left out: the scenario's usual number")
+    parser.add_argument(
+        "--examples",
+        type=int,
+        default=None,
+        help="number of rows; left out: the scenario's usual number",
+    )
     parser.add_argument("--seed", type=int, default=7, help="seed of every choice")
     given = parser.parse_args(arguments)
     try:

@@ -57,7 +57,8 @@ SHOPS = tuple(
     for name in ("Aldmere", "Brannock", "Corley", "Dunwick", "Estrow")
 )
 LEVELS = tuple(
-    Entity(name, "membership", ("discount", "points_expiry"), name == "Ridge") for name in ("Ridge", "Pebble", "Summit")
+    Entity(name, "membership", ("discount", "points_expiry"), name == "Ridge")
+    for name in ("Ridge", "Pebble", "Summit")
 )
 SERVICES = tuple(
     Entity(name, "delivery service", ("service_price", "order_cutoff"), name == "Swift")

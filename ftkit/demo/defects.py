@@ -9,13 +9,27 @@ from ftkit.demo.company import CATEGORIES, URGENCIES
 from ftkit.demo.messages import LONGEST, Message, Sender, ask_absent, ask_fact, compact, request
 
 SHARES = {
-    "exact_duplicate": 0.02, "near_duplicate": 0.02, "paraphrase_duplicate": 0.01, "wrong_label": 0.02, "personal_data": 0.01,
-    "broken_format": 0.01, "empty": 0.0025,
-}  # fmt: skip
+    "exact_duplicate": 0.02,
+    "near_duplicate": 0.02,
+    "paraphrase_duplicate": 0.01,
+    "wrong_label": 0.02,
+    "personal_data": 0.01,
+    "broken_format": 0.01,
+    "empty": 0.0025,
+}
 COPIES = ("exact_duplicate", "near_duplicate", "paraphrase_duplicate")
 LONG = 16
 """Words from which one word more keeps the Jaccard similarity of three-word shingles above 0.8."""
-LAST_WORDS = ("Thanks!", "Cheers.", "Please.", "Best, Jo", "Bye.", "Yours, Kim", "Ciao!", "Regards, Ed")
+LAST_WORDS = (
+    "Thanks!",
+    "Cheers.",
+    "Please.",
+    "Best, Jo",
+    "Bye.",
+    "Yours, Kim",
+    "Ciao!",
+    "Regards, Ed",
+)
 FIRST_NAMES = ("anna", "peter", "lena", "marco", "ines", "david", "julia", "oskar")
 LAST_NAMES = ("berg", "moor", "stone", "fischer", "hart", "novak", "lind", "weber")
 
@@ -73,9 +87,14 @@ def plant(rng: random.Random, messages: list[Message], n: int, edition: int) -> 
     order.sort(key=lambda i: not LONG <= len(clean[i].text.split()) < LONGEST)
     near, rest = order[: planned["near_duplicate"]], order[planned["near_duplicate"] :]
     rng.shuffle(rest)
-    copies = [_copy(rng, clean[i], "near_duplicate", edition, rng.choice(clean).customer) for i in near]
+    copies = [
+        _copy(rng, clean[i], "near_duplicate", edition, rng.choice(clean).customer) for i in near
+    ]
     for kind in ("exact_duplicate", "paraphrase_duplicate"):
-        copies += [_copy(rng, clean[rest.pop()], kind, edition, rng.choice(clean).customer) for _ in range(planned[kind])]
+        copies += [
+            _copy(rng, clean[rest.pop()], kind, edition, rng.choice(clean).customer)
+            for _ in range(planned[kind])
+        ]
     for kind in ("wrong_label", "personal_data", "broken_format", "empty"):
         for number in range(planned[kind]):
             row = clean[rest.pop()]
@@ -92,7 +111,13 @@ def _copy(rng: random.Random, row: Row, kind: str, edition: int, other: str) -> 
     if kind == "exact_duplicate":
         return replace(row, customer=customer, planted=kind, of=row)
     if kind == "near_duplicate":
-        return replace(row, text=f"{row.text} {rng.choice(LAST_WORDS)}", customer=customer, planted=kind, of=row)
+        return replace(
+            row,
+            text=f"{row.text} {rng.choice(LAST_WORDS)}",
+            customer=customer,
+            planted=kind,
+            of=row,
+        )
     return replace(house_row(reworded(rng, row.message), edition), planted=kind, of=row)
 
 
@@ -106,7 +131,11 @@ def reworded(rng: random.Random, message: Message) -> Message:
             again = request(rng, sender, message.entity, message.intent)
         else:
             again = ask_absent(rng, sender, message.entity)
-        if again.text != message.text and again.fields(1) == message.fields(1) and again.intent == message.intent:
+        if (
+            again.text != message.text
+            and again.fields(1) == message.fields(1)
+            and again.intent == message.intent
+        ):
             return again
 
 
@@ -154,5 +183,7 @@ def _broken(fields: dict[str, str], number: int) -> str:
         text[:-12],
         " / ".join(v for v in fields.values() if v),
         text.replace('"', "'"),
-        compact({"type": fields["category"], **{k: v for k, v in fields.items() if k != "category"}}),
+        compact(
+            {"type": fields["category"], **{k: v for k, v in fields.items() if k != "category"}}
+        ),
     )[number % 4]

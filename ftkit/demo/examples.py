@@ -21,7 +21,9 @@ TOO_ALIKE, RECENT = 0.75, 20
 """Word overlap (Jaccard) from which a message is drawn again, against the last ones on the same matter: near copies are planted, not met by chance."""
 
 
-def conversations(rng: random.Random, n: int, seed: int, style: str = "", facts: float = FACT_SHARE) -> list[Message]:
+def conversations(
+    rng: random.Random, n: int, seed: int, style: str = "", facts: float = FACT_SHARE
+) -> list[Message]:
     """Return ``n`` messages of the desk, none nearly the same as another, in random order.
 
     Args:

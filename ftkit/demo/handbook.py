@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ftkit.core.run_folder import write_text
 from ftkit.demo.company import ENTITIES, Entity
 from ftkit.demo.topics import TOPICS, Topic
-from ftkit.runs import write_text
 
 CHANGED_SHARE = 0.2
 
@@ -85,11 +85,21 @@ def articles(seed: int = 7) -> tuple[Article, ...]:
     first = [_draw(free[topic], used) for _, topic in pairs]
     later = list(first)
     for index in rng.sample(range(len(pairs)), len(pairs)):
-        if free[pairs[index][1]] and sum(map(str.__ne__, first, later)) < round(CHANGED_SHARE * len(pairs)):
+        if free[pairs[index][1]] and sum(map(str.__ne__, first, later)) < round(
+            CHANGED_SHARE * len(pairs)
+        ):
             later[index] = _draw(free[pairs[index][1]], used)
     made = []
     for index, (entity, topic) in enumerate(pairs):
-        made.append(Article(f"H-{index + 1:03d}", entity, topic, (first[index], later[index]), _sentences(rng, entity, topic)))
+        made.append(
+            Article(
+                f"H-{index + 1:03d}",
+                entity,
+                topic,
+                (first[index], later[index]),
+                _sentences(rng, entity, topic),
+            )
+        )
     return tuple(made)
 
 

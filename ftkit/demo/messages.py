@@ -12,7 +12,14 @@ from ftkit.demo.handbook import Article
 from ftkit.demo.requests import REQUESTS
 from ftkit.demo.topics import TOPICS
 
-ABSENT_TOPICS = ("return_window", "delivery_time", "warranty", "repair_price", "repair_time", "restock_day")
+ABSENT_TOPICS = (
+    "return_window",
+    "delivery_time",
+    "warranty",
+    "repair_price",
+    "repair_time",
+    "restock_day",
+)
 SHORTEST, LONGEST = 8, 35
 
 
@@ -47,8 +54,15 @@ class Message:
 
     def fields(self, edition: int) -> dict[str, str]:
         """Return the right answer's fields under an edition of the handbook."""
-        reply, source = (self.article.value(edition), self.article.id) if self.article else (NO_FACT, "")
-        return {"category": self.category, "urgency": self.urgency, "reply": reply, "source": source}
+        reply, source = (
+            (self.article.value(edition), self.article.id) if self.article else (NO_FACT, "")
+        )
+        return {
+            "category": self.category,
+            "urgency": self.urgency,
+            "reply": reply,
+            "source": source,
+        }
 
     def answer(self, edition: int) -> str:
         """Return the right answer in the house format."""
@@ -85,18 +99,30 @@ def ask_fact(rng: random.Random, sender: Sender, article: Article, style: str = 
     return _question(rng, sender, article.entity, article.topic, "fact", article, style)
 
 
-def ask_absent(rng: random.Random, sender: Sender, entity: Entity | None = None, style: str = "") -> Message:
+def ask_absent(
+    rng: random.Random, sender: Sender, entity: Entity | None = None, style: str = ""
+) -> Message:
     """Return a question about a product's fact that the handbook does not tell."""
     entity = entity if entity in (*PRODUCTS, NEW_PRODUCT) else rng.choice(PRODUCTS)
     topic = rng.choice([t for t in ABSENT_TOPICS if t not in entity.topics])
     return _question(rng, sender, entity, topic, "not in handbook", None, style)
 
 
-def request(rng: random.Random, sender: Sender, entity: Entity | None = None, intent: str = "", style: str = "") -> Message:
+def request(
+    rng: random.Random,
+    sender: Sender,
+    entity: Entity | None = None,
+    intent: str = "",
+    style: str = "",
+) -> Message:
     """Return a complaint or a request for action, about a given thing where that makes sense."""
     intent = intent or rng.choice(sorted(REQUESTS))
     kind = REQUESTS[intent]
-    fitting = [e for e in ENTITIES if (e in PRODUCTS if kind.things == "product" else e.noun == kind.things)]
+    fitting = [
+        e
+        for e in ENTITIES
+        if (e in PRODUCTS if kind.things == "product" else e.noun == kind.things)
+    ]
     thing = entity if entity in fitting else rng.choice(fitting)
     said = phrases.naming(rng, thing.name, thing.noun)
     core = [phrases.fill(rng.choice(kind.happened), said), rng.choice(kind.wanted)]
@@ -105,7 +131,14 @@ def request(rng: random.Random, sender: Sender, entity: Entity | None = None, in
 
 
 CALLERS = tuple("Mia Jo Kim Ed Lena Marco Ines Julia Oskar Petra Hanna Tim".split())
-WISHES = ("asks for a call", "wants the bill again", "will call back", "waits for an answer", "sent a photo", "has the receipt")
+WISHES = (
+    "asks for a call",
+    "wants the bill again",
+    "will call back",
+    "waits for an answer",
+    "sent a photo",
+    "has the receipt",
+)
 
 
 def order_note(rng: random.Random, sender: Sender) -> tuple[Message, str]:
@@ -115,26 +148,61 @@ def order_note(rng: random.Random, sender: Sender) -> tuple[Message, str]:
     order = phrases.order_number(rng, sender.business)
     text = f"{rng.choice(CALLERS)} about the {thing.title}, order {order}, {rng.choice(WISHES)}"
     urgency = house_urgency(kind.category, "", sender.business, kind.hurts)
-    return Message(text, sender.id, "behaviour", intent, kind.category, urgency, None, thing, sender.business, ""), order
+    return Message(
+        text,
+        sender.id,
+        "behaviour",
+        intent,
+        kind.category,
+        urgency,
+        None,
+        thing,
+        sender.business,
+        "",
+    ), order
 
 
 def _question(
-    rng: random.Random, sender: Sender, entity: Entity, topic: str, cause: str, article: Article | None, style: str
+    rng: random.Random,
+    sender: Sender,
+    entity: Entity,
+    topic: str,
+    cause: str,
+    article: Article | None,
+    style: str,
 ) -> Message:
     about, said = TOPICS[topic], phrases.naming(rng, entity.name, entity.noun)
     if style == "plain":
-        text = rng.choice(phrases.FRAMES).replace("{p}", phrases.fill(about.phrases[0], f"the {entity.title}"))
+        text = rng.choice(phrases.FRAMES).replace(
+            "{p}", phrases.fill(about.phrases[0], f"the {entity.title}")
+        )
     elif rng.random() < 0.5:
         text = phrases.fill(rng.choice(about.questions), said)
     else:
-        text = rng.choice(phrases.FRAMES).replace("{p}", phrases.fill(rng.choice(about.phrases), said))
+        text = rng.choice(phrases.FRAMES).replace(
+            "{p}", phrases.fill(rng.choice(about.phrases), said)
+        )
     lead = rng.choice(phrases.LEADS)
     core = [f"{lead} {text}".strip()]
-    return _compose(rng, sender, core, (cause, topic, about.category, article, entity), False, entity in PRODUCTS, style)
+    return _compose(
+        rng,
+        sender,
+        core,
+        (cause, topic, about.category, article, entity),
+        False,
+        entity in PRODUCTS,
+        style,
+    )
 
 
 def _compose(
-    rng: random.Random, sender: Sender, core: list[str], facts: tuple, hurts: bool, product: bool, style: str
+    rng: random.Random,
+    sender: Sender,
+    core: list[str],
+    facts: tuple,
+    hurts: bool,
+    product: bool,
+    style: str,
 ) -> Message:
     """Put the wording around the core and derive the answer by the house rules."""
     cause, intent, category, article, entity = facts
@@ -149,7 +217,9 @@ def _compose(
     text = phrases.typo(rng, text) if style != "plain" and rng.random() < 0.1 else text
     business = ordered and sender.business
     urgency = house_urgency(category, cue, business, hurts)
-    return Message(text, sender.id, cause, intent, category, urgency, article, entity, business, cue)
+    return Message(
+        text, sender.id, cause, intent, category, urgency, article, entity, business, cue
+    )
 
 
 def _around(rng: random.Random, core: list[str], contexts: list[str], cue: str, order: str) -> str:
@@ -158,7 +228,10 @@ def _around(rng: random.Random, core: list[str], contexts: list[str], cue: str, 
     if order:
         body.insert(rng.choice([0, len(body)]), rng.choice(phrases.ORDERS).replace("{o}", order))
     if cue:
-        body.insert(rng.choice([0, len(body), len(body)]), rng.choice(phrases.HIGH if cue == "high" else phrases.LOW))
+        body.insert(
+            rng.choice([0, len(body), len(body)]),
+            rng.choice(phrases.HIGH if cue == "high" else phrases.LOW),
+        )
     greeting = [rng.choice(phrases.GREETINGS)] if rng.random() < 0.6 else []
     closing = [rng.choice(phrases.CLOSINGS)] if rng.random() < 0.4 else []
     return " ".join([*greeting, *body, *closing])

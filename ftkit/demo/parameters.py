@@ -9,17 +9,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ftkit.core.parameters.files import to_yaml
+from ftkit.core.run_folder import write_text
 from ftkit.demo.company import COMPANY, HOUSE_RULES, NO_FACT
 from ftkit.demo.scenarios import SCENARIOS
-from ftkit.params import to_yaml
-from ftkit.runs import write_text
 
 Sections = dict[str, dict[str, Any]]
 SEED = 7
 NAMES = {
-    "main": "Fellmoor customer desk", "prompting": "Fellmoor order numbers", "rag": "Fellmoor handbook questions",
+    "main": "Fellmoor customer desk",
+    "prompting": "Fellmoor order numbers",
+    "rag": "Fellmoor handbook questions",
     "too_little": "Fellmoor customer desk, few examples",
-}  # fmt: skip
+}
 HOUSE_FORMAT = (
     f'Answer the customer message in the house format. If it asks for a fact, reply is the short value; if not, reply is "{NO_FACT}" '
     "and source is empty."
@@ -38,7 +40,11 @@ LATER = {"later_handbook": "demo", "later_data": "demo"}
 def _desk(scenario: str) -> Sections:
     """The main desk, whole or with too few rows."""
     return {
-        "task": {"name": NAMES[scenario], "instruction": HOUSE_FORMAT, "examples_at_hand": SCENARIOS[scenario].examples},
+        "task": {
+            "name": NAMES[scenario],
+            "instruction": HOUSE_FORMAT,
+            "examples_at_hand": SCENARIOS[scenario].examples,
+        },
         "data": {"group_column": "customer"},
         "prompting": {"own_prompt": SPELT_OUT},
         "retrieval": {},
@@ -53,7 +59,10 @@ def _desk(scenario: str) -> Sections:
         # The base is tiny: a fifth of whole records right is a lot for it, and 400 general items bound a loss to about 6 points.
         "evaluation": {"probe_items": 400, **(LATER if scenario == "main" else {})},
         # The main desk answers customers in one format and nothing else, so that it can spare general skills: this base loses 5 to 9 points.
-        "decision": {"min_accuracy": 0.2, **({"regression_margin_points": 15.0} if scenario == "main" else {})},
+        "decision": {
+            "min_accuracy": 0.2,
+            **({"regression_margin_points": 15.0} if scenario == "main" else {}),
+        },
         **({"monitoring": {"log": "demo", "handbook": "demo"}} if scenario == "main" else {}),
     }
 
@@ -61,19 +70,36 @@ def _desk(scenario: str) -> Sections:
 def _text(scenario: str, instruction: str, problem: str) -> dict[str, Any]:
     """A task whose answer is one short text."""
     return {
-        "name": NAMES[scenario], "instruction": instruction, "kind": "text", "fields": [], "key_fields": [], "knowledge_field": "",
-        "enums": {}, "tone": "", "max_words": 0, "problem": problem,
+        "name": NAMES[scenario],
+        "instruction": instruction,
+        "kind": "text",
+        "fields": [],
+        "key_fields": [],
+        "knowledge_field": "",
+        "enums": {},
+        "tone": "",
+        "max_words": 0,
+        "problem": problem,
         "examples_at_hand": SCENARIOS[scenario].examples,
-    }  # fmt: skip
+    }
 
 
 def _prompting() -> Sections:
-    task = _text("prompting", "Give only the order number.", "behaviour") | {"facts_change": "never"}
-    return {"task": task, "data": {"group_column": "customer"}, "retrieval": {"handbook": ""}, "evaluation": {"probe_items": 400}}
+    task = _text("prompting", "Give only the order number.", "behaviour") | {
+        "facts_change": "never"
+    }
+    return {
+        "task": task,
+        "data": {"group_column": "customer"},
+        "retrieval": {"handbook": ""},
+        "evaluation": {"probe_items": 400},
+    }
 
 
 def _rag() -> Sections:
-    task = _text("rag", "Answer the question with the value from the passages and nothing else.", "knowledge")
+    task = _text(
+        "rag", "Answer the question with the value from the passages and nothing else.", "knowledge"
+    )
     found = {"citation_field": "", "top_k": 1}
     # Short questions that differ in one name are different cases, not near copies.
     data = {"group_column": "customer", "near_duplicate_threshold": 0.95}
@@ -105,7 +131,9 @@ def comment(name: str) -> str:
     """Return the head of a parameter file: what it is, and the answer that is known to be right."""
     scenario = SCENARIOS[FILES[name][0]]
     told = (
-        f"The demo: the customer desk of {COMPANY}, a made-up company." if name == "demo.yaml" else "A side scenario of the demo."
+        f"The demo: the customer desk of {COMPANY}, a made-up company."
+        if name == "demo.yaml"
+        else "A side scenario of the demo."
     )
     return (
         f"{told} Right answer: {scenario.right_answer}, because {scenario.why}.\n"

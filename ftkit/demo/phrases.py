@@ -9,65 +9,205 @@ import random
 import re
 
 GREETINGS = (
-    "Hello,", "Hi,", "Hi there,", "Good morning,", "Good evening,", "Dear team,", "Dear Sir or Madam,", "Hey,", "Hello Fellmoor,",
-    "Hi team,", "Good day,", "Hello again,",
-)  # fmt: skip
+    "Hello,",
+    "Hi,",
+    "Hi there,",
+    "Good morning,",
+    "Good evening,",
+    "Dear team,",
+    "Dear Sir or Madam,",
+    "Hey,",
+    "Hello Fellmoor,",
+    "Hi team,",
+    "Good day,",
+    "Hello again,",
+)
 CLOSINGS = (
-    "Thanks!", "Thank you.", "Many thanks.", "Thanks for your help.", "Kind regards", "Best wishes", "Thanks a lot.", "Bye",
-    "Yours, Mia", "Regards, Tom", "Greetings from the coast", "Thanks in advance.", "I look forward to your answer.",
-)  # fmt: skip
+    "Thanks!",
+    "Thank you.",
+    "Many thanks.",
+    "Thanks for your help.",
+    "Kind regards",
+    "Best wishes",
+    "Thanks a lot.",
+    "Bye",
+    "Yours, Mia",
+    "Regards, Tom",
+    "Greetings from the coast",
+    "Thanks in advance.",
+    "I look forward to your answer.",
+)
 FRAMES = (
-    "What is {p}?", "Please tell me {p}.", "Can you tell me {p}?", "Could you let me know {p}?", "I would like to know {p}.",
-    "I need to know {p}.", "Do you know {p}?", "I could not find {p} on your page.", "Where do I find {p}?", "My question is about {p}.",
-    "Would you look up {p} for me?", "We want to know {p}.", "I am asking for {p}.", "Please send me {p}.", "Nobody could tell us {p}.",
-    "I forgot {p}, please tell me again.", "One thing is not clear to me: {p}.", "Let me know {p}, please.", "What was {p} again?",
-)  # fmt: skip
+    "What is {p}?",
+    "Please tell me {p}.",
+    "Can you tell me {p}?",
+    "Could you let me know {p}?",
+    "I would like to know {p}.",
+    "I need to know {p}.",
+    "Do you know {p}?",
+    "I could not find {p} on your page.",
+    "Where do I find {p}?",
+    "My question is about {p}.",
+    "Would you look up {p} for me?",
+    "We want to know {p}.",
+    "I am asking for {p}.",
+    "Please send me {p}.",
+    "Nobody could tell us {p}.",
+    "I forgot {p}, please tell me again.",
+    "One thing is not clear to me: {p}.",
+    "Let me know {p}, please.",
+    "What was {p} again?",
+)
 LEADS = (
-    "", "", "", "A short question:", "Just one thing:", "Quick question.", "I have a question.", "Can you help me?", "One more question:",
-    "Tell me please:", "I wonder:", "Maybe you can help:", "Question from our side:", "I hope you can help.",
-)  # fmt: skip
+    "",
+    "",
+    "",
+    "A short question:",
+    "Just one thing:",
+    "Quick question.",
+    "I have a question.",
+    "Can you help me?",
+    "One more question:",
+    "Tell me please:",
+    "I wonder:",
+    "Maybe you can help:",
+    "Question from our side:",
+    "I hope you can help.",
+)
 CONTEXTS = (
-    "We are planning a trip to the hills.", "My sister told me about you.", "I read your page but did not find it.",
-    "Our group talks about it a lot.", "We are a family of four.", "I was in the shop with my son.", "I saw your advert in the paper.",
-    "We go out in all weather.", "I am new to this.", "I have been a customer for years.", "Our club asked me to find out.",
-    "My wife and I like your shop.", "We walk by the sea every summer.", "I asked on the phone and nobody knew.", "I am making a list.",
-    "A neighbour said something else.", "We want to do it right.", "Your colleague did not know it.", "I looked in my papers.",
-    "I am not sure what I read.", "My boss wants to know it.", "We talked about it at dinner.", "I write for my mother.",
-    "I tried the phone first.", "It is my second message.", "We are back from the lake.", "My son says you know best.",
-)  # fmt: skip
+    "We are planning a trip to the hills.",
+    "My sister told me about you.",
+    "I read your page but did not find it.",
+    "Our group talks about it a lot.",
+    "We are a family of four.",
+    "I was in the shop with my son.",
+    "I saw your advert in the paper.",
+    "We go out in all weather.",
+    "I am new to this.",
+    "I have been a customer for years.",
+    "Our club asked me to find out.",
+    "My wife and I like your shop.",
+    "We walk by the sea every summer.",
+    "I asked on the phone and nobody knew.",
+    "I am making a list.",
+    "A neighbour said something else.",
+    "We want to do it right.",
+    "Your colleague did not know it.",
+    "I looked in my papers.",
+    "I am not sure what I read.",
+    "My boss wants to know it.",
+    "We talked about it at dinner.",
+    "I write for my mother.",
+    "I tried the phone first.",
+    "It is my second message.",
+    "We are back from the lake.",
+    "My son says you know best.",
+)
 PRODUCT_CONTEXTS = (
-    "My old one is gone.", "It is for a school class.", "It would be a present for my father.", "My friend has one too.",
-    "The sheet in the box is wet.", "I lost the paper that came with it.", "Two of us want the same.", "I compare some shops.",
-    "We use it every weekend.", "My brother uses it as well.", "The colour is lovely by the way.", "It has been in the cellar for a while.",
-)  # fmt: skip
+    "My old one is gone.",
+    "It is for a school class.",
+    "It would be a present for my father.",
+    "My friend has one too.",
+    "The sheet in the box is wet.",
+    "I lost the paper that came with it.",
+    "Two of us want the same.",
+    "I compare some shops.",
+    "We use it every weekend.",
+    "My brother uses it as well.",
+    "The colour is lovely by the way.",
+    "It has been in the cellar for a while.",
+)
 HIGH = (
-    "This is urgent.", "It is very urgent.", "I need this today.", "Please answer right away.", "We leave tomorrow morning.",
-    "It cannot wait.", "As soon as possible please.", "Our trip starts tomorrow.", "Please hurry.", "I must know it today.",
-    "We need it at once.", "Time is running out.", "Please reply immediately.", "We are already on the way.",
-)  # fmt: skip
+    "This is urgent.",
+    "It is very urgent.",
+    "I need this today.",
+    "Please answer right away.",
+    "We leave tomorrow morning.",
+    "It cannot wait.",
+    "As soon as possible please.",
+    "Our trip starts tomorrow.",
+    "Please hurry.",
+    "I must know it today.",
+    "We need it at once.",
+    "Time is running out.",
+    "Please reply immediately.",
+    "We are already on the way.",
+)
 LOW = (
-    "No rush.", "There is no hurry.", "Whenever you have time.", "It can wait.", "Take your time.", "I am just curious.",
-    "It is only for later.", "Any time is fine.", "Not important at the moment.", "Next month is early enough.",
-    "It is nothing pressing.", "Answer when it is quiet.",
-)  # fmt: skip
+    "No rush.",
+    "There is no hurry.",
+    "Whenever you have time.",
+    "It can wait.",
+    "Take your time.",
+    "I am just curious.",
+    "It is only for later.",
+    "Any time is fine.",
+    "Not important at the moment.",
+    "Next month is early enough.",
+    "It is nothing pressing.",
+    "Answer when it is quiet.",
+)
 ORDERS = (
-    "My order number is {o}.", "Order {o}.", "It is about order {o}.", "The order is {o}.", "See order {o}.", "Order no. {o}.",
-    "You find it under {o}.", "Our order was {o}.", "The number is {o}.", "Number {o}.", "Reference {o}.", "I ordered it under {o}.",
-)  # fmt: skip
+    "My order number is {o}.",
+    "Order {o}.",
+    "It is about order {o}.",
+    "The order is {o}.",
+    "See order {o}.",
+    "Order no. {o}.",
+    "You find it under {o}.",
+    "Our order was {o}.",
+    "The number is {o}.",
+    "Number {o}.",
+    "Reference {o}.",
+    "I ordered it under {o}.",
+)
 NAMINGS = ("the {t}", "my {t}", "our {t}", "the {t}", "this {t}", "the {n}", "our {n}", "my {n}")
 NAMINGS_BY_NOUN = {
-    "shop": ("the {t}", "your {t}", "your shop in {n}", "the shop at {n}", "{n}", "your {n} branch"),
+    "shop": (
+        "the {t}",
+        "your {t}",
+        "your shop in {n}",
+        "the shop at {n}",
+        "{n}",
+        "your {n} branch",
+    ),
     "membership": ("the {t}", "my {t}", "the {n} level", "a {t}", "the {n} card", "{n} level"),
-    "delivery service": ("the {t}", "{n} delivery", "the {n} service", "your {n} service", "the {n} option"),
+    "delivery service": (
+        "the {t}",
+        "{n} delivery",
+        "the {n} service",
+        "your {n} service",
+        "the {n} option",
+    ),
     "payment plan": ("the {t}", "our {t}", "the {n} plan", "my {n} plan", "plan {n}"),
-}  # fmt: skip
+}
 SYNONYMS = {
-    "tent": "shelter", "backpack": "rucksack", "hiking boot": "boot", "stove": "cooker", "sleeping bag": "bag", "jacket": "coat",
-    "headlamp": "lamp", "canoe": "boat", "climbing rope": "rope", "cool box": "box", "water filter": "filter", "snow sled": "sled",
-    "walking stick": "stick", "camp chair": "chair", "sleeping mat": "mat", "raincoat": "rain jacket", "sports watch": "watch",
+    "tent": "shelter",
+    "backpack": "rucksack",
+    "hiking boot": "boot",
+    "stove": "cooker",
+    "sleeping bag": "bag",
+    "jacket": "coat",
+    "headlamp": "lamp",
+    "canoe": "boat",
+    "climbing rope": "rope",
+    "cool box": "box",
+    "water filter": "filter",
+    "snow sled": "sled",
+    "walking stick": "stick",
+    "camp chair": "chair",
+    "sleeping mat": "mat",
+    "raincoat": "rain jacket",
+    "sports watch": "watch",
     "hammock": "hammock",
-}  # fmt: skip
-PROTECTED = {*re.findall(r"[a-z]+", " ".join(HIGH + LOW).lower()), "burned", "glove", "smells", "smoke"}
+}
+PROTECTED = {
+    *re.findall(r"[a-z]+", " ".join(HIGH + LOW).lower()),
+    "burned",
+    "glove",
+    "smells",
+    "smoke",
+}
 
 
 def naming(rng: random.Random, name: str, noun: str) -> str:
@@ -108,9 +248,16 @@ def typo(rng: random.Random, text: str) -> str:
 
 
 CHAT = (
-    (r"\byou\b", "u"), (r"\bplease\b", "pls"), (r"\bthanks\b|\bthank u\b", "thx"), (r"\bfor\b", "4"), (r"\bare\b", "r"),
-    (r"\bhello\b|\bgood morning\b|\bgood evening\b|\bdear team\b", "yo"), (r"\bi am\b", "im"), (r"\bcannot\b", "cant"), (r"[.,!]", ""),
-)  # fmt: skip
+    (r"\byou\b", "u"),
+    (r"\bplease\b", "pls"),
+    (r"\bthanks\b|\bthank u\b", "thx"),
+    (r"\bfor\b", "4"),
+    (r"\bare\b", "r"),
+    (r"\bhello\b|\bgood morning\b|\bgood evening\b|\bdear team\b", "yo"),
+    (r"\bi am\b", "im"),
+    (r"\bcannot\b", "cant"),
+    (r"[.,!]", ""),
+)
 
 
 def chatty(rng: random.Random, text: str) -> str:

@@ -6,13 +6,13 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.files import nearest
 from ftkit.demo.defects import Row, clean_row, plant
 from ftkit.demo.examples import conversations
 from ftkit.demo.handbook import articles
 from ftkit.demo.messages import Sender, ask_fact, order_note
 from ftkit.demo.topics import TOPICS
-from ftkit.errors import BadInput
-from ftkit.params import nearest
 
 SMALLEST, LARGEST = 20, 200_000
 
@@ -49,9 +49,15 @@ def _order_numbers(rng: random.Random, n: int, seed: int, edition: int) -> list[
 
 
 STAFF = (
-    "What is the {t} of the {n}?", "What is the {t} for the {n}?", "I need the {t} of the {n}.", "Tell me the {t} of the {n}, please.",
-    "Do you know the {t} of the {n}?", "Please look up the {t} for the {n}.", "A customer asks for the {t} of the {n}.", "Which {t} does the {n} have?",
-)  # fmt: skip
+    "What is the {t} of the {n}?",
+    "What is the {t} for the {n}?",
+    "I need the {t} of the {n}.",
+    "Tell me the {t} of the {n}, please.",
+    "Do you know the {t} of the {n}?",
+    "Please look up the {t} for the {n}.",
+    "A customer asks for the {t} of the {n}.",
+    "Which {t} does the {n} have?",
+)
 REMARKS = ("", "", " Thanks.", " Thank you!", " Please.", " Many thanks.")
 
 
@@ -67,7 +73,9 @@ def _plain_facts(rng: random.Random, n: int, seed: int, edition: int) -> list[Ro
         turn += 1
         for _ in range(rng.randint(3, 5)):
             asked = rng.choice(STAFF).format(t=TOPICS[article.topic].title, n=article.entity.title)
-            message = replace(ask_fact(rng, sender, article, "plain"), text=f"{asked}{rng.choice(REMARKS)}")
+            message = replace(
+                ask_fact(rng, sender, article, "plain"), text=f"{asked}{rng.choice(REMARKS)}"
+            )
             if message.text not in seen and len(rows) < n:
                 seen.add(message.text)
                 rows.append(clean_row(message, article.values, edition))
@@ -76,12 +84,21 @@ def _plain_facts(rng: random.Random, n: int, seed: int, edition: int) -> list[Ro
 
 
 SCENARIOS: dict[str, Scenario] = {
-    "main": Scenario(1200, "hybrid", "house rules are learnt by tuning, facts are read from passages", _desk),
-    "prompting": Scenario(
-        1000, "prompting", "the order number stands in the message, so a good prompt is enough", _order_numbers
+    "main": Scenario(
+        1200, "hybrid", "house rules are learnt by tuning, facts are read from passages", _desk
     ),
-    "rag": Scenario(1000, "RAG", "the answer is the figure of a data sheet and nothing else", _plain_facts),
-    "too_little": Scenario(70, "can't tell yet", "a dozen test messages cannot tell the strategies apart", _desk),
+    "prompting": Scenario(
+        1000,
+        "prompting",
+        "the order number stands in the message, so a good prompt is enough",
+        _order_numbers,
+    ),
+    "rag": Scenario(
+        1000, "RAG", "the answer is the figure of a data sheet and nothing else", _plain_facts
+    ),
+    "too_little": Scenario(
+        70, "can't tell yet", "a dozen test messages cannot tell the strategies apart", _desk
+    ),
 }
 
 
@@ -93,15 +110,22 @@ def check(n: int, edition: int, scenario: str) -> None:
     """
     if scenario not in SCENARIOS:
         raise BadInput(
-            f"is no scenario of the demo: {', '.join(SCENARIOS)}{nearest(scenario, list(SCENARIOS))}", where=f"scenario = {scenario!r}",
+            f"is no scenario of the demo: {', '.join(SCENARIOS)}{nearest(scenario, list(SCENARIOS))}",
+            where=f"scenario = {scenario!r}",
             todo="choose one of them",
-        )  # fmt: skip
+        )
     if not SMALLEST <= n <= LARGEST:
         raise BadInput(
-            f"the demo writes {SMALLEST} to {LARGEST:,} examples", where=f"examples = {n}", todo="choose a number in that range"
+            f"the demo writes {SMALLEST} to {LARGEST:,} examples",
+            where=f"examples = {n}",
+            todo="choose a number in that range",
         )
     if edition not in (1, 2):
-        raise BadInput("the handbook has the editions 1 and 2", where=f"edition = {edition}", todo="choose 1 or 2")
+        raise BadInput(
+            "the handbook has the editions 1 and 2",
+            where=f"edition = {edition}",
+            todo="choose 1 or 2",
+        )
 
 
 def example_rows(n: int, seed: int, scenario: str = "main", edition: int = 1) -> list[Row]:

@@ -8,11 +8,11 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+from ftkit.core.run_folder import write_text
 from ftkit.demo.company import NEW_PRODUCT
 from ftkit.demo.examples import conversations
 from ftkit.demo.messages import Message, Sender, ask_absent
 from ftkit.demo.scenarios import check
-from ftkit.runs import write_text
 
 START = dt.datetime(2026, 6, 1, 7, 0, tzinfo=dt.UTC)
 WEEKS = 13
@@ -49,9 +49,13 @@ def arrivals(n: int = 1800, seed: int = 7) -> list[Arrival]:
         style = "chat" if week >= WORDING_WEEK and rng.random() < WORDING_SHARE else ""
         message, drift = (chat if style else usual)[index], "wording" if style else ""
         if week >= TOPIC_WEEK and rng.random() < TOPIC_SHARE:
-            message = ask_absent(rng, Sender(message.customer, message.business), NEW_PRODUCT, style)
+            message = ask_absent(
+                rng, Sender(message.customer, message.business), NEW_PRODUCT, style
+            )
             drift = "new topic"
-        time = START + dt.timedelta(weeks=week, days=rng.randrange(7), seconds=rng.randrange(12 * 3600))
+        time = START + dt.timedelta(
+            weeks=week, days=rng.randrange(7), seconds=rng.randrange(12 * 3600)
+        )
         made.append(Arrival(time, week, 2 if week >= EDITION_WEEK else 1, drift, message))
     return sorted(made, key=lambda arrival: arrival.time)
 
@@ -64,7 +68,12 @@ def events() -> list[dict[str, str | int]]:
         "wording": (WORDING_WEEK, "messages come from a phone chat, too"),
     }
     return [
-        {"kind": kind, "week": week, "from": (START + dt.timedelta(weeks=week)).date().isoformat(), "what": what}
+        {
+            "kind": kind,
+            "week": week,
+            "from": (START + dt.timedelta(weeks=week)).date().isoformat(),
+            "what": what,
+        }
         for kind, (week, what) in told.items()
     ]
 
@@ -83,7 +92,13 @@ def write_traffic(path: Path, seed: int = 7, *, n: int = 1800, scenario: str = "
     """
     check(n, 1, scenario)
     lines = [
-        json.dumps({"time": a.time.strftime("%Y-%m-%dT%H:%M:%SZ"), "customer": a.message.customer, "message": a.message.text})
+        json.dumps(
+            {
+                "time": a.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "customer": a.message.customer,
+                "message": a.message.text,
+            }
+        )
         for a in arrivals(n, seed)
     ]
     write_text(path, "\n".join(lines) + "\n")

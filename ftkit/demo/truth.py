@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ftkit.core.run_folder import write_text
 from ftkit.demo.company import COMPANY, HOUSE_RULES
 from ftkit.demo.defects import Row
 from ftkit.demo.handbook import articles
@@ -13,7 +14,6 @@ from ftkit.demo.messages import Message
 from ftkit.demo.scenarios import SCENARIOS, example_rows
 from ftkit.demo.topics import TOPICS
 from ftkit.demo.traffic import arrivals, events
-from ftkit.runs import write_text
 
 
 def truth(n: int, seed: int, scenario: str, edition: int, traffic: int) -> dict[str, Any]:
@@ -23,42 +23,78 @@ def truth(n: int, seed: int, scenario: str, edition: int, traffic: int) -> dict[
     kinds = sorted({row.planted for row in rows if row.planted})
     copies = [(index, number[id(row.of)]) for index, row in enumerate(rows) if row.of is not None]
     return {
-        "company": COMPANY, "scenario": scenario, "seed": seed, "edition": edition, "house_rules": HOUSE_RULES,
-        "right_answer": SCENARIOS[scenario].right_answer, "why": SCENARIOS[scenario].why,
+        "company": COMPANY,
+        "scenario": scenario,
+        "seed": seed,
+        "edition": edition,
+        "house_rules": HOUSE_RULES,
+        "right_answer": SCENARIOS[scenario].right_answer,
+        "why": SCENARIOS[scenario].why,
         "articles": {
-            a.id: {"title": a.title, "topic": TOPICS[a.topic].title, "category": a.category, "values": list(a.values),
-                   "changed": a.changed, "popular": a.entity.popular}
+            a.id: {
+                "title": a.title,
+                "topic": TOPICS[a.topic].title,
+                "category": a.category,
+                "values": list(a.values),
+                "changed": a.changed,
+                "popular": a.entity.popular,
+            }
             for a in articles(seed)
         },
         "rows": [_row(index, row, number) for index, row in enumerate(rows)],
-        "defects": {kind: [i for i, row in enumerate(rows) if row.planted == kind] for kind in kinds},
+        "defects": {
+            kind: [i for i, row in enumerate(rows) if row.planted == kind] for kind in kinds
+        },
         "leaks": [[i, of] for i, of in copies if rows[i].customer != rows[of].customer],
         "traffic": {
             "events": events(),
             "messages": [
-                {"row": i, "week": a.week, "edition": a.edition, "drift": a.drift, **_meant(a.message),
-                 "expected": a.message.answer(a.edition)}
+                {
+                    "row": i,
+                    "week": a.week,
+                    "edition": a.edition,
+                    "drift": a.drift,
+                    **_meant(a.message),
+                    "expected": a.message.answer(a.edition),
+                }
                 for i, a in enumerate(arrivals(traffic, seed))
             ],
         },
-    }  # fmt: skip
+    }
 
 
 def _row(index: int, row: Row, number: dict[int, int]) -> dict[str, Any]:
     of = -1 if row.of is None else number[id(row.of)]
-    return {"row": index, "planted": row.planted, "of": of, **_meant(row.message), "answers": list(row.right)}
+    return {
+        "row": index,
+        "planted": row.planted,
+        "of": of,
+        **_meant(row.message),
+        "answers": list(row.right),
+    }
 
 
 def _meant(message: Message) -> dict[str, Any]:
     """What a message needs and what decides its answer."""
     return {
-        "cause": message.cause, "intent": message.intent, "article": message.article.id if message.article else "",
-        "category": message.category, "urgency": message.urgency, "cue": message.cue, "business": message.business,
-    }  # fmt: skip
+        "cause": message.cause,
+        "intent": message.intent,
+        "article": message.article.id if message.article else "",
+        "category": message.category,
+        "urgency": message.urgency,
+        "cue": message.cue,
+        "business": message.business,
+    }
 
 
 def write_truth(
-    path: Path, n: int = 1200, seed: int = 7, *, scenario: str = "main", edition: int = 1, traffic: int = 1800
+    path: Path,
+    n: int = 1200,
+    seed: int = 7,
+    *,
+    scenario: str = "main",
+    edition: int = 1,
+    traffic: int = 1800,
 ) -> Path:
     """Write the planted truth of examples, handbook and traffic as JSON.
 
@@ -73,5 +109,8 @@ def write_truth(
     Raises:
         BadInput: The size, edition or scenario is impossible.
     """
-    write_text(path, json.dumps(truth(n, seed, scenario, edition, traffic), indent=1, ensure_ascii=False) + "\n")
+    write_text(
+        path,
+        json.dumps(truth(n, seed, scenario, edition, traffic), indent=1, ensure_ascii=False) + "\n",
+    )
     return path

@@ -7,17 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ftkit import runs
-from ftkit.errors import BadInput, FtkitError
-from ftkit.records import Bundle
+from ftkit.core import run_folder
+from ftkit.core.errors import BadInput, FtkitError
+from ftkit.core.records.deployment import Bundle
 
 RECORD = "strategy.json"
 
 
 def write(
-    target: Path, bundle: Bundle, *, weights: Callable[[Path], None] | None = None, index: Callable[[Path], Any] | None = None, shots: Any = None,
+    target: Path,
+    bundle: Bundle,
+    *,
+    weights: Callable[[Path], None] | None = None,
+    index: Callable[[Path], Any] | None = None,
+    shots: Any = None,
     texts: dict[str, str] | None = None,
-) -> Bundle:  # fmt: skip
+) -> Bundle:
     """Write an export under a temporary name and put it in place; stopped at any point, the old one stays.
 
     Args:
@@ -45,10 +50,14 @@ def write(
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             (fresh / name).write_text(text, encoding="utf-8")
         bundle = bundle.model_copy(update={"files": hashes(fresh)})
-        runs.write_record(fresh / RECORD, bundle)
+        run_folder.write_record(fresh / RECORD, bundle)
     except OSError as error:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise FtkitError(f"could not be written: {error}", where=str(target), todo="free some space, then run again") from error
+        raise FtkitError(
+            f"could not be written: {error}",
+            where=str(target),
+            todo="free some space, then run again",
+        ) from error
     recover(target)
     if target.exists():
         target.rename(old)
@@ -69,7 +78,7 @@ def hashes(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file below a folder, by path; not of the record itself, nor of what Python compiled beside a file."""
     there = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.parent.name != "__pycache__")
     found = (p for p in there if p.relative_to(folder).as_posix() != RECORD)
-    return {p.relative_to(folder).as_posix(): runs.sha256_path(p) for p in found}
+    return {p.relative_to(folder).as_posix(): run_folder.sha256_path(p) for p in found}
 
 
 def verify(folder: Path) -> Bundle:
@@ -80,12 +89,22 @@ def verify(folder: Path) -> Bundle:
         BadInput: A file is missing, was altered, or does not belong to it.
     """
     recover(folder)
-    bundle = runs.read_record(folder / RECORD, Bundle)
+    bundle = run_folder.read_record(folder / RECORD, Bundle)
     there = hashes(folder)
     for name in sorted({*there, *bundle.files}):
         if there.get(name) != bundle.files.get(name):
-            what = "is missing" if name not in there else "was altered" if name in bundle.files else "does not belong to it"
-            raise BadInput(f"{name} {what} since the export", where=str(folder), todo="export it again (09_deployment)")
+            what = (
+                "is missing"
+                if name not in there
+                else "was altered"
+                if name in bundle.files
+                else "does not belong to it"
+            )
+            raise BadInput(
+                f"{name} {what} since the export",
+                where=str(folder),
+                todo="export it again (09_deployment)",
+            )
     return bundle
 
 
@@ -122,7 +141,12 @@ def rows_of(folder: Path, files: dict[str, str]) -> list[dict[str, Any]]:
         largest = max(names, key=lambda n: (folder / n).stat().st_size)
         size = sum((folder / n).stat().st_size for n in names) / 2**20
         rows.append(
-            {"part": part, "files": len(names), "MiB": round(size, 2), "SHA-256 of the largest": files[largest][:16] + "…"}
+            {
+                "part": part,
+                "files": len(names),
+                "MiB": round(size, 2),
+                "SHA-256 of the largest": files[largest][:16] + "…",
+            }
         )
     return rows
 

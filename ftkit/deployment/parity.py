@@ -11,21 +11,37 @@ from typing import Any
 
 import numpy as np
 
-from ftkit.records import Parity
-from ftkit.statistics import wilson
+from ftkit.core.records.deployment import Parity
+from ftkit.core.statistics import wilson
 
-COLUMNS = ["item_id", "text", "prompt_tokens", "completion_tokens", "passages", "prompt_sha256", "logprob"]
+COLUMNS = [
+    "item_id",
+    "text",
+    "prompt_tokens",
+    "completion_tokens",
+    "passages",
+    "prompt_sha256",
+    "logprob",
+]
 TOLERANCE = 1e-4  # nats per token; a merged adapter in float32 differs by 1e-6, the demo's weights rounded to bf16 by 5e-4
 LOW_PRECISION = 0.05
 MOST_BY_ROUNDING = 0.1  # share of answers that near ties may turn; none of 40 did on the demo
 ADAPTER, END, TEMPLATE, WEIGHTS, INDEX, ROUNDING, PRECISION, UNKNOWN, NONE = (
-    "the adapter is not applied", "the end token is missing", "another chat template or prompt",
-    "other weights: adapter twice, in part, or another", "another index: stale or of other articles",
-    "rounding", "the same weights in lower precision", "not known", "none",
-)  # fmt: skip
+    "the adapter is not applied",
+    "the end token is missing",
+    "another chat template or prompt",
+    "other weights: adapter twice, in part, or another",
+    "another index: stale or of other articles",
+    "rounding",
+    "the same weights in lower precision",
+    "not known",
+    "none",
+)
 
 
-def compare(path: str, reference: Any, served: Any, base_texts: Sequence[str] | None = None) -> Parity:
+def compare(
+    path: str, reference: Any, served: Any, base_texts: Sequence[str] | None = None
+) -> Parity:
     """Hold served answers against the reference and name the likely cause of differences.
 
     Args:
@@ -45,20 +61,31 @@ def compare(path: str, reference: Any, served: Any, base_texts: Sequence[str] | 
     gap = _gap(reference, served)
     cause, why = _cause(reference, served, same, gap, base_texts)
     return Parity(
-        path=path, items=len(same), identical=wilson(int(same.sum()), len(same)), cause=cause, explanation=why,
-        first_differences=_parts(reference, served, same), logprob_gap=None if gap is None else round(gap, 6),
+        path=path,
+        items=len(same),
+        identical=wilson(int(same.sum()), len(same)),
+        cause=cause,
+        explanation=why,
+        first_differences=_parts(reference, served, same),
+        logprob_gap=None if gap is None else round(gap, 6),
         passed=cause in (NONE, ROUNDING),
-    )  # fmt: skip
+    )
 
 
 def _gap(reference: Any, served: Any) -> float | None:
-    both = np.abs(reference["logprob"].to_numpy(dtype=float) - served["logprob"].to_numpy(dtype=float))
+    both = np.abs(
+        reference["logprob"].to_numpy(dtype=float) - served["logprob"].to_numpy(dtype=float)
+    )
     return float(np.nanmean(both)) if np.isfinite(both).any() else None
 
 
-def _cause(reference: Any, served: Any, same: Any, gap: float | None, base_texts: Sequence[str] | None) -> tuple[str, str]:
+def _cause(
+    reference: Any, served: Any, same: Any, gap: float | None, base_texts: Sequence[str] | None
+) -> tuple[str, str]:
     n = len(same)
-    passages = sum(list(a) != list(b) for a, b in zip(reference["passages"], served["passages"], strict=True))
+    passages = sum(
+        list(a) != list(b) for a, b in zip(reference["passages"], served["passages"], strict=True)
+    )
     if passages:
         return INDEX, f"{passages} of {n} questions get other passages"
     prompts = _other_prompts(reference, served)
@@ -69,7 +96,11 @@ def _cause(reference: Any, served: Any, same: Any, gap: float | None, base_texts
     went_on = sum(
         long > short and text.startswith(start)
         for long, short, text, start in zip(
-            served["completion_tokens"], reference["completion_tokens"], served["text"], reference["text"], strict=True
+            served["completion_tokens"],
+            reference["completion_tokens"],
+            served["text"],
+            reference["text"],
+            strict=True,
         )
     )
     if went_on * 2 > n:
@@ -83,7 +114,9 @@ def _cause(reference: Any, served: Any, same: Any, gap: float | None, base_texts
     return ROUNDING, f"{told}: batches of another size"
 
 
-def _weights(served: Any, same: Any, gap: float, base_texts: Sequence[str] | None) -> tuple[str, str]:
+def _weights(
+    served: Any, same: Any, gap: float, base_texts: Sequence[str] | None
+) -> tuple[str, str]:
     moved = f"the same answers are {gap:.2g} nats a token more or less likely"
     if base_texts is not None:
         as_base = sum(a == b for a, b in zip(served["text"], base_texts, strict=True))
@@ -105,7 +138,10 @@ def _parts(reference: Any, served: Any, same: Any, most: int = 3) -> list[str]:
     found = []
     for place in np.flatnonzero(~same)[:most]:
         first, second = (str(t["text"].iloc[place]).split(" ") for t in (reference, served))
-        at = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
+        at = next(
+            (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
+            min(len(first), len(second)),
+        )
         told, said = (" ".join(words[at : at + 3]) or "(the end)" for words in (first, second))
         found.append(f"{reference['item_id'].iloc[place]}, word {at + 1}: '{told}' became '{said}'")
     return found

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from ftkit.core.records.deployment import Bundle, ServingFile
 from ftkit.models.chat import Messages
 from ftkit.models.constrain import body_options
-from ftkit.records import Bundle, ServingFile
 
 FOLDER = Path(__file__).parent / "platform_files"
 WHOLE = (
@@ -45,7 +45,11 @@ class Limits:
 
 
 def files(
-    bundle: Bundle, limits: Limits, template: str, messages: Messages, questions: Sequence[Messages] = ()
+    bundle: Bundle,
+    limits: Limits,
+    template: str,
+    messages: Messages,
+    questions: Sequence[Messages] = (),
 ) -> dict[str, str]:
     """Return the serving files by name.
 
@@ -70,26 +74,43 @@ def files(
     model = "/srv/model" if bundle.base_model == "embedded" else bundle.base_model
     held = bundle.prompt.response_format
     if held:
-        made["serving/request_options.json"] = json.dumps(body_options(held), indent=2, ensure_ascii=False) + "\n"
+        made["serving/request_options.json"] = (
+            json.dumps(body_options(held), indent=2, ensure_ascii=False) + "\n"
+        )
     return made | {
         "serving/messages_example.json": json.dumps(messages, indent=2, ensure_ascii=False) + "\n",
         "serving/chat_template.jinja": template,
         "serving/vllm.sh": _vllm(bundle, limits, model),
         "serving/tgi.sh": _tgi(bundle, limits, model),
         "serving/ollama/Modelfile": _ollama(bundle, limits),
-        "serving/sagemaker.py": _filled("sagemaker.py", filled | {"environment": _sagemaker(bundle, limits, model)}),
+        "serving/sagemaker.py": _filled(
+            "sagemaker.py", filled | {"environment": _sagemaker(bundle, limits, model)}
+        ),
     }
 
 
 def checked(made: dict[str, str]) -> list[ServingFile]:
     """Return for each file how it was checked; no platform but ``ftkit serve`` is run here."""
     platforms = {
-        "Dockerfile": "Docker", "locustfile.py": "locust", "load_questions.jsonl": "locust", "azure_endpoint.yaml": "Azure ML", "azure_deployment.yaml": "Azure ML",
-        "vertex.py": "Vertex AI", "kubernetes.yaml": "Kubernetes", "smoke.sh": "any", "chat_template.jinja": "vLLM", "messages_example.json": "vLLM, TGI", "request_options.json": "vLLM", "vllm.sh": "vLLM",
-        "tgi.sh": "TGI", "Modelfile": "Ollama", "sagemaker.py": "SageMaker",
-    }  # fmt: skip
+        "Dockerfile": "Docker",
+        "locustfile.py": "locust",
+        "load_questions.jsonl": "locust",
+        "azure_endpoint.yaml": "Azure ML",
+        "azure_deployment.yaml": "Azure ML",
+        "vertex.py": "Vertex AI",
+        "kubernetes.yaml": "Kubernetes",
+        "smoke.sh": "any",
+        "chat_template.jinja": "vLLM",
+        "messages_example.json": "vLLM, TGI",
+        "request_options.json": "vLLM",
+        "vllm.sh": "vLLM",
+        "tgi.sh": "TGI",
+        "Modelfile": "Ollama",
+        "sagemaker.py": "SageMaker",
+    }
     return [
-        ServingFile(name=name, platform=platforms[name.split("/")[-1]], checked=_check(name, text)) for name, text in made.items()
+        ServingFile(name=name, platform=platforms[name.split("/")[-1]], checked=_check(name, text))
+        for name, text in made.items()
     ]
 
 
@@ -105,7 +126,10 @@ def _check(name: str, text: str) -> str:
     if name.endswith(".yaml"):
         import yaml
 
-        parts = [part.get("kind") or part["$schema"].rpartition("/")[2].partition(".")[0] for part in yaml.safe_load_all(text)]
+        parts = [
+            part.get("kind") or part["$schema"].rpartition("/")[2].partition(".")[0]
+            for part in yaml.safe_load_all(text)
+        ]
         return f"parsed as YAML ({', '.join(parts)}); not applied"
     if name.endswith((".json", ".jsonl")):
         for line in text.splitlines() if name.endswith("l") else [text]:
@@ -146,22 +170,35 @@ def _dns(name: str) -> str:
 def _vllm(bundle: Bundle, limits: Limits, model: str) -> str:
     lora = bundle.form == "adapter" and bool(limits.rank)
     first = model if lora or bundle.form == "base" else "../" + bundle.weights
-    lines = [f'vllm serve "${{MODEL:-{first}}}"', "--chat-template chat_template.jinja", f"--max-model-len {limits.context}"]
+    lines = [
+        f'vllm serve "${{MODEL:-{first}}}"',
+        "--chat-template chat_template.jinja",
+        f"--max-model-len {limits.context}",
+    ]
     if lora:
-        lines += ["--enable-lora", f"--max-lora-rank {limits.rank}", f"--lora-modules {bundle.name}=../{bundle.weights}"]
+        lines += [
+            "--enable-lora",
+            f"--max-lora-rank {limits.rank}",
+            f"--lora-modules {bundle.name}=../{bundle.weights}",
+        ]
     else:
         lines += [f"--served-model-name {bundle.name}"]
     lines += ["--generation-config vllm --override-generation-config '{\"temperature\": 0}'"]
     ends = ", ".join(limits.ends)
     return (
         "#!/usr/bin/env bash\n# vLLM serves the model only: send the messages as in messages_example.json.\n"
-        f"# End tokens: {ends}. MODEL: the base's folder or hub name.\nset -euo pipefail\ncd \"$(dirname \"$0\")\"\n"
-        + " \\\n  ".join(lines) + "\n"
-    )  # fmt: skip
+        f'# End tokens: {ends}. MODEL: the base\'s folder or hub name.\nset -euo pipefail\ncd "$(dirname "$0")"\n'
+        + " \\\n  ".join(lines)
+        + "\n"
+    )
 
 
 def _tgi(bundle: Bundle, limits: Limits, model: str) -> str:
-    adapter = f" \\\n  --lora-adapters {bundle.name}={bundle.weights}" if bundle.form == "adapter" and limits.rank else ""
+    adapter = (
+        f" \\\n  --lora-adapters {bundle.name}={bundle.weights}"
+        if bundle.form == "adapter" and limits.rank
+        else ""
+    )
     first = model if adapter or bundle.form == "base" else bundle.weights
     return (
         "#!/usr/bin/env bash\n# Text Generation Inference serves the model only: send the messages as in messages_example.json.\n"
@@ -171,7 +208,11 @@ def _tgi(bundle: Bundle, limits: Limits, model: str) -> str:
 
 
 def _ollama(bundle: Bundle, limits: Limits) -> str:
-    source = f"FROM ../../{bundle.weights}" if bundle.form == "merged" else "FROM /srv/model  # the base's folder"
+    source = (
+        f"FROM ../../{bundle.weights}"
+        if bundle.form == "merged"
+        else "FROM /srv/model  # the base's folder"
+    )
     adapter = f"\nADAPTER ../../{bundle.weights}" if bundle.form == "adapter" else ""
     stops = "".join(f"\nPARAMETER stop {json.dumps(end)}" for end in limits.ends)
     return (

@@ -11,10 +11,10 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal
 
-from ftkit import runs
+from ftkit.core import run_folder
+from ftkit.core.errors import BadInput, NotReady
+from ftkit.core.records.deployment import Move, Release, Releases
 from ftkit.deployment.export import RECORD, verify
-from ftkit.errors import BadInput, NotReady
-from ftkit.records import Move, Release, Releases
 
 NAME = "releases.json"
 MOST_NOTE = 500
@@ -32,8 +32,10 @@ def read(store: Path) -> Releases:
         NotReady: Nothing has been promoted into it.
     """
     if not is_store(store):
-        raise NotReady("holds no release", where=str(store), todo="promote a run first: ftkit promote RUN")
-    return runs.read_record(store / NAME, Releases)
+        raise NotReady(
+            "holds no release", where=str(store), todo="promote a run first: ftkit promote RUN"
+        )
+    return run_folder.read_record(store / NAME, Releases)
 
 
 def folder(store: Path, version: int) -> Path:
@@ -51,7 +53,11 @@ def current(store: Path) -> Path:
     version = read(store).current
     path = folder(store, version)
     if not (path / RECORD).exists():
-        raise BadInput(f"version {version} is not there any more", where=str(store), todo="roll back: ftkit rollback STORE")
+        raise BadInput(
+            f"version {version} is not there any more",
+            where=str(store),
+            todo="roll back: ftkit rollback STORE",
+        )
     return path
 
 
@@ -75,13 +81,14 @@ def promote(store: Path, export: Path, run: str, note: str = "", measured: Any =
         Busy: Another promotion is under way.
     """
     bundle = verify(export)
-    with runs.locked(store):
+    with run_folder.locked(store):
         known = read(store) if is_store(store) else Releases(name=bundle.name, current=0)
         if bundle.name != known.name:
             raise BadInput(
-                f"this export answers to '{bundle.name}', the releases there to '{known.name}'", where=str(store),
+                f"this export answers to '{bundle.name}', the releases there to '{known.name}'",
+                where=str(store),
                 todo="choose another --store, or set deployment.served_name and run 09_deployment again",
-            )  # fmt: skip
+            )
         version = 1 + max((r.version for r in known.releases), default=0)
         target = folder(store, version)
         fresh = target.with_name(f".{version}.tmp")
@@ -95,11 +102,21 @@ def promote(store: Path, export: Path, run: str, note: str = "", measured: Any =
             raise
         fresh.rename(target)
         if measured is not None:
-            runs.write_table(scores(store, version), measured)
+            run_folder.write_table(scores(store, version), measured)
         made = Release(
-            version=version, run=run, strategy=bundle.spec.name, sha256=runs.sha256_path(target / RECORD), created=bundle.created,
-        )  # fmt: skip
-        _move(store, known.model_copy(update={"releases": [*known.releases, made]}), version, "promoted", note)
+            version=version,
+            run=run,
+            strategy=bundle.spec.name,
+            sha256=run_folder.sha256_path(target / RECORD),
+            created=bundle.created,
+        )
+        _move(
+            store,
+            known.model_copy(update={"releases": [*known.releases, made]}),
+            version,
+            "promoted",
+            note,
+        )
     return made
 
 
@@ -114,26 +131,38 @@ def roll_back(store: Path, version: int = 0, note: str = "") -> Release:
     Raises:
         BadInput: There is no such version, or it was altered.
     """
-    with runs.locked(store):
+    with run_folder.locked(store):
         known = read(store)
         by_number = {r.version: r for r in known.releases}
         before = [m.version for m in known.moves if m.version != known.current]
         chosen = version or next(iter(reversed(before)), 0)
         if chosen not in by_number:
             there = ", ".join(str(n) for n in by_number)
-            what = f"there is no version {chosen}" if version else "there is no version before this one"
+            what = (
+                f"there is no version {chosen}"
+                if version
+                else "there is no version before this one"
+            )
             raise BadInput(what, where=str(store), todo=f"choose one of {there}")
         if chosen == known.current:
-            raise BadInput(f"version {chosen} is current already", where=str(store), todo="nothing has to be done")
+            raise BadInput(
+                f"version {chosen} is current already",
+                where=str(store),
+                todo="nothing has to be done",
+            )
         verify(folder(store, chosen))
         _move(store, known, chosen, "rolled back", note)
     return by_number[chosen]
 
 
-def _move(store: Path, known: Releases, version: int, what: Literal["promoted", "rolled back"], note: str) -> None:
+def _move(
+    store: Path, known: Releases, version: int, what: Literal["promoted", "rolled back"], note: str
+) -> None:
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     move = Move(when=now, version=version, what=what, note=" ".join(note.split())[:MOST_NOTE])
-    runs.write_record(store / NAME, known.model_copy(update={"current": version, "moves": [*known.moves, move]}))
+    run_folder.write_record(
+        store / NAME, known.model_copy(update={"current": version, "moves": [*known.moves, move]})
+    )
 
 
 def lines(known: Releases) -> list[str]:
@@ -142,7 +171,11 @@ def lines(known: Releases) -> list[str]:
     for release in reversed(known.releases):
         mark = "▶" if release.version == known.current else " "
         moves = "; ".join(
-            f"{m.what} {m.when}{f' ({m.note})' if m.note else ''}" for m in known.moves if m.version == release.version
+            f"{m.what} {m.when}{f' ({m.note})' if m.note else ''}"
+            for m in known.moves
+            if m.version == release.version
         )
-        told.append(f"{mark} {release.version:3d}  {release.strategy:12s} from {release.run}: {moves}")
+        told.append(
+            f"{mark} {release.version:3d}  {release.strategy:12s} from {release.run}: {moves}"
+        )
     return told

@@ -5,21 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ftkit.evaluation.compare import compare, effects
-from ftkit.evaluation.probe import NOT_MEASURED, general_accuracy, regression
-from ftkit.evaluation.risk_coverage import selective
+from ftkit.core.records.base import Estimate
+from ftkit.core.records.evaluation import Evaluation, JudgeCheck
+from ftkit.core.records.strategy import StrategySpec
+from ftkit.core.records.task import TaskCard
+from ftkit.evaluation.comparisons import compare, effects
+from ftkit.evaluation.general_skills import NOT_MEASURED, general_accuracy, regression
+from ftkit.evaluation.selective_answering import selective
 from ftkit.evaluation.slices import find
 from ftkit.evaluation.summary import summarise
-from ftkit.records import Estimate, Evaluation, JudgeCheck, StrategySpec, TaskCard
 
 FEW_CLUSTERS = 30
 
 
 def conclude(
-    specs: Sequence[StrategySpec], card: TaskCard, items: Any, answers: Any, scores: Any, *,
-    probes: Any = None, openings: Sequence[str] = (), looks: int = 1, duration_s: float = 0.0,
-    allowed_wrong: float = 0.1, judge: JudgeCheck | None = None, n_resamples: int = 10_000, seed: int = 0,
-) -> Evaluation:  # fmt: skip
+    specs: Sequence[StrategySpec],
+    card: TaskCard,
+    items: Any,
+    answers: Any,
+    scores: Any,
+    *,
+    probes: Any = None,
+    openings: Sequence[str] = (),
+    looks: int = 1,
+    duration_s: float = 0.0,
+    allowed_wrong: float = 0.1,
+    judge: JudgeCheck | None = None,
+    n_resamples: int = 10_000,
+    seed: int = 0,
+) -> Evaluation:
     """Summarise every strategy, compare all pairs, and estimate the effects of the grid.
 
     Args:
@@ -40,39 +54,65 @@ def conclude(
     general = general_accuracy(probes) if probes is not None else {}
     results = [
         summarise(
-            spec, scores, answers, card=card, items=items, general=general.get(spec.model), n_resamples=n_resamples, seed=seed
+            spec,
+            scores,
+            answers,
+            card=card,
+            items=items,
+            general=general.get(spec.model),
+            n_resamples=n_resamples,
+            seed=seed,
         )
         for spec in specs
     ]
     return Evaluation(
-        results=results, comparisons=compare(scores, n_resamples=n_resamples, seed=seed), effects=effects(scores, specs),
+        results=results,
+        comparisons=compare(scores, n_resamples=n_resamples, seed=seed),
+        effects=effects(scores, specs),
         regression=regression(probes, n_resamples, seed) if general else [],
-        probe_items=len(probes) // len(general) if general and probes is not None else 0, probe_note="" if general else NOT_MEASURED,
-        test_items=len(items), clusters=int(scores["group"].nunique()), openings=list(openings), duration_s=duration_s,
-        notes=notes(scores, answers, looks), slices=find(card, items, scores),
-        selective=selective(specs, answers, scores, allowed_wrong, judge) if "confidence" in answers else [],
-    )  # fmt: skip
+        probe_items=len(probes) // len(general) if general and probes is not None else 0,
+        probe_note="" if general else NOT_MEASURED,
+        test_items=len(items),
+        clusters=int(scores["group"].nunique()),
+        openings=list(openings),
+        duration_s=duration_s,
+        notes=notes(scores, answers, looks),
+        slices=find(card, items, scores),
+        selective=selective(specs, answers, scores, allowed_wrong, judge)
+        if "confidence" in answers
+        else [],
+    )
 
 
 def notes(scores: Any, answers: Any, looks: int = 1) -> list[str]:
     """Return what a reader must know beside the figures."""
     said = []
-    missing, cut = scores[scores["missing"]].groupby("strategy").size(), answers[answers["cut"].astype(float) > 0]
-    said += [f"{name} gave no answer to {count} questions; they count as wrong." for name, count in missing.items()]
+    missing, cut = (
+        scores[scores["missing"]].groupby("strategy").size(),
+        answers[answers["cut"].astype(float) > 0],
+    )
+    said += [
+        f"{name} gave no answer to {count} questions; they count as wrong."
+        for name, count in missing.items()
+    ]
     said += [
         f"{name}: {count} prompts did not fit the model's context and were cut."
         for name, count in cut.groupby("strategy").size().items()
     ]
     faults = scores.attrs.get("faults", [])
     if faults:
-        said.append(f"The metric failed on {len(faults)} answers, which count as wrong: {faults[0]}.")
+        said.append(
+            f"The metric failed on {len(faults)} answers, which count as wrong: {faults[0]}."
+        )
     clusters = scores["group"].nunique()
     if clusters < FEW_CLUSTERS:
         said.append(
             f"The test questions come from only {clusters} independent customers or clusters: intervals are wide for that."
         )
     if looks > 1:
-        said.append(f"The test set was opened with {looks} different settings: what was chosen after a look may look too good.")
+        said.append(
+            f"The test set was opened with {looks} different settings: what was chosen after a look may look too good."
+        )
     return said
 
 
@@ -101,7 +141,11 @@ def learned(found: Evaluation) -> tuple[str, list[str]]:
         for c in found.regression
     ]
     points += [] if found.regression else [f"General skills: not measured; {found.probe_note}."]
-    return title, [*points, *found.notes, "Next: prices and limits turn these figures into a decision."]
+    return title, [
+        *points,
+        *found.notes,
+        "Next: prices and limits turn these figures into a decision.",
+    ]
 
 
 def _share(e: Estimate) -> str:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from ftkit.checks import normalise
-from ftkit.errors import FtkitError
+from ftkit.core.errors import FtkitError
+from ftkit.core.records.base import Estimate
+from ftkit.core.records.evaluation import Evaluation, JudgeCheck, Selective
+from ftkit.core.statistics import wilson
 from ftkit.models.chat import ChatModel, Messages, Reply
-from ftkit.records import Estimate, Evaluation, JudgeCheck, Selective
-from ftkit.statistics import wilson
+from ftkit.scoring.text import normalise
 
 Progress = Callable[[int, int], None]
 Triple = tuple[str, str, str]  # question, right answer, answer to judge
@@ -33,7 +34,12 @@ def ask(triple: Triple, task: str, swapped: bool) -> Messages:
     question, reference, answer = triple
     parts = [f"Reference: {reference}", f"Answer: {answer}"]
     text = "\n\n".join(
-        [f"Task: {task}", f"Question: {question}", *(parts[::-1] if swapped else parts), "Is the answer right or wrong?"]
+        [
+            f"Task: {task}",
+            f"Question: {question}",
+            *(parts[::-1] if swapped else parts),
+            "Is the answer right or wrong?",
+        ]
     )
     return [{"role": "system", "content": RULES}, {"role": "user", "content": text}]
 
@@ -46,25 +52,36 @@ def verdicts(
     Raises:
         FtkitError: More than a tenth of its replies are neither word, or are missing.
     """
-    replies = judge.answer([ask(t, task, swapped) for t in triples for swapped in (False, True)], progress)
+    replies = judge.answer(
+        [ask(t, task, swapped) for t in triples for swapped in (False, True)], progress
+    )
     said = [_word(reply.text) for reply in replies]
     check_heard(replies, said, "evaluation.judge_model", "one word, right or wrong")
     pairs = list(zip(said[::2], said[1::2], strict=True))
-    return [a is True and b is True for a, b in pairs], sum(a is not b for a, b in pairs) / max(1, len(pairs))
+    return [a is True and b is True for a, b in pairs], sum(a is not b for a, b in pairs) / max(
+        1, len(pairs)
+    )
 
 
-def check_heard(replies: Sequence[Reply], said: Sequence[object | None], where: str, wanted: str) -> None:
+def check_heard(
+    replies: Sequence[Reply], said: Sequence[object | None], where: str, wanted: str
+) -> None:
     """Refuse a judge that gives no verdicts.
 
     Raises:
         FtkitError: More than a tenth of what it said is None.
     """
-    lost = [reply.failed or repr(reply.text[:40]) for reply, verdict in zip(replies, said, strict=True) if verdict is None]
+    lost = [
+        reply.failed or repr(reply.text[:40])
+        for reply, verdict in zip(replies, said, strict=True)
+        if verdict is None
+    ]
     if len(lost) > NONSENSE * len(said):
         raise FtkitError(
-            f"the judge gave no verdict to {len(lost)} of {len(said)} questions, e.g. {lost[0]}", where=where,
+            f"the judge gave no verdict to {len(lost)} of {len(said)} questions, e.g. {lost[0]}",
+            where=where,
             todo=f"take a model that answers with {wanted}",
-        )  # fmt: skip
+        )
 
 
 def _word(text: str) -> bool | None:
@@ -72,28 +89,38 @@ def _word(text: str) -> bool | None:
     return True if first == ["right"] else False if first == ["wrong"] else None
 
 
-def calibrate(name: str, human: Sequence[bool], judged: Sequence[bool], swapped: float = 0.0) -> JudgeCheck:
+def calibrate(
+    name: str, human: Sequence[bool], judged: Sequence[bool], swapped: float = 0.0
+) -> JudgeCheck:
     """Return how the judge does against people.
 
     Raises:
         FtkitError: It tells right from wrong no better than chance, so no correction can help.
     """
-    yes, no = [j for h, j in zip(human, judged, strict=True) if h], [j for h, j in zip(human, judged, strict=True) if not h]
+    yes, no = (
+        [j for h, j in zip(human, judged, strict=True) if h],
+        [j for h, j in zip(human, judged, strict=True) if not h],
+    )
     sensitivity, specificity = wilson(sum(yes), len(yes)), wilson(len(no) - sum(no), len(no))
     both = sum(h == j for h, j in zip(human, judged, strict=True)) / len(human)
     share = [sum(x) / len(human) for x in (human, judged)]
     chance = share[0] * share[1] + (1 - share[0]) * (1 - share[1])
     check = JudgeCheck(
-        judge=name, labels=len(human), sensitivity=sensitivity, specificity=specificity, kappa=(both - chance) / (1 - chance) if chance < 1 else 0.0,
+        judge=name,
+        labels=len(human),
+        sensitivity=sensitivity,
+        specificity=specificity,
+        kappa=(both - chance) / (1 - chance) if chance < 1 else 0.0,
         disagreement=swapped,
-    )  # fmt: skip
+    )
     gap, spread = _power(check)
     if gap - Z * spread <= 0:
         raise FtkitError(
             f"the judge {name} tells right from wrong no better than chance: it calls {sensitivity.value:.0%} of the right answers right "
             f"and {1 - specificity.value:.0%} of the wrong ones",
-            where="evaluation.judge_model", todo="take a better judge, or leave judge_model empty",
-        )  # fmt: skip
+            where="evaluation.judge_model",
+            todo="take a better judge, or leave judge_model empty",
+        )
     return check
 
 
@@ -119,7 +146,11 @@ def corrected_share(e: Estimate, check: JudgeCheck) -> Estimate:
     own = ((e.high - e.low) / (2 * Z)) ** 2
     half = Z * math.sqrt(own + (1 - true) ** 2 * b + true**2 * a) / gap
     return Estimate(
-        value=true, low=max(0.0, true - half), high=min(1.0, true + half), n=e.n, method=f"{e.method}, judge corrected"
+        value=true,
+        low=max(0.0, true - half),
+        high=min(1.0, true + half),
+        n=e.n,
+        method=f"{e.method}, judge corrected",
     )
 
 
@@ -130,7 +161,11 @@ def corrected_difference(e: Estimate, check: JudgeCheck, most: float = 1.0) -> E
     half = Z * math.sqrt(((e.high - e.low) / (2 * Z)) ** 2 + (value * spread) ** 2) / gap
     value = min(most, max(-most, value))
     return Estimate(
-        value=value, low=max(-most, value - half), high=min(most, value + half), n=e.n, method=f"{e.method}, judge corrected"
+        value=value,
+        low=max(-most, value - half),
+        high=min(most, value + half),
+        n=e.n,
+        method=f"{e.method}, judge corrected",
     )
 
 
@@ -139,12 +174,17 @@ def corrected_selective(s: Selective, check: JudgeCheck) -> Selective:
 
     The judge's two rates are taken to be the same for sure and unsure answers.
     """
-    curve = [p.model_copy(update={"wrong": _less(1.0, corrected_share(_less(1.0, p.wrong), check))}) for p in s.curve]
+    curve = [
+        p.model_copy(update={"wrong": _less(1.0, corrected_share(_less(1.0, p.wrong), check))})
+        for p in s.curve
+    ]
     parts = [p.model_copy(update={"right": corrected_share(p.right, check)}) for p in s.reliability]
     judged = _less(s.confidence, s.overconfidence)
     true = corrected_share(judged, check)
     update = {"curve": curve, "reliability": parts, "overconfidence": _less(s.confidence, true)}
-    return s.model_copy(update=update | {"auroc": corrected_auroc(s.auroc, true.value, check) if s.auroc else None})
+    return s.model_copy(
+        update=update | {"auroc": corrected_auroc(s.auroc, true.value, check) if s.auroc else None}
+    )
 
 
 def corrected_auroc(e: Estimate, right: float, check: JudgeCheck) -> Estimate | None:
@@ -161,7 +201,11 @@ def corrected_auroc(e: Estimate, right: float, check: JudgeCheck) -> Estimate | 
 
     def pull(sensitivity: float, specificity: float) -> float:
         said = right * sensitivity + (1 - right) * (1 - specificity)
-        return right * sensitivity / said + (1 - right) * specificity / (1 - said) - 1 if 0 < said < 1 else 0.0
+        return (
+            right * sensitivity / said + (1 - right) * specificity / (1 - said) - 1
+            if 0 < said < 1
+            else 0.0
+        )
 
     (sensitivity, a), (specificity, b) = _rates(check)
     found = pull(sensitivity, specificity)
@@ -176,13 +220,19 @@ def corrected_auroc(e: Estimate, right: float, check: JudgeCheck) -> Estimate | 
     half = Z * math.sqrt(((e.high - e.low) / (2 * Z)) ** 2 + spread**2) / found
     value = min(1.0, max(0.0, 0.5 + away))
     return Estimate(
-        value=value, low=max(0.0, value - half), high=min(1.0, value + half), n=e.n, method=f"{e.method}, judge corrected"
+        value=value,
+        low=max(0.0, value - half),
+        high=min(1.0, value + half),
+        n=e.n,
+        method=f"{e.method}, judge corrected",
     )
 
 
 def _less(whole: float, e: Estimate) -> Estimate:
     """Return ``whole`` minus a share."""
-    return e.model_copy(update={"value": whole - e.value, "low": whole - e.high, "high": whole - e.low})
+    return e.model_copy(
+        update={"value": whole - e.value, "low": whole - e.high, "high": whole - e.low}
+    )
 
 
 def worth(e: Estimate) -> int:
@@ -195,9 +245,18 @@ def corrected(result: Evaluation, check: JudgeCheck | None) -> Evaluation:
     """Return the evaluation with accuracies, differences and curves corrected for the judge's errors; without a judge as it is."""
     if check is None:
         return result
-    results = [r.model_copy(update={"accuracy": corrected_share(r.accuracy, check)}) for r in result.results]
-    comparisons = [c.model_copy(update={"difference": corrected_difference(c.difference, check)}) for c in result.comparisons]
-    effects = [e.model_copy(update={"difference": corrected_difference(e.difference, check, 2.0)}) for e in result.effects]
+    results = [
+        r.model_copy(update={"accuracy": corrected_share(r.accuracy, check)})
+        for r in result.results
+    ]
+    comparisons = [
+        c.model_copy(update={"difference": corrected_difference(c.difference, check)})
+        for c in result.comparisons
+    ]
+    effects = [
+        e.model_copy(update={"difference": corrected_difference(e.difference, check, 2.0)})
+        for e in result.effects
+    ]
     told = (
         f"The judge {check.judge} said which answers are right. Against {check.labels} human labels it calls {check.sensitivity.value:.0%} of the right "
         f"ones right and {check.specificity.value:.0%} of the wrong ones wrong (kappa {check.kappa:.2f}); shares and differences are corrected "
@@ -207,5 +266,13 @@ def corrected(result: Evaluation, check: JudgeCheck | None) -> Evaluation:
     if results:
         least = min(results, key=lambda r: worth(r.accuracy))
         told += f" So corrected, the {least.accuracy.n} judged answers of '{least.spec.name}' tell as much as {worth(least.accuracy)} graded by hand."
-    update = {"results": results, "comparisons": comparisons, "effects": effects, "judge": check, "notes": [told, *result.notes]}
-    return result.model_copy(update=update | {"selective": [corrected_selective(s, check) for s in result.selective]})
+    update = {
+        "results": results,
+        "comparisons": comparisons,
+        "effects": effects,
+        "judge": check,
+        "notes": [told, *result.notes],
+    }
+    return result.model_copy(
+        update=update | {"selective": [corrected_selective(s, check) for s in result.selective]}
+    )

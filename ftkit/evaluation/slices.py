@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ftkit.checks.parse import parse
-from ftkit.evaluation.compare import groups_of, pivot
-from ftkit.records import Estimate, Slice, TaskCard
+from ftkit.core.records.base import Estimate
+from ftkit.core.records.evaluation import Slice
+from ftkit.core.records.task import TaskCard
+from ftkit.evaluation.comparisons import groups_of, pivot
+from ftkit.scoring.parse import parse
 
 FEWEST, FEWEST_CLUSTERS, MOST_VALUES = 15, 8, 12
 FALSE_DISCOVERIES = 0.1
@@ -36,7 +38,11 @@ def _by_answer(card: TaskCard, items: Any) -> Iterator[tuple[str, np.ndarray]]:
     columns |= {name: [t.fields.get(name, "") for t in truths] for name in card.fields}
     for name, values in columns.items():
         counts = Counter(values)
-        kept = list(counts) if len(counts) <= MOST_VALUES else [value for value, n in counts.most_common(1) if n >= FEWEST]
+        kept = (
+            list(counts)
+            if len(counts) <= MOST_VALUES
+            else [value for value, n in counts.most_common(1) if n >= FEWEST]
+        )
         for value in kept:
             yield f"{name} is {value or 'empty'}", np.array([v == value for v in values])
 
@@ -83,9 +89,19 @@ def find(card: TaskCard, items: Any, scores: Any) -> list[Slice]:
     return sorted(made, key=lambda s: -abs(s.difference.value))
 
 
-def _slice(name: str, strategy: str, right: np.ndarray, mask: np.ndarray, gap: Estimate, q: float) -> Slice:
+def _slice(
+    name: str, strategy: str, right: np.ndarray, mask: np.ndarray, gap: Estimate, q: float
+) -> Slice:
     inside, outside = float(right[mask].mean()), float(right[~mask].mean())
-    return Slice(name=name, strategy=strategy, items=int(mask.sum()), inside=inside, outside=outside, difference=gap, q_value=q)
+    return Slice(
+        name=name,
+        strategy=strategy,
+        items=int(mask.sum()),
+        inside=inside,
+        outside=outside,
+        difference=gap,
+        q_value=q,
+    )
 
 
 def difference(right: np.ndarray, mask: np.ndarray, groups: Any) -> tuple[Estimate, float] | None:
@@ -110,6 +126,10 @@ def difference(right: np.ndarray, mask: np.ndarray, groups: Any) -> tuple[Estima
     error = float(np.sqrt(count / (count - 1) * (sums**2).sum() + floor))
     gap, reach = float(inside - outside), float(stdtrit(count - 1, 0.975)) * error
     estimate = Estimate(
-        value=gap, low=max(-1.0, gap - reach), high=min(1.0, gap + reach), n=len(right), method="cluster-robust t"
+        value=gap,
+        low=max(-1.0, gap - reach),
+        high=min(1.0, gap + reach),
+        n=len(right),
+        method="cluster-robust t",
     )
     return estimate, float(2 * stdtr(count - 1, -abs(gap) / error))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ftkit.records import ResponseFormat
+from ftkit.core.records.prompting import ResponseFormat
 
 Messages = list[dict[str, str]]
 
@@ -44,9 +44,11 @@ class ChatModel(Protocol):
     name: str
 
     def answer(
-        self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None,
+        self,
+        conversations: list[Messages],
+        progress: Callable[[int, int], None] | None = None,
         formats: Sequence[ResponseFormat | None] = (),
-    ) -> list[Reply]:  # fmt: skip
+    ) -> list[Reply]:
         """Return one reply per conversation, in the same order.
 
         Args:

@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from ftkit.errors import BadInput
-from ftkit.records import ResponseFormat
+from ftkit.core.errors import BadInput
+from ftkit.core.records.prompting import ResponseFormat
 
 KEPT = 64  # compiled formats at hand: a server's clients bring their own
 
@@ -23,7 +23,9 @@ def body_options(wanted: ResponseFormat) -> dict[str, Any]:
     if wanted.kind == "json_schema":
         schema = {"name": "answer", "schema": wanted.value, "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
-    return {"structured_outputs": {"grammar" if wanted.kind == "lark" else wanted.kind: wanted.value}}
+    return {
+        "structured_outputs": {"grammar" if wanted.kind == "lark" else wanted.kind: wanted.value}
+    }
 
 
 def grammar_of(wanted: ResponseFormat) -> str:
@@ -52,7 +54,9 @@ def grammar_of(wanted: ResponseFormat) -> str:
 
 
 def _unreadable(wanted: ResponseFormat, told: str) -> BadInput:
-    found = f"the {wanted.kind} cannot be used for constrained decoding: {' '.join(told.split())[:200]}"
+    found = (
+        f"the {wanted.kind} cannot be used for constrained decoding: {' '.join(told.split())[:200]}"
+    )
     return BadInput(found, where="response_format", todo="correct it, or leave it away")
 
 
@@ -76,7 +80,9 @@ class Constrainer:
             self.tokens = from_tokenizer(tokenizer, max(width, len(tokenizer)), list(ends))
         except ValueError as error:
             raise BadInput(
-                f"constrained decoding needs a fast tokenizer: {error}", where="tokenizer", todo="set constrained to false"
+                f"constrained decoding needs a fast tokenizer: {error}",
+                where="tokenizer",
+                todo="set constrained to false",
             ) from error
         self.executor, self._compiled = llguidance.LLExecutor(), OrderedDict[str, Any]()
 
@@ -106,14 +112,21 @@ class Constrainer:
         """
         from transformers import LogitsProcessorList
 
-        return LogitsProcessorList([_Masks(self, [self.matcher(f) if f else None for f in formats])])
+        return LogitsProcessorList(
+            [_Masks(self, [self.matcher(f) if f else None for f in formats])]
+        )
 
 
 class _Masks:
     """Sets the logits of tokens that leave the format to minus infinity; called by ``generate`` at each step."""
 
     def __init__(self, constrainer: Constrainer, matchers: list[Any]) -> None:
-        self.executor, self.tokens, self.matchers, self.begun = constrainer.executor, constrainer.tokens, matchers, False
+        self.executor, self.tokens, self.matchers, self.begun = (
+            constrainer.executor,
+            constrainer.tokens,
+            matchers,
+            False,
+        )
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         import torch
@@ -126,10 +139,18 @@ class _Masks:
         self.begun = True
         for matcher in self.matchers:
             if matcher is not None and matcher.is_error():
-                raise BadInput(matcher.get_error()[:200], where="response_format", todo="make the format simpler")
-        rows = [(m, row) for row, m in enumerate(self.matchers) if m is not None]  # one that is done allows end tokens only
+                raise BadInput(
+                    matcher.get_error()[:200],
+                    where="response_format",
+                    todo="make the format simpler",
+                )
+        rows = [
+            (m, row) for row, m in enumerate(self.matchers) if m is not None
+        ]  # one that is done allows end tokens only
         bits = allocate_token_bitmask(len(self.matchers), self.tokens.vocab_size)
         fill_next_token_bitmask_par(self.executor, rows, bits)
         words = torch.from_numpy(bits).to(scores.device)
-        allowed = (words.unsqueeze(-1) >> torch.arange(32, device=scores.device, dtype=torch.int32)) & 1
+        allowed = (
+            words.unsqueeze(-1) >> torch.arange(32, device=scores.device, dtype=torch.int32)
+        ) & 1
         return scores.masked_fill(allowed.flatten(1)[:, : scores.shape[1]] == 0, float("-inf"))

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ftkit.errors import BadInput, FtkitError
+from ftkit.core.errors import BadInput, FtkitError
+from ftkit.core.records.prompting import ResponseFormat
 from ftkit.models.chat import ChatModel, Messages, Reply
 from ftkit.models.constrain import body_options
-from ftkit.records import ResponseFormat
 
 CHARACTERS_PER_TOKEN = 4  # usual for English; only used where a server tells no usage
 LONGEST_WAIT_S = 30.0
@@ -43,7 +43,11 @@ class Bill:
 
     def add(self, reply: Reply) -> None:
         """Count one answer."""
-        self.answers, self.read, self.written = self.answers + 1, self.read + reply.prompt_tokens, self.written + reply.completion_tokens  # fmt: skip
+        self.answers, self.read, self.written = (
+            self.answers + 1,
+            self.read + reply.prompt_tokens,
+            self.written + reply.completion_tokens,
+        )
 
     def usd(self, prices: tuple[float, float]) -> float:
         """Return the price, by USD per million prompt and answer tokens."""
@@ -55,8 +59,15 @@ class Bill:
 
 
 def endpoint_or_local(
-    url: str, name: str, *, longest: int, cache: Path, named: str, prices: Sequence[float] = (0.0, 0.0), most_usd: float = 0.0
-) -> ChatModel:  # fmt: skip
+    url: str,
+    name: str,
+    *,
+    longest: int,
+    cache: Path,
+    named: str,
+    prices: Sequence[float] = (0.0, 0.0),
+    most_usd: float = 0.0,
+) -> ChatModel:
     """Return the endpoint's model where an address is given, else the local one of that name.
 
     Args:
@@ -72,7 +83,15 @@ def endpoint_or_local(
         BadInput: There is no such model.
     """
     if url:
-        return EndpointModel(url, name, max_new_tokens=longest, cache=cache, named=named, prices=prices, most_usd=most_usd)
+        return EndpointModel(
+            url,
+            name,
+            max_new_tokens=longest,
+            cache=cache,
+            named=named,
+            prices=prices,
+            most_usd=most_usd,
+        )
     from ftkit.models.local import LocalModel
 
     return LocalModel(name, max_new_tokens=longest)
@@ -104,12 +123,25 @@ class EndpointModel:
     """
 
     def __init__(
-        self, url: str, model: str, *, max_new_tokens: int = 64, concurrency: int = 8, attempts: int = 6,
-        timeout_s: float = 60.0, first_wait_s: float = 0.5, cache: Path | None = None, confidence: bool = False,
-        prices: Sequence[float] = (0.0, 0.0), most_usd: float = 0.0, named: str = "evaluation.endpoint",
-    ) -> None:  # fmt: skip
+        self,
+        url: str,
+        model: str,
+        *,
+        max_new_tokens: int = 64,
+        concurrency: int = 8,
+        attempts: int = 6,
+        timeout_s: float = 60.0,
+        first_wait_s: float = 0.5,
+        cache: Path | None = None,
+        confidence: bool = False,
+        prices: Sequence[float] = (0.0, 0.0),
+        most_usd: float = 0.0,
+        named: str = "evaluation.endpoint",
+    ) -> None:
         if not url.startswith(("http://", "https://")):
-            raise BadInput(f"'{url}' is no URL", where=f"{named}_url", todo="e.g. http://localhost:8000/v1")
+            raise BadInput(
+                f"'{url}' is no URL", where=f"{named}_url", todo="e.g. http://localhost:8000/v1"
+            )
         if not model:
             raise BadInput("is empty", where=f"{named}_model", todo="name the endpoint's model")
         from openai import OpenAI
@@ -124,13 +156,22 @@ class EndpointModel:
             self.options["logprobs"] = True
         self._asked = f"{url} {model} {max_new_tokens}"
         self._key = os.environ.get("OPENAI_API_KEY", "")
-        self.client = OpenAI(base_url=url, api_key=self._key or "none", max_retries=0, timeout=timeout_s)
-        self._lock, self._stop, self._unreached, self._reached = threading.Lock(), threading.Event(), 0, False
+        self.client = OpenAI(
+            base_url=url, api_key=self._key or "none", max_retries=0, timeout=timeout_s
+        )
+        self._lock, self._stop, self._unreached, self._reached = (
+            threading.Lock(),
+            threading.Event(),
+            0,
+            False,
+        )
 
     def answer(
-        self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None,
+        self,
+        conversations: list[Messages],
+        progress: Callable[[int, int], None] | None = None,
         formats: Sequence[ResponseFormat | None] = (),
-    ) -> list[Reply]:  # fmt: skip
+    ) -> list[Reply]:
         """Return one reply per conversation, in order; ``failed`` is set where the server gave none after all tries.
 
         A response format goes to the server's own mode (``response_format``, for labels vLLM's ``structured_outputs``).
@@ -143,7 +184,11 @@ class EndpointModel:
         replies = self._kept(asked)
         self._stop.clear()
         with ThreadPoolExecutor(self.concurrency) as pool:
-            jobs = {pool.submit(self._guarded, *one): i for i, one in enumerate(asked) if i not in replies}
+            jobs = {
+                pool.submit(self._guarded, *one): i
+                for i, one in enumerate(asked)
+                if i not in replies
+            }
             try:
                 for job in as_completed(jobs):
                     replies[jobs[job]] = job.result()
@@ -191,9 +236,17 @@ class EndpointModel:
                 self._stop.wait(wait)
         return self._given_up(fault) if lost else Reply("", failed=fault)
 
-    def _ask(self, messages: Messages, form: ResponseFormat | None, began: float, without_logprobs: bool = False) -> Reply:
+    def _ask(
+        self,
+        messages: Messages,
+        form: ResponseFormat | None,
+        began: float,
+        without_logprobs: bool = False,
+    ) -> Reply:
         sent: Any = messages
-        options: dict[str, Any] = self.options | ({"extra_body": body_options(form)} if form else {})
+        options: dict[str, Any] = self.options | (
+            {"extra_body": body_options(form)} if form else {}
+        )
         if without_logprobs:
             options.pop("logprobs", None)
         done: Any = self.client.chat.completions.create(model=self.name, messages=sent, **options)
@@ -204,14 +257,28 @@ class EndpointModel:
         text, usage = (message.content or "").strip(), getattr(done, "usage", None)
         seconds, sure = time.perf_counter() - began, _confidence(choices[0] if choices else None)
         if usage is None:
-            length, written = sum(len(m["content"]) for m in messages), -(-len(text) // CHARACTERS_PER_TOKEN)
-            return Reply(text, length // CHARACTERS_PER_TOKEN, written, seconds, estimated=True, confidence=sure)
-        return Reply(text, usage.prompt_tokens or 0, usage.completion_tokens or 0, seconds, confidence=sure)
+            length, written = (
+                sum(len(m["content"]) for m in messages),
+                -(-len(text) // CHARACTERS_PER_TOKEN),
+            )
+            return Reply(
+                text,
+                length // CHARACTERS_PER_TOKEN,
+                written,
+                seconds,
+                estimated=True,
+                confidence=sure,
+            )
+        return Reply(
+            text, usage.prompt_tokens or 0, usage.completion_tokens or 0, seconds, confidence=sure
+        )
 
     def beyond(self, more: int) -> bool:
         """Return whether so many more answers, at the price of those so far, would cost more than may be paid."""
         spent = self.bill.usd(self.prices)
-        return bool(self.most_usd) and spent + more * spent / max(1, self.bill.answers) > self.most_usd
+        return (
+            bool(self.most_usd) and spent + more * spent / max(1, self.bill.answers) > self.most_usd
+        )
 
     def _check_budget(self) -> None:
         """Refuse to ask for more than may be paid.
@@ -222,9 +289,10 @@ class EndpointModel:
         spent = self.bill.usd(self.prices)
         if self.most_usd and spent >= self.most_usd:
             raise FtkitError(
-                f"the budget of {self.most_usd:g} USD is used up: {self.bill.told(self.prices)}", where=f"{self.named}_most_usd",
+                f"the budget of {self.most_usd:g} USD is used up: {self.bill.told(self.prices)}",
+                where=f"{self.named}_most_usd",
                 todo="raise it, or ask fewer questions; the answers got are kept, and the same command asks only for the others",
-            )  # fmt: skip
+            )
 
     def _drop_logprobs(self) -> None:
         with self._lock:
@@ -239,7 +307,11 @@ class EndpointModel:
         import openai
 
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            found = "the endpoint refused the key" if self._key else "the endpoint wants a key and OPENAI_API_KEY is not set"
+            found = (
+                "the endpoint refused the key"
+                if self._key
+                else "the endpoint wants a key and OPENAI_API_KEY is not set"
+            )
             raise BadInput(
                 f"{found} (HTTP {error.status_code})",
                 where=self.url,
@@ -247,17 +319,26 @@ class EndpointModel:
             )
         if isinstance(error, openai.NotFoundError):
             raise BadInput(
-                f"the endpoint knows no such path or model '{self.name}' (HTTP 404)", where=self.url,
+                f"the endpoint knows no such path or model '{self.name}' (HTTP 404)",
+                where=self.url,
                 todo="check endpoint_url (it usually ends in /v1) and endpoint_model",
-            )  # fmt: skip
-        if isinstance(error, openai.RateLimitError) and getattr(error, "code", "") == "insufficient_quota":
-            raise FtkitError("the account's quota is used up", where=self.url, todo="raise it, then run the same command again")
+            )
+        if (
+            isinstance(error, openai.RateLimitError)
+            and getattr(error, "code", "") == "insufficient_quota"
+        ):
+            raise FtkitError(
+                "the account's quota is used up",
+                where=self.url,
+                todo="raise it, then run the same command again",
+            )
         if isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
             if any(name in str(error) for name in OWN_MODES):
                 raise BadInput(
-                    f"the endpoint does not take this response format: {self._masked(error)}", where=self.url,
+                    f"the endpoint does not take this response format: {self._masked(error)}",
+                    where=self.url,
                     todo="set evaluation.endpoint_constrained to false: it is then asked for free answers",
-                )  # fmt: skip
+                )
             return ADAPTED if self._adapt(str(error)) else f"{REFUSED}: {self._masked(error)}"
         return self._masked(error)
 
@@ -271,7 +352,9 @@ class EndpointModel:
             elif "logprobs" in message and "logprobs" in self.options:
                 del self.options["logprobs"]
             else:
-                return any(name in message for name in ("max_completion_tokens", "temperature", "logprobs"))
+                return any(
+                    name in message for name in ("max_completion_tokens", "temperature", "logprobs")
+                )
         return True
 
     def _masked(self, error: Exception) -> str:
@@ -288,9 +371,10 @@ class EndpointModel:
             gone = not self._reached or self._unreached >= IN_A_ROW
         if gone and not self._stop.is_set():
             raise FtkitError(
-                f"the endpoint does not answer: {fault}", where=self.url,
+                f"the endpoint does not answer: {fault}",
+                where=self.url,
                 todo="start the server or check endpoint_url; then the same command asks only for the missing answers",
-            )  # fmt: skip
+            )
         return Reply("", failed=fault)
 
     def _name_of(self, messages: Messages, form: ResponseFormat | None) -> str:
@@ -304,13 +388,17 @@ class EndpointModel:
             if self.cache is not None:
                 self.cache.parent.mkdir(parents=True, exist_ok=True)
                 with self.cache.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"key": self._name_of(messages, form), **asdict(reply)}) + "\n")
+                    file.write(
+                        json.dumps({"key": self._name_of(messages, form), **asdict(reply)}) + "\n"
+                    )
         return reply
 
     def _kept(self, asked: list[tuple[Messages, ResponseFormat | None]]) -> dict[int, Reply]:
         """Return the answers that an earlier, stopped run had got, by place; a half-written last line is taken off."""
         found = self._replies()
-        return {i: found[name] for i, one in enumerate(asked) if (name := self._name_of(*one)) in found}
+        return {
+            i: found[name] for i, one in enumerate(asked) if (name := self._name_of(*one)) in found
+        }
 
     def _replies(self) -> dict[str, Reply]:
         """Return all answers that the cache holds, by what was asked."""
@@ -331,7 +419,9 @@ class EndpointModel:
 def _confidence(choice: Any) -> float:
     """Return the probability of all tokens that a server told, 0..1; NaN where it told none."""
     told = getattr(getattr(choice, "logprobs", None), "content", None)
-    values: list[Any] = [getattr(token, "logprob", None) for token in told] if isinstance(told, list) else []
+    values: list[Any] = (
+        [getattr(token, "logprob", None) for token in told] if isinstance(told, list) else []
+    )
     if not values or not all(isinstance(v, int | float) and v <= 1e-6 for v in values):
         return math.nan
     return math.exp(min(0.0, math.fsum(float(v) for v in values)))

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ftkit.core.records.prompting import ResponseFormat
 from ftkit.models import tokens
 from ftkit.models.chat import Messages, Reply
-from ftkit.records import ResponseFormat
 
 TRY = """
 import sys
@@ -27,7 +27,9 @@ def trial(file: Path) -> str:
 
     A build for another processor dies without a word, and would take a notebook with it.
     """
-    done = subprocess.run([sys.executable, "-c", TRY, str(file)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", TRY, str(file)], capture_output=True, text=True, check=False
+    )
     if not done.returncode:
         return ""
     if "No module named 'llama_cpp'" in done.stderr:
@@ -54,14 +56,30 @@ class GgufModel:
         ImportError: llama-cpp-python is not installed; see ``trial``.
     """
 
-    def __init__(self, file: Path, tokenizer: Any, *, max_new_tokens: int, context: int, threads: int = 0) -> None:
+    def __init__(
+        self, file: Path, tokenizer: Any, *, max_new_tokens: int, context: int, threads: int = 0
+    ) -> None:
         from llama_cpp import Llama  # pyright: ignore[reportMissingImports]
 
-        self.name, self.tokenizer, self.max_new_tokens, self.context = str(file), tokenizer, max_new_tokens, context
-        self.llama: Any = Llama(
-            str(file), n_ctx=context, n_batch=context, logits_all=True, verbose=False, n_threads=threads or None
+        self.name, self.tokenizer, self.max_new_tokens, self.context = (
+            str(file),
+            tokenizer,
+            max_new_tokens,
+            context,
         )
-        self.ends = {int(tokenizer.eos_token_id), *tokens.turn_ends(tokenizer), int(self.llama.token_eos())}
+        self.llama: Any = Llama(
+            str(file),
+            n_ctx=context,
+            n_batch=context,
+            logits_all=True,
+            verbose=False,
+            n_threads=threads or None,
+        )
+        self.ends = {
+            int(tokenizer.eos_token_id),
+            *tokens.turn_ends(tokenizer),
+            int(self.llama.token_eos()),
+        }
 
     def prompt_ids(self, messages: Messages) -> tuple[list[int], int]:
         """Return the prompt's tokens as llama.cpp reads them, and 0: nothing is cut here."""
@@ -69,9 +87,11 @@ class GgufModel:
         return self.llama.tokenize(text.encode(), add_bos=False, special=True), 0
 
     def answer(
-        self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None,
+        self,
+        conversations: list[Messages],
+        progress: Callable[[int, int], None] | None = None,
         formats: Sequence[ResponseFormat | None] = (),
-    ) -> list[Reply]:  # fmt: skip
+    ) -> list[Reply]:
         """Return one reply per conversation; see ``ChatModel``.
 
         Raises:
@@ -89,7 +109,11 @@ class GgufModel:
     def _one(self, messages: Messages) -> Reply:
         began, (prompt, _) = time.perf_counter(), self.prompt_ids(messages)
         if len(prompt) + self.max_new_tokens > self.context:
-            return Reply("", len(prompt), failed=f"the prompt of {len(prompt)} tokens leaves no room for an answer")
+            return Reply(
+                "",
+                len(prompt),
+                failed=f"the prompt of {len(prompt)} tokens leaves no room for an answer",
+            )
         written, likely = [], 0.0
         self.llama.reset()
         for token in self.llama.generate(prompt, top_k=1, temp=0.0, repeat_penalty=1.0):
@@ -98,18 +122,36 @@ class GgufModel:
             if token in self.ends or len(written) >= self.max_new_tokens:
                 break
         ended = bool(written) and written[-1] in self.ends
-        text = self.llama.detokenize(written[:-1] if ended else written).decode("utf-8", errors="replace").strip()
-        return Reply(text, len(prompt), len(written), time.perf_counter() - began, confidence=math.exp(likely))
+        text = (
+            self.llama.detokenize(written[:-1] if ended else written)
+            .decode("utf-8", errors="replace")
+            .strip()
+        )
+        return Reply(
+            text,
+            len(prompt),
+            len(written),
+            time.perf_counter() - began,
+            confidence=math.exp(likely),
+        )
 
     def logprobs(self, messages: Messages, text: str) -> list[tuple[str, float]]:
         """Return the tokens of an answer to a prompt, its end token included, each with its log-probability in nats."""
         prompt, _ = self.prompt_ids(messages)
-        answer = [*self.llama.tokenize(text.encode(), add_bos=False, special=True), int(self.tokenizer.eos_token_id)]
+        answer = [
+            *self.llama.tokenize(text.encode(), add_bos=False, special=True),
+            int(self.tokenizer.eos_token_id),
+        ]
         self.llama.reset()
         self.llama.eval([*prompt, *answer])
         places = range(len(prompt) - 1, len(prompt) + len(answer) - 1)
-        values = [_log_softmax(self.llama.scores[at], token) for at, token in zip(places, answer, strict=True)]
-        words = [self.llama.detokenize([token]).decode("utf-8", errors="replace") for token in answer]
+        values = [
+            _log_softmax(self.llama.scores[at], token)
+            for at, token in zip(places, answer, strict=True)
+        ]
+        words = [
+            self.llama.detokenize([token]).decode("utf-8", errors="replace") for token in answer
+        ]
         return list(zip(words, values, strict=True))
 
 

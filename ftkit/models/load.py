@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ftkit import machine
-from ftkit.errors import BadInput, FtkitError
+from ftkit.core import machine
+from ftkit.core.errors import BadInput, FtkitError
 from ftkit.models import tokens
-from ftkit.models.added import add_first
+from ftkit.models.merged_lora import add_first
 from ftkit.models.weights import check_base, check_weights, first_line, has_tokenizer
 
 ROOM = 0.8  # share of a GPU's free memory that weights may take; the rest is for what is read and written
@@ -69,15 +69,24 @@ def load_tokenizer(folder: str) -> Any:
     """
     from transformers import AutoTokenizer
 
-    where, todo = folder, "copy the tokenizer's files (tokenizer.json, tokenizer_config.json) into the folder"
+    where, todo = (
+        folder,
+        "copy the tokenizer's files (tokenizer.json, tokenizer_config.json) into the folder",
+    )
     if not has_tokenizer(Path(folder)):
         raise BadInput("holds no tokenizer", where=where, todo=todo)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"the tokenizer could not be loaded: {first_line(error)}", where=where, todo=todo) from error
+        raise BadInput(
+            f"the tokenizer could not be loaded: {first_line(error)}", where=where, todo=todo
+        ) from error
     if tokenizer.eos_token is None:
-        raise BadInput("the tokenizer names no end token (eos_token)", where=where, todo="name it in tokenizer_config.json")
+        raise BadInput(
+            "the tokenizer names no end token (eos_token)",
+            where=where,
+            todo="name it in tokenizer_config.json",
+        )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if tokenizer.chat_template is None:
@@ -101,7 +110,9 @@ def load_model(folder: str, adapter: Path | None = None) -> Any:
     todo = "check the folder, or give another model"
     try:
         with quiet():
-            place: dict[str, Any] = {"device_map": "auto"} if too_large(Path(folder), _free_bytes()) else {}
+            place: dict[str, Any] = (
+                {"device_map": "auto"} if too_large(Path(folder), _free_bytes()) else {}
+            )
             model: Any = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=kind, use_safetensors=True, trust_remote_code=False, **place
             )
@@ -110,11 +121,17 @@ def load_model(folder: str, adapter: Path | None = None) -> Any:
                 model = with_adapter(model, adapter)
         return (model if place else model.to(device())).eval()
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise BadInput(f"the model could not be loaded: {first_line(error)}", where=folder, todo=todo) from error
+        raise BadInput(
+            f"the model could not be loaded: {first_line(error)}", where=folder, todo=todo
+        ) from error
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
-            raise FtkitError("the model does not fit into memory", where=folder, todo="take a smaller model") from error
-        raise BadInput(f"the model could not be loaded: {first_line(error)}", where=folder, todo=todo) from error
+            raise FtkitError(
+                "the model does not fit into memory", where=folder, todo="take a smaller model"
+            ) from error
+        raise BadInput(
+            f"the model could not be loaded: {first_line(error)}", where=folder, todo=todo
+        ) from error
 
 
 def too_large(folder: Path, free: Sequence[int]) -> bool:
@@ -124,7 +141,10 @@ def too_large(folder: Path, free: Sequence[int]) -> bool:
         folder: Folder of the checkpoint.
         free: Free memory of each GPU, bytes.
     """
-    return len(free) > 1 and sum(path.stat().st_size for path in folder.glob("*.safetensors")) > ROOM * free[0]
+    return (
+        len(free) > 1
+        and sum(path.stat().st_size for path in folder.glob("*.safetensors")) > ROOM * free[0]
+    )
 
 
 def _free_bytes() -> list[int]:
@@ -153,7 +173,11 @@ def with_adapter(model: Any, adapter: Path, name: str = "default") -> Any:
             wrapped = PeftModel.from_pretrained(model, str(adapter), adapter_name=name)
         strangers = _strangers(wrapped, adapter, name)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise BadInput(f"the adapter does not fit this base: {first_line(error)}", where=str(adapter), todo=todo) from error
+        raise BadInput(
+            f"the adapter does not fit this base: {first_line(error)}",
+            where=str(adapter),
+            todo=todo,
+        ) from error
     if strangers:
         found = f"the adapter does not fit this base: {len(strangers)} weights have no counterpart, e.g. {strangers[0]}"
         raise BadInput(found, where=str(adapter), todo=todo)
@@ -178,12 +202,16 @@ def check_fit(model: Any, tokenizer: Any, folder: str) -> None:
     Raises:
         BadInput: They do not belong together.
     """
-    rows, highest = model.get_input_embeddings().weight.shape[0], max(tokenizer.get_vocab().values(), default=-1)
+    rows, highest = (
+        model.get_input_embeddings().weight.shape[0],
+        max(tokenizer.get_vocab().values(), default=-1),
+    )
     if highest >= rows:
         raise BadInput(
             f"the tokenizer has {highest + 1} tokens, the weights have rows for {rows}: they do not belong together",
-            where=folder, todo="take tokenizer and weights from one checkpoint",
-        )  # fmt: skip
+            where=folder,
+            todo="take tokenizer and weights from one checkpoint",
+        )
 
 
 def end_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -9,14 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ftkit.errors import BadInput, FtkitError
+from ftkit.core.errors import BadInput, FtkitError
+from ftkit.core.records.prompting import ResponseFormat
 from ftkit.models import tokens
 from ftkit.models.chat import Messages, Reply
 from ftkit.models.constrain import Constrainer
 from ftkit.models.load import check_fit, end_tokens, load_model, load_tokenizer, set_threads
 from ftkit.models.shared import Weights
 from ftkit.models.weights import check_base, resolve
-from ftkit.records import ResponseFormat
 
 
 class Confidence:
@@ -55,9 +55,15 @@ class LocalModel:
     """
 
     def __init__(
-        self, base_model: str, *, adapter: Path | None = None, max_new_tokens: int = 64, batch_size: int = 16, threads: int = 0,
+        self,
+        base_model: str,
+        *,
+        adapter: Path | None = None,
+        max_new_tokens: int = 64,
+        batch_size: int = 16,
+        threads: int = 0,
         beside: LocalModel | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         set_threads(threads)
         if adapter is not None and not (adapter / "adapter_config.json").exists():
             base_model, adapter = str(adapter), None
@@ -69,7 +75,10 @@ class LocalModel:
             self.tokenizer, self.weights = beside.tokenizer, beside.weights
             self.adapter = self.weights.add(adapter)
         else:
-            self.tokenizer, self.weights = load_tokenizer(folder), Weights(load_model(folder, adapter))
+            self.tokenizer, self.weights = (
+                load_tokenizer(folder),
+                Weights(load_model(folder, adapter)),
+            )
             self.adapter = self.weights.active
             check_fit(self.model, self.tokenizer, folder)
         self.max_new_tokens, self.batch_size = max_new_tokens, batch_size
@@ -77,8 +86,9 @@ class LocalModel:
         if max_new_tokens >= self.context:
             raise BadInput(
                 f"max_new_tokens {max_new_tokens} leaves no room for a prompt in the model's context of {self.context}",
-                where="max_new_tokens", todo=f"use less than {self.context}",
-            )  # fmt: skip
+                where="max_new_tokens",
+                todo=f"use less than {self.context}",
+            )
         self._greedy()
 
     @property
@@ -115,9 +125,11 @@ class LocalModel:
         return Constrainer(self.tokenizer, int(head.weight.shape[0]), self.ends)
 
     def answer(
-        self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None,
+        self,
+        conversations: list[Messages],
+        progress: Callable[[int, int], None] | None = None,
         formats: Sequence[ResponseFormat | None] = (),
-    ) -> list[Reply]:  # fmt: skip
+    ) -> list[Reply]:
         """Return one reply per conversation, in the same order; long prompts are answered first. See ``ChatModel``."""
         prompts = [self.prompt_ids(messages) for messages in conversations]
         wanted = list(formats) or [None] * len(prompts)
@@ -127,10 +139,16 @@ class LocalModel:
                 replies[index] = self._likeliest(prompts[index], form.value)
                 if progress:
                     progress(len(replies), len(prompts))
-        order = sorted((i for i in range(len(prompts)) if i not in replies), key=lambda i: -len(prompts[i][0]))
+        order = sorted(
+            (i for i in range(len(prompts)) if i not in replies), key=lambda i: -len(prompts[i][0])
+        )
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
-            for index, reply in zip(batch, self._batch([prompts[i] for i in batch], [wanted[i] for i in batch]), strict=True):
+            for index, reply in zip(
+                batch,
+                self._batch([prompts[i] for i in batch], [wanted[i] for i in batch]),
+                strict=True,
+            ):
                 replies[index] = reply
             if progress:
                 progress(len(replies), len(prompts))
@@ -140,10 +158,14 @@ class LocalModel:
         """Return the choice that the model finds likeliest as a whole, its end token included; the first of equals."""
         began = time.perf_counter()
         end = int(self.tokenizer.eos_token_id)
-        ids = [[*self.tokenizer(text, add_special_tokens=False)["input_ids"], end] for text in choices]
+        ids = [
+            [*self.tokenizer(text, add_special_tokens=False)["input_ids"], end] for text in choices
+        ]
         best, share = self._best_choice(prompt[0], ids)
         seconds = time.perf_counter() - began
-        return Reply(choices[best], len(prompt[0]), len(ids[best]), seconds, prompt[1], confidence=share)
+        return Reply(
+            choices[best], len(prompt[0]), len(ids[best]), seconds, prompt[1], confidence=share
+        )
 
     def _best_choice(self, prompt: list[int], choices: list[list[int]]) -> tuple[int, float]:
         """Return which choice is the likeliest after a prompt, the first of equals, and its share of the probability of all
@@ -157,21 +179,34 @@ class LocalModel:
         import torch
 
         with torch.inference_mode(), self.weights.using(self.adapter):
-            head = self.model(input_ids=torch.tensor([prompt], device=self.model.device), use_cache=True)
-            name = "cache" if hasattr(head, "cache") else "past_key_values"  # renamed in transformers 5.24
+            head = self.model(
+                input_ids=torch.tensor([prompt], device=self.model.device), use_cache=True
+            )
+            name = (
+                "cache" if hasattr(head, "cache") else "past_key_values"
+            )  # renamed in transformers 5.24
             first = head.logits[:, -1:].float()
             bounds = torch.log_softmax(first[0, 0], -1)[[c[0] for c in choices]].tolist()
-            order, scores = sorted(range(len(choices)), key=lambda i: (-bounds[i], i)), dict[int, float]()
+            order, scores = (
+                sorted(range(len(choices)), key=lambda i: (-bounds[i], i)),
+                dict[int, float](),
+            )
             for start in range(0, len(order), self.batch_size):
                 part = order[start : start + self.batch_size]
                 if scores and max(scores.values()) > bounds[part[0]]:
                     break
                 cache = copy.deepcopy(getattr(head, name))
-                scores |= zip(part, self._continued(first, name, cache, len(prompt), [choices[i] for i in part]), strict=True)
+                scores |= zip(
+                    part,
+                    self._continued(first, name, cache, len(prompt), [choices[i] for i in part]),
+                    strict=True,
+                )
         best = max(sorted(scores), key=scores.__getitem__)
         return best, 1 / sum(math.exp(score - scores[best]) for score in scores.values())
 
-    def _continued(self, first: Any, name: str, cache: Any, seen: int, choices: list[list[int]]) -> list[float]:
+    def _continued(
+        self, first: Any, name: str, cache: Any, seen: int, choices: list[list[int]]
+    ) -> list[float]:
         """Return the log-probabilities of choices after a prompt of ``seen`` tokens whose cache is used up here."""
         import torch
 
@@ -181,13 +216,20 @@ class LocalModel:
         logits = first.expand(len(choices), 1, -1)
         if width > 1:
             cache.batch_repeat_interleave(len(choices))
-            mask = torch.cat([torch.ones((len(choices), seen), dtype=torch.long, device=device), real[:, :-1]], dim=1)
-            more = self.model(input_ids=targets[:, :-1], attention_mask=mask, use_cache=True, **{name: cache})
+            mask = torch.cat(
+                [torch.ones((len(choices), seen), dtype=torch.long, device=device), real[:, :-1]],
+                dim=1,
+            )
+            more = self.model(
+                input_ids=targets[:, :-1], attention_mask=mask, use_cache=True, **{name: cache}
+            )
             logits = torch.cat([logits, more.logits.float()], dim=1)
         chosen = torch.log_softmax(logits, -1).gather(2, targets[:, :, None])[:, :, 0]
         return (chosen * real).sum(dim=1).tolist()
 
-    def _held(self, formats: Sequence[ResponseFormat | None], sure: Confidence | None = None) -> dict[str, Any]:
+    def _held(
+        self, formats: Sequence[ResponseFormat | None], sure: Confidence | None = None
+    ) -> dict[str, Any]:
         """Return the option of ``generate`` that holds its rows within formats and notes how sure it was of each token."""
         from transformers import LogitsProcessorList
 
@@ -196,7 +238,9 @@ class LocalModel:
             found.append(sure)  # the last: it sees what is chosen from
         return {"logits_processor": found} if found else {}
 
-    def _batch(self, prompts: list[tuple[list[int], int]], formats: Sequence[ResponseFormat | None]) -> list[Reply]:
+    def _batch(
+        self, prompts: list[tuple[list[int], int]], formats: Sequence[ResponseFormat | None]
+    ) -> list[Reply]:
         import torch
 
         began, sure = time.perf_counter(), Confidence()
@@ -204,27 +248,42 @@ class LocalModel:
         ids, mask = self._padded([ids for ids, _ in prompts])
         try:
             with torch.inference_mode(), self.weights.using(self.adapter) as model:
-                out = model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=self.max_new_tokens, **held)[
-                    :, ids.shape[1] :
-                ]
+                out = model.generate(
+                    input_ids=ids, attention_mask=mask, max_new_tokens=self.max_new_tokens, **held
+                )[:, ids.shape[1] :]
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "memory" in str(error).lower():
-                raise FtkitError("out of memory while answering", where=self.name, todo="lower batch_size") from error
+                raise FtkitError(
+                    "out of memory while answering", where=self.name, todo="lower batch_size"
+                ) from error
             raise
         seconds = (time.perf_counter() - began) / len(prompts)
         told = sure.by_row()
-        return [self._reply(row, prompt, seconds, each) for row, prompt, each in zip(out.tolist(), prompts, told, strict=True)]
+        return [
+            self._reply(row, prompt, seconds, each)
+            for row, prompt, each in zip(out.tolist(), prompts, told, strict=True)
+        ]
 
     def _padded(self, prompts: list[list[int]]) -> tuple[Any, Any]:
         """Return token ids and attention mask of a batch, padded on the left."""
         import torch
 
         pad, width = self.tokenizer.pad_token_id, max(1, *map(len, prompts))
-        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=self.model.device)
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.model.device)
+        ids = torch.tensor(
+            [[pad] * (width - len(p)) + p for p in prompts], device=self.model.device
+        )
+        mask = torch.tensor(
+            [[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.model.device
+        )
         return ids, mask
 
-    def _reply(self, row: list[int], prompt: tuple[list[int], int], seconds: float, sure: Sequence[float] = ()) -> Reply:
+    def _reply(
+        self,
+        row: list[int],
+        prompt: tuple[list[int], int],
+        seconds: float,
+        sure: Sequence[float] = (),
+    ) -> Reply:
         length = next((i for i, token in enumerate(row) if token in self.ends), len(row))
         text = self.tokenizer.decode(row[:length], skip_special_tokens=True).strip()
         written = min(length + 1, len(row))
@@ -232,9 +291,14 @@ class LocalModel:
         return Reply(text, len(prompt[0]), written, seconds, prompt[1], confidence=confidence)
 
     def sample(
-        self, conversations: list[Messages], n: int, temperature: float, seed: int,
-        progress: Callable[[int, int], None] | None = None, response_format: ResponseFormat | None = None,
-    ) -> list[list[str]]:  # fmt: skip
+        self,
+        conversations: list[Messages],
+        n: int,
+        temperature: float,
+        seed: int,
+        progress: Callable[[int, int], None] | None = None,
+        response_format: ResponseFormat | None = None,
+    ) -> list[list[str]]:
         """Return ``n`` drawn answers per conversation, in the same order.
 
         Args:
@@ -257,9 +321,14 @@ class LocalModel:
             ids, mask = self._padded([prompts[i] for i in batch])
             with torch.inference_mode(), self.weights.using(self.adapter) as model:
                 out = model.generate(
-                    input_ids=ids, attention_mask=mask, max_new_tokens=self.max_new_tokens, do_sample=True, temperature=temperature, num_return_sequences=n,
+                    input_ids=ids,
+                    attention_mask=mask,
+                    max_new_tokens=self.max_new_tokens,
+                    do_sample=True,
+                    temperature=temperature,
+                    num_return_sequences=n,
                     **self._held([response_format] * (n * len(batch))),
-                )  # fmt: skip
+                )
             texts = [self._reply(row, ([], 0), 0.0).text for row in out[:, ids.shape[1] :].tolist()]
             found.update({place: texts[k * n : (k + 1) * n] for k, place in enumerate(batch)})
             if progress:
@@ -271,14 +340,22 @@ class LocalModel:
         import torch
 
         prompt, _ = self.prompt_ids(messages)
-        answer = [*self.tokenizer(text, add_special_tokens=False)["input_ids"], int(self.tokenizer.eos_token_id)]
+        answer = [
+            *self.tokenizer(text, add_special_tokens=False)["input_ids"],
+            int(self.tokenizer.eos_token_id),
+        ]
         ids = torch.tensor([prompt + answer], device=self.model.device)
         with torch.inference_mode(), self.weights.using(self.adapter) as model:
             logits = model(ids).logits[0, len(prompt) - 1 : -1].float()
         chosen = torch.log_softmax(logits, -1).gather(1, ids[0, len(prompt) :, None])[:, 0]
         return list(zip(self.tokenizer.convert_ids_to_tokens(answer), chosen.tolist(), strict=True))
 
-    def stream(self, messages: Messages, on_text: Callable[[str], None], response_format: ResponseFormat | None = None) -> Reply:
+    def stream(
+        self,
+        messages: Messages,
+        on_text: Callable[[str], None],
+        response_format: ResponseFormat | None = None,
+    ) -> Reply:
         """Answer one conversation and hand over the text as it comes; an exception of ``on_text`` ends the generation."""
         import torch
         from transformers import TextStreamer
@@ -304,4 +381,6 @@ class LocalModel:
                 streamer=streamer,
                 **self._held([response_format], sure),
             )
-        return self._reply(out[0, len(prompt[0]) :].tolist(), prompt, time.perf_counter() - began, sure.by_row()[0])
+        return self._reply(
+            out[0, len(prompt[0]) :].tolist(), prompt, time.perf_counter() - began, sure.by_row()[0]
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftkit.errors import BadInput
+from ftkit.core.errors import BadInput
 from ftkit.models.chat import Messages
 
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "</s>")
@@ -25,7 +25,9 @@ def template(tokenizer: Any, messages: Messages, *, add_generation_prompt: bool 
     from jinja2.exceptions import TemplateError
 
     def write(turns: Messages) -> str:
-        return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt)
+        return tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=add_generation_prompt
+        )
 
     try:
         return write(messages)
@@ -33,20 +35,27 @@ def template(tokenizer: Any, messages: Messages, *, add_generation_prompt: bool 
         merged = _merged(messages)
         if merged == messages:
             raise BadInput(
-                f"the chat template refuses the turns: {error}", where="chat template", todo="try another model"
+                f"the chat template refuses the turns: {error}",
+                where="chat template",
+                todo="try another model",
             ) from error
     try:
         return write(merged)
     except TemplateError as error:
         raise BadInput(
-            f"the chat template refuses the turns: {error}", where="chat template", todo="try another model"
+            f"the chat template refuses the turns: {error}",
+            where="chat template",
+            todo="try another model",
         ) from error
 
 
 def _merged(messages: Messages) -> Messages:
     if len(messages) < 2 or messages[0]["role"] != "system":
         return messages
-    first = {"role": messages[1]["role"], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
+    first = {
+        "role": messages[1]["role"],
+        "content": f"{messages[0]['content']}\n\n{messages[1]['content']}",
+    }
     return [first, *messages[2:]]
 
 
@@ -74,4 +83,7 @@ def _system_length(tokenizer: Any, messages: Messages, ids: list[int]) -> int:
     if messages[0]["role"] != "system":
         return 0
     other = encode(tokenizer, [messages[0], {"role": "user", "content": "\n"}])
-    return next((i for i, (a, b) in enumerate(zip(ids, other, strict=False)) if a != b), min(len(ids), len(other)))
+    return next(
+        (i for i, (a, b) in enumerate(zip(ids, other, strict=False)) if a != b),
+        min(len(ids), len(other)),
+    )

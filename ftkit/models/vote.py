@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftkit.checks import normalise, parse_record
-from ftkit.checks.text import token_f1
+from ftkit.core.records.prompting import ResponseFormat
 from ftkit.models.chat import ChatModel, Messages, Reply
 from ftkit.models.local import LocalModel
-from ftkit.records import ResponseFormat
+from ftkit.scoring.parse import parse_record
+from ftkit.scoring.text import normalise, token_f1
 
 LONG = 4  # words from which two texts can agree in part
 
@@ -44,9 +44,11 @@ class Voting:
         self.name = self.model.name
 
     def answer(
-        self, conversations: list[Messages], progress: Callable[[int, int], None] | None = None,
+        self,
+        conversations: list[Messages],
+        progress: Callable[[int, int], None] | None = None,
         formats: Sequence[ResponseFormat | None] = (),
-    ) -> list[Reply]:  # fmt: skip
+    ) -> list[Reply]:
         """Return the most agreed answer per conversation, in the same order; its tokens are those of all draws. See ``ChatModel``."""
         wanted, replies = list(formats) or [None] * len(conversations), []
         for messages, form in zip(conversations, wanted, strict=True):
@@ -57,14 +59,26 @@ class Voting:
 
     def _ask(self, messages: Messages, form: ResponseFormat | None) -> Reply:
         if form is not None and form.ranked:
-            return self.model.answer([messages], None, [form])[0]  # the likeliest of a closed list: nothing to draw
+            return self.model.answer([messages], None, [form])[
+                0
+            ]  # the likeliest of a closed list: nothing to draw
         began = time.perf_counter()
         prompt, cut = self.model.prompt_ids(messages)
-        seed = int(hashlib.sha256(f"{self.seed}:{json.dumps(messages, sort_keys=True)}".encode()).hexdigest()[:8], 16)
+        seed = int(
+            hashlib.sha256(
+                f"{self.seed}:{json.dumps(messages, sort_keys=True)}".encode()
+            ).hexdigest()[:8],
+            16,
+        )
         texts = self.model.sample([messages], self.votes, self.temperature, seed, None, form)[0]
         best, share = agreed(texts)
-        length = sum(len(self.model.tokenizer(text, add_special_tokens=False)["input_ids"]) + 1 for text in texts)
-        return Reply(texts[best], len(prompt), length, time.perf_counter() - began, cut, confidence=share)
+        length = sum(
+            len(self.model.tokenizer(text, add_special_tokens=False)["input_ids"]) + 1
+            for text in texts
+        )
+        return Reply(
+            texts[best], len(prompt), length, time.perf_counter() - began, cut, confidence=share
+        )
 
     def __getattr__(self, name: str) -> Any:
         """Return what the model offers beside answering, e.g. its tokenizer."""
@@ -81,7 +95,9 @@ def voting(model: ChatModel, votes: int, seed: int = 7) -> ChatModel:
 def agreed(texts: Sequence[str]) -> tuple[int, float]:
     """Return which answer agrees most with the others, the first of equals, and how much, 0..1."""
     known = [_parts(text) for text in texts]
-    totals = [sum(_agreement(a, b) for k, b in enumerate(known) if k != i) for i, a in enumerate(known)]
+    totals = [
+        sum(_agreement(a, b) for k, b in enumerate(known) if k != i) for i, a in enumerate(known)
+    ]
     best = max(range(len(texts)), key=lambda i: (totals[i], -i))
     return best, totals[best] / max(1, len(texts) - 1)
 
@@ -89,7 +105,11 @@ def agreed(texts: Sequence[str]) -> tuple[int, float]:
 def _parts(text: str) -> dict[str, str]:
     """Return an answer's fields; a text that is no record has one."""
     record = parse_record(text)
-    return {key: normalise(value) for key, value in record.items()} if record else {"": normalise(text)}
+    return (
+        {key: normalise(value) for key, value in record.items()}
+        if record
+        else {"": normalise(text)}
+    )
 
 
 def _agreement(a: dict[str, str], b: dict[str, str]) -> float:

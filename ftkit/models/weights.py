@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ftkit.errors import BadInput
+from ftkit.core.errors import BadInput
 
 WANTED = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
 TOKENIZER_FILES = ["tokenizer.json", "*.model", "vocab.json", "vocab.txt", "tekken.json"]
@@ -24,7 +24,7 @@ def resolve(base_model: str) -> str:
             or model at hand.
     """
     if base_model == "embedded":
-        from ftkit.models.embedded import checkpoint_folder, verify
+        from ftkit.models.nano import checkpoint_folder, verify
 
         verify(checkpoint_folder())
         return str(checkpoint_folder())
@@ -33,7 +33,11 @@ def resolve(base_model: str) -> str:
         check_weights(path)
         return str(path)
     if base_model.startswith((".", "/", "~")) or base_model.count("/") > 1:
-        raise BadInput("is no model folder", where=base_model, todo="give a folder with config.json, or a name like org/model")
+        raise BadInput(
+            "is no model folder",
+            where=base_model,
+            todo="give a folder with config.json, or a name like org/model",
+        )
     folder = _cached(base_model) or _downloaded(base_model)
     check_weights(folder)
     return str(folder)
@@ -46,17 +50,28 @@ def check_weights(folder: Path) -> None:
         BadInput: One of these.
     """
     if not (folder / "config.json").exists() and not (folder / "adapter_config.json").exists():
-        raise BadInput("holds no config.json, so it is no model", where=str(folder), todo="give the folder of a checkpoint")
+        raise BadInput(
+            "holds no config.json, so it is no model",
+            where=str(folder),
+            todo="give the folder of a checkpoint",
+        )
     if not any(folder.glob("*.safetensors")):
         if any(p for kind in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in folder.glob(kind)):
             raise BadInput(
-                "holds only pickle weights, which can run code when they are loaded", where=str(folder),
+                "holds only pickle weights, which can run code when they are loaded",
+                where=str(folder),
                 todo="convert them to safetensors (load and `save_pretrained`) on a machine you trust",
-            )  # fmt: skip
-        raise BadInput("holds no weights (*.safetensors)", where=str(folder), todo="finish the download, or give another folder")
+            )
+        raise BadInput(
+            "holds no weights (*.safetensors)",
+            where=str(folder),
+            todo="finish the download, or give another folder",
+        )
     missing = [name for name in _shards(folder) if not (folder / name).exists()]
     if missing:
-        raise BadInput(f"shard {missing[0]} is missing", where=str(folder), todo="finish the download")
+        raise BadInput(
+            f"shard {missing[0]} is missing", where=str(folder), todo="finish the download"
+        )
     _refuse_code(folder)
 
 
@@ -74,9 +89,10 @@ def _refuse_code(folder: Path) -> None:
 
     if content.get("auto_map") and content.get("model_type") not in CONFIG_MAPPING:
         raise BadInput(
-            f"the model type '{content.get('model_type')}' needs Python code from its own folder, which is not run", where=str(config),
+            f"the model type '{content.get('model_type')}' needs Python code from its own folder, which is not run",
+            where=str(config),
             todo="choose a model that transformers knows itself",
-        )  # fmt: skip
+        )
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -84,9 +100,15 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise BadInput(f"is not readable JSON: {error}", where=str(path), todo="download or save the model again") from error
+        raise BadInput(
+            f"is not readable JSON: {error}",
+            where=str(path),
+            todo="download or save the model again",
+        ) from error
     if not isinstance(content, dict):
-        raise BadInput("holds no JSON object", where=str(path), todo="download or save the model again")
+        raise BadInput(
+            "holds no JSON object", where=str(path), todo="download or save the model again"
+        )
     return content
 
 
@@ -103,7 +125,11 @@ def _cached(name: str) -> Path | None:
     if not isinstance(found, str):
         return None
     folder = Path(found).parent
-    whole = any(folder.glob("*.safetensors")) and all((folder / s).exists() for s in _shards(folder)) and has_tokenizer(folder)
+    whole = (
+        any(folder.glob("*.safetensors"))
+        and all((folder / s).exists() for s in _shards(folder))
+        and has_tokenizer(folder)
+    )
     return folder if whole else None
 
 
@@ -116,20 +142,32 @@ def _downloaded(name: str) -> Path:
     local = "give a local folder instead"
     try:  # one quick question first: the hub's own client would try for minutes
         url, headers = hf_hub_url(name, "config.json"), build_hf_headers()
-        status = httpx.head(url, headers=headers, timeout=HUB_TIMEOUT_S, follow_redirects=True).status_code
+        status = httpx.head(
+            url, headers=headers, timeout=HUB_TIMEOUT_S, follow_redirects=True
+        ).status_code
     except httpx.HTTPError as error:
         raise BadInput(
-            "is no folder here, and the Hugging Face hub cannot be reached", where=name, todo=f"connect to it, or {local}"
+            "is no folder here, and the Hugging Face hub cannot be reached",
+            where=name,
+            todo=f"connect to it, or {local}",
         ) from error
     if status in (401, 403):
         todo = f"accept its terms on its page and set HF_TOKEN in the environment, or {local}"
         raise BadInput("is gated, private or does not exist on the hub", where=name, todo=todo)
     if status >= 400:
-        raise BadInput(f"is not a model on the hub (HTTP {status})", where=name, todo=f"check the name, or {local}")
+        raise BadInput(
+            f"is not a model on the hub (HTTP {status})",
+            where=name,
+            todo=f"check the name, or {local}",
+        )
     try:
         return Path(snapshot_download(name, allow_patterns=WANTED))
     except (OSError, HfHubHTTPError) as error:
-        raise BadInput(f"could not be downloaded: {first_line(error)}", where=name, todo=f"try again, or {local}") from error
+        raise BadInput(
+            f"could not be downloaded: {first_line(error)}",
+            where=name,
+            todo=f"try again, or {local}",
+        ) from error
 
 
 def first_line(error: Exception) -> str:
@@ -158,7 +196,9 @@ def fingerprint(folder: Path) -> str:
 
 def write_base_note(adapter: Path, name: str, folder: Path) -> None:
     """Put beside an adapter which base it belongs to."""
-    (adapter / BASE_NOTE).write_text(json.dumps({"base": name, "fingerprint": fingerprint(folder)}) + "\n", encoding="utf-8")
+    (adapter / BASE_NOTE).write_text(
+        json.dumps({"base": name, "fingerprint": fingerprint(folder)}) + "\n", encoding="utf-8"
+    )
 
 
 def check_base(adapter: Path, folder: Path) -> None:
@@ -173,6 +213,7 @@ def check_base(adapter: Path, folder: Path) -> None:
     told = read_json(note)
     if told.get("fingerprint") != fingerprint(folder):
         raise BadInput(
-            f"the adapter was trained on other weights ('{told.get('base')}') than those in {folder}", where=str(adapter),
+            f"the adapter was trained on other weights ('{told.get('base')}') than those in {folder}",
+            where=str(adapter),
             todo="give the base that it was trained on, or train it again (05_training)",
-        )  # fmt: skip
+        )

@@ -58,7 +58,9 @@ class Drift:
     since: int | None = None
 
 
-def weekly(signals: Sequence[Signal], seed: int = 0, progress: Callable[[int, int], None] | None = None) -> list[Drift]:
+def weekly(
+    signals: Sequence[Signal], seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> list[Drift]:
     """Look at every week once, as it would have been looked at when it was over.
 
     Args:
@@ -76,7 +78,12 @@ def weekly(signals: Sequence[Signal], seed: int = 0, progress: Callable[[int, in
             drift.values.append(_value(signal, now) if len(now) >= FEWEST else float("nan"))
             wide = np.concatenate(signal.weeks[max(0, week - WINDOW + 1) : week + 1])
             p = min(
-                (test(part, limit if drift.since is None else 1.0) for part in (now, wide) if len(part) >= FEWEST), default=1.0
+                (
+                    test(part, limit if drift.since is None else 1.0)
+                    for part in (now, wide)
+                    if len(part) >= FEWEST
+                ),
+                default=1.0,
             )
             drift.p_values.append(p)
             if drift.since is None and p <= limit:
@@ -116,7 +123,11 @@ def _test_of(signal: Signal, rng: np.random.Generator) -> Callable[[Any, float],
 def _ranks(reference: Any, now: Any) -> float:
     from scipy.stats import mannwhitneyu
 
-    return float(mannwhitneyu(reference, now).pvalue) if np.ptp(np.concatenate([reference, now])) > 0 else 1.0
+    return (
+        float(mannwhitneyu(reference, now).pvalue)
+        if np.ptp(np.concatenate([reference, now])) > 0
+        else 1.0
+    )
 
 
 def _exact(reference: Any, now: Any) -> float:
@@ -155,9 +166,13 @@ class Discrepancy:
         """
         now = np.asarray(now, dtype="float32")
         cross = self._kernel(self.reference, now)
-        kernel = np.block([[self.inner, cross], [cross.T, self._kernel(now, now)]]).astype("float32")
+        kernel = np.block([[self.inner, cross], [cross.T, self._kernel(now, now)]]).astype(
+            "float32"
+        )
         sums, n, m = kernel.sum(1), len(self.reference), len(now)
-        seen = self._statistic(kernel, sums, np.r_[np.zeros(n), np.ones(m)].astype("float32")[:, None])[0]
+        seen = self._statistic(
+            kernel, sums, np.r_[np.zeros(n), np.ones(m)].astype("float32")[:, None]
+        )[0]
         above = self._above(kernel, sums, m, FIRST_DRAWS, seen)
         p = (above + 1) / (FIRST_DRAWS + 1)
         if p > WORTH_MORE or limit > WORTH_MORE:
@@ -172,7 +187,9 @@ class Discrepancy:
 
     def _above(self, kernel: Any, sums: Any, m: int, draws: int, seen: float) -> int:
         marks = np.zeros((len(kernel), draws), dtype="float32")
-        chosen = self.rng.random((draws, len(kernel)), dtype="float32").argpartition(m, axis=1)[:, :m]
+        chosen = self.rng.random((draws, len(kernel)), dtype="float32").argpartition(m, axis=1)[
+            :, :m
+        ]
         marks[chosen.T, np.arange(draws)] = 1
         return int(np.sum(self._statistic(kernel, sums, marks) >= seen - 1e-7))
 

@@ -8,18 +8,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ftkit import demo, runs
-from ftkit.errors import BadInput
-from ftkit.params import MonitoringParameters
+from ftkit.core import run_folder
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.monitoring import MonitoringParameters
+from ftkit.demo.traffic import write_traffic
 
 NAMES: dict[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "created_at", "start_time", "Timestamp"),
     "input": ("input", "message", "prompt", "question", "gen_ai.input.messages", "gen_ai.prompt"),
-    "output": ("output", "answer", "response", "completion", "gen_ai.output.messages", "gen_ai.completion"),
+    "output": (
+        "output",
+        "answer",
+        "response",
+        "completion",
+        "gen_ai.output.messages",
+        "gen_ai.completion",
+    ),
     "feedback": ("feedback", "thumb", "rating"),
     "confidence": ("confidence",),
 }
-GOOD, BAD = {"1", "up", "good", "yes", "true", "positive"}, {"0", "-1", "down", "bad", "no", "false", "negative"}
+GOOD, BAD = (
+    {"1", "up", "good", "yes", "true", "positive"},
+    {"0", "-1", "down", "bad", "no", "false", "negative"},
+)
 
 
 @dataclass
@@ -48,12 +59,20 @@ def open_log(p: MonitoringParameters, folder: Path) -> Log | None:
     """
     if not p.log:
         return None
-    path = demo.write_traffic(folder / "traffic.jsonl", p.seed) if p.log == "demo" else Path(p.log)
+    path = write_traffic(folder / "traffic.jsonl", p.seed) if p.log == "demo" else Path(p.log)
     if not path.is_file():
-        raise BadInput("there is no such file", where=str(path), todo="check monitoring.log; empty: nothing is watched yet")
+        raise BadInput(
+            "there is no such file",
+            where=str(path),
+            todo="check monitoring.log; empty: nothing is watched yet",
+        )
     good, rejected = [], []
     for number, row in _rows(path):
-        if p.served_name and isinstance(row, dict) and str(row.get("model", p.served_name)) != p.served_name:
+        if (
+            p.served_name
+            and isinstance(row, dict)
+            and str(row.get("model", p.served_name)) != p.served_name
+        ):
             continue
         kept, reason = _usable(row)
         if kept is None:
@@ -62,8 +81,14 @@ def open_log(p: MonitoringParameters, folder: Path) -> Log | None:
             good.append(kept)
     if not good:
         told = f"; line {rejected[0][0]}: {rejected[0][1]}" if rejected else ""
-        told += f"; rows of another name than {p.served_name} were passed over" if p.served_name else ""
-        raise BadInput(f"holds no row with a time and an input{told}", where=str(path), todo="name its columns time and input")
+        told += (
+            f"; rows of another name than {p.served_name} were passed over" if p.served_name else ""
+        )
+        raise BadInput(
+            f"holds no row with a time and an input{told}",
+            where=str(path),
+            todo="name its columns time and input",
+        )
     return _in_weeks(good, rejected, path.name)
 
 
@@ -78,11 +103,23 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
                     yield number, _json(line)
         return
     if kind not in (".parquet", ".csv"):
-        raise BadInput(f"'{kind}' is no kind of log", where=str(path), todo="use JSON lines (.jsonl), .csv or .parquet")
+        raise BadInput(
+            f"'{kind}' is no kind of log",
+            where=str(path),
+            todo="use JSON lines (.jsonl), .csv or .parquet",
+        )
     try:
-        table = pd.read_parquet(path) if kind == ".parquet" else pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = (
+            pd.read_parquet(path)
+            if kind == ".parquet"
+            else pd.read_csv(path, dtype=str, keep_default_na=False)
+        )
     except (ValueError, OSError) as error:
-        raise BadInput(f"is not readable: {str(error).splitlines()[0][:200]}", where=str(path), todo="write it anew") from error
+        raise BadInput(
+            f"is not readable: {str(error).splitlines()[0][:200]}",
+            where=str(path),
+            todo="write it anew",
+        ) from error
     yield from enumerate(table.to_dict("records"), 2 if kind == ".csv" else 1)
 
 
@@ -99,12 +136,19 @@ def _usable(row: Any) -> tuple[dict[str, Any] | None, str]:
 
     if not isinstance(row, dict):
         return None, "no JSON object"
-    found = {name: next((row[key] for key in keys if key in row), None) for name, keys in NAMES.items()}
+    found = {
+        name: next((row[key] for key in keys if key in row), None) for name, keys in NAMES.items()
+    }
     text = _text(found["input"]).strip()
     if not text:
         return None, "no input"
     told: Any = found["time"]
-    time: Any = pd.to_datetime(told, utc=True, errors="coerce", format="ISO8601" if isinstance(found["time"], str) else None)
+    time: Any = pd.to_datetime(
+        told,
+        utc=True,
+        errors="coerce",
+        format="ISO8601" if isinstance(found["time"], str) else None,
+    )
     if found["time"] is None or pd.isna(time):
         return None, f"no time that can be read: {str(found['time'])[:40]!r}"
     if time > pd.Timestamp.now(tz="UTC") + pd.Timedelta(days=1):
@@ -150,11 +194,16 @@ def _in_weeks(rows: list[dict[str, Any]], rejected: list[tuple[int, str]], sourc
     first = table["time"].iloc[0].normalize()
     first -= pd.Timedelta(days=first.weekday())
     table["week"] = ((table["time"] - first).dt.days // 7).astype(int)
-    weeks = [(first + pd.Timedelta(weeks=w)).date().isoformat() for w in range(int(table["week"].max()) + 1)]
+    weeks = [
+        (first + pd.Timedelta(weeks=w)).date().isoformat()
+        for w in range(int(table["week"].max()) + 1)
+    ]
     return Log(table, rejected, weeks, source)
 
 
 def write_rejected(path: Path, log: Log) -> None:
     """Write the rejected lines as CSV: line, reason."""
-    lines = "".join(f"{number},{json.dumps(reason, ensure_ascii=False)}\n" for number, reason in log.rejected)
-    runs.write_text(path, "line,reason\n" + lines)
+    lines = "".join(
+        f"{number},{json.dumps(reason, ensure_ascii=False)}\n" for number, reason in log.rejected
+    )
+    run_folder.write_text(path, "line,reason\n" + lines)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ftkit.checks.formats import format_of
-from ftkit.checks.parse import parse
+from ftkit.core.records.task import TaskCard
 from ftkit.monitoring.drift import FEWEST, WINDOW, Signal
 from ftkit.monitoring.logs import Log
-from ftkit.records import TaskCard
+from ftkit.scoring.formats import format_of
+from ftkit.scoring.parse import parse
 
 LARGEST_WEEK, LARGEST_REFERENCE = 100, 500
 ABSTENTIONS = ("we will check",)
@@ -36,9 +36,16 @@ def thinned(log: Log, seed: int, largest: int = LARGEST_WEEK) -> Any:
 
 
 def signals_of(
-    rows: Any, vectors: Any, reference: Sequence[str], reference_vectors: Any, weeks: int, card: TaskCard, *, usual_outputs: Sequence[str] = (),
+    rows: Any,
+    vectors: Any,
+    reference: Sequence[str],
+    reference_vectors: Any,
+    weeks: int,
+    card: TaskCard,
+    *,
+    usual_outputs: Sequence[str] = (),
     covered: tuple[Any, Any] | None = None,
-) -> list[Signal]:  # fmt: skip
+) -> list[Signal]:
     """Return the signals that this log can show.
 
     Args:
@@ -61,14 +68,32 @@ def signals_of(
     outside = [_unknown(words(t), counted, 0) for t in rows["input"]]
     lengths = [[float(len(t.split())) for t in texts] for texts in (reference, rows["input"])]
     found = [
-        Signal("meaning of the questions", "times what chance gives", "vectors", reference_vectors, split(vectors)),
-        Signal("length of the questions", "words", "values", np.asarray(lengths[0]), split(lengths[1])),
-        Signal("unknown words", "share of a question's words", "values", np.asarray(inside), split(outside)),
+        Signal(
+            "meaning of the questions",
+            "times what chance gives",
+            "vectors",
+            reference_vectors,
+            split(vectors),
+        ),
+        Signal(
+            "length of the questions", "words", "values", np.asarray(lengths[0]), split(lengths[1])
+        ),
+        Signal(
+            "unknown words",
+            "share of a question's words",
+            "values",
+            np.asarray(inside),
+            split(outside),
+        ),
     ]
     if covered is not None:
         found.append(
             Signal(
-                "covered by the handbook", "similarity of the best passage", "values", np.asarray(covered[0]), split(covered[1])
+                "covered by the handbook",
+                "similarity of the best passage",
+                "values",
+                np.asarray(covered[0]),
+                split(covered[1]),
             )
         )
     if usual_outputs and (rows["output"] != "").all():
@@ -94,7 +119,13 @@ def _outputs(card: TaskCard, usual: Sequence[str], now: Sequence[str], split: An
     return [
         Signal("answers in the wrong format", "share", "yes", np.asarray(both[0]), split(both[1])),
         Signal("answers that decline", "share", "yes", np.asarray(both[2]), split(both[3])),
-        Signal("length of the answers", "characters", "values", np.asarray(lengths[0]), split(lengths[1])),
+        Signal(
+            "length of the answers",
+            "characters",
+            "values",
+            np.asarray(lengths[0]),
+            split(lengths[1]),
+        ),
     ]
 
 

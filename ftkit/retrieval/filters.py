@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ftkit.checks import head_of, normalise
-from ftkit.errors import BadInput
-from ftkit.params import nearest
-from ftkit.records import Passage
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.files import nearest
+from ftkit.core.records.retrieval import Passage
+from ftkit.scoring.context_header import head_of
+from ftkit.scoring.text import normalise
 
 if TYPE_CHECKING:
-    from ftkit.retrieval.formats import Article
+    from ftkit.retrieval.handbook_formats import Article
 
 Metadata = dict[str, list[str]]
 
@@ -33,13 +34,25 @@ def metadata_of(values: Any, where: str) -> Metadata:
         BadInput: It is no mapping of names to values.
     """
     if not isinstance(values, Mapping):
-        raise BadInput("tells no 'name: value'", where=where, todo="write one a line, e.g. region: EU")
+        raise BadInput(
+            "tells no 'name: value'", where=where, todo="write one a line, e.g. region: EU"
+        )
     found: Metadata = {}
     for name, value in values.items():
-        items = value.split(";") if isinstance(value, str) else value if isinstance(value, list) else [value]
+        items = (
+            value.split(";")
+            if isinstance(value, str)
+            else value
+            if isinstance(value, list)
+            else [value]
+        )
         if any(isinstance(item, Mapping | list) for item in items):
             continue
-        texts = [str(item).lower() if isinstance(item, bool) else str(item).strip() for item in items if item is not None]
+        texts = [
+            str(item).lower() if isinstance(item, bool) else str(item).strip()
+            for item in items
+            if item is not None
+        ]
         if any(texts):
             found[str(name).strip().casefold()] = [text for text in texts if text]
     return found
@@ -59,7 +72,9 @@ def front_matter(text: str, where: str) -> tuple[Metadata, str]:
         values = yaml.safe_load("\n".join(lines[1:end]))
     except yaml.YAMLError:
         values = {
-            name: value for name, colon, value in (line.partition(":") for line in lines[1:end]) if colon and name == name.strip()
+            name: value
+            for name, colon, value in (line.partition(":") for line in lines[1:end])
+            if colon and name == name.strip()
         }
     if not isinstance(values, Mapping):
         return {}, text
@@ -77,10 +92,16 @@ def kept(articles: Sequence[Article], filters: Sequence[str], where: str) -> lis
     for name in names:
         if name not in known:
             raise BadInput(
-                f"no article tells its '{name}'{nearest(name, known)}", where=f"{where}, retrieval.filters",
-                todo=f"use some of {', '.join(known)}" if known else f"begin articles with ---, {name}: value, ---, a line each",
-            )  # fmt: skip
-    return [replace(a, metadata={name: a.metadata[name] for name in names if name in a.metadata}) for a in articles]
+                f"no article tells its '{name}'{nearest(name, known)}",
+                where=f"{where}, retrieval.filters",
+                todo=f"use some of {', '.join(known)}"
+                if known
+                else f"begin articles with ---, {name}: value, ---, a line each",
+            )
+    return [
+        replace(a, metadata={name: a.metadata[name] for name in names if name in a.metadata})
+        for a in articles
+    ]
 
 
 def told_by(articles: Sequence[Article]) -> dict[str, set[str]]:
@@ -95,7 +116,9 @@ def told_by(articles: Sequence[Article]) -> dict[str, set[str]]:
 def wanted(text: str, filters: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return what a question asks for: names of filters with its values, in the form in which they are compared."""
     told = head_of(text) if filters else {}
-    return tuple((name, normalise(told[name])) for name in (f.casefold() for f in filters) if name in told)
+    return tuple(
+        (name, normalise(told[name])) for name in (f.casefold() for f in filters) if name in told
+    )
 
 
 def allows(passage: Passage, asked: Sequence[tuple[str, str]]) -> bool:

@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from ftkit import demo
-from ftkit.errors import BadInput
-from ftkit.params import RetrievalParameters
-from ftkit.records import Passage
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.retrieval import RetrievalParameters
+from ftkit.core.records.retrieval import Passage
+from ftkit.demo import write_handbook
 from ftkit.retrieval import filters
-from ftkit.retrieval.formats import READERS, Article, Part, decoded
+from ftkit.retrieval.handbook_formats import READERS, Article, Part, decoded
 
 ENDINGS = (*READERS, ".csv", ".jsonl")
 
@@ -33,7 +33,7 @@ def open_handbook(p: RetrievalParameters, folder: Path) -> list[Article]:
     if p.handbook != "demo":
         return filters.kept(read_handbook(Path(p.handbook)), p.filters, p.handbook)
     shutil.rmtree(folder, ignore_errors=True)
-    written = demo.write_handbook(folder, p.seed, edition=p.demo_edition, scenario=p.demo_scenario)
+    written = write_handbook(folder, p.seed, edition=p.demo_edition, scenario=p.demo_scenario)
     return filters.kept(read_handbook(written), p.filters, p.handbook)
 
 
@@ -47,8 +47,16 @@ def read_handbook(folder: Path) -> list[Article]:
         BadInput: The folder is missing or holds no article, a file is unreadable or empty, or an article is there twice.
     """
     if not folder.is_dir():
-        raise BadInput("there is no such folder", where=str(folder), todo="check retrieval.handbook; empty means no retrieval")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file() and not p.name.startswith("."))
+        raise BadInput(
+            "there is no such folder",
+            where=str(folder),
+            todo="check retrieval.handbook; empty means no retrieval",
+        )
+    files = sorted(
+        p
+        for p in folder.rglob("*")
+        if p.suffix.lower() in ENDINGS and p.is_file() and not p.name.startswith(".")
+    )
     if not files:
         raise BadInput(
             f"holds no articles ({', '.join(ENDINGS)})",
@@ -60,7 +68,9 @@ def read_handbook(folder: Path) -> list[Article]:
     for article in articles:
         if article.source in seen:
             raise BadInput(
-                f"the article '{article.source}' is there twice", where=str(folder), todo="give each article its own name or id"
+                f"the article '{article.source}' is there twice",
+                where=str(folder),
+                todo="give each article its own name or id",
             )
         seen[article.source] = article.title
     return articles
@@ -78,7 +88,9 @@ def told_in(folder: Path) -> dict[str, set[str]]:
         if file.suffix.lower() not in (".pdf", ".docx"):
             found += _read(file)
         elif beside.exists():
-            found.append(Article(file.stem, "", [], filters.metadata_of(_yaml(beside), str(beside))))
+            found.append(
+                Article(file.stem, "", [], filters.metadata_of(_yaml(beside), str(beside)))
+            )
     return filters.told_by(found)
 
 
@@ -96,7 +108,9 @@ def _yaml(file: Path) -> Any:
     try:
         return yaml.safe_load(decoded(file))
     except yaml.YAMLError as error:
-        raise BadInput("is no YAML", where=str(file), todo="write name: value, one a line, e.g. region: EU") from error
+        raise BadInput(
+            "is no YAML", where=str(file), todo="write name: value, one a line, e.g. region: EU"
+        ) from error
 
 
 def _rows(file: Path, text: str) -> list[Article]:
@@ -108,13 +122,25 @@ def _rows(file: Path, text: str) -> list[Article]:
             else list(csv.DictReader(text.splitlines()))
         )
     except ValueError as error:
-        raise BadInput(f"is not JSON lines: {error}", where=str(file), todo="mend that line") from error
+        raise BadInput(
+            f"is not JSON lines: {error}", where=str(file), todo="mend that line"
+        ) from error
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or not row.get("id") or not row.get("text"):
-            raise BadInput("lacks 'id' or 'text'", where=f"{file}, row {number}", todo="give every article id, title and text")
-        rest = {name: value for name, value in row.items() if name and name not in ("id", "title", "text")}
+            raise BadInput(
+                "lacks 'id' or 'text'",
+                where=f"{file}, row {number}",
+                todo="give every article id, title and text",
+            )
+        rest = {
+            name: value
+            for name, value in row.items()
+            if name and name not in ("id", "title", "text")
+        }
         told = filters.metadata_of(rest, f"{file}, row {number}")
-        found.append(Article(str(row["id"]), str(row.get("title") or ""), [Part(str(row["text"]))], told))
+        found.append(
+            Article(str(row["id"]), str(row.get("title") or ""), [Part(str(row["text"]))], told)
+        )
     return found
 
 
@@ -125,12 +151,20 @@ def chunks(articles: list[Article], chunk_words: int) -> list[Passage]:
     """
     found = []
     for article in articles:
-        pieces = [(part, text) for part in article.parts for text in _pieces(part.text, chunk_words)]
+        pieces = [
+            (part, text) for part in article.parts for text in _pieces(part.text, chunk_words)
+        ]
         for number, (part, text) in enumerate(pieces):
             title = " – ".join(name for name in (article.title, part.section) if name)
             title += f" (page {part.page})" if part.page else ""
             found.append(
-                Passage(id=f"{article.source}#{number}", source=article.source, title=title, text=text, metadata=article.metadata)
+                Passage(
+                    id=f"{article.source}#{number}",
+                    source=article.source,
+                    title=title,
+                    text=text,
+                    metadata=article.metadata,
+                )
             )
     return found
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ftkit.errors import BadInput
-from ftkit.models.embed import embed, load_embedder
-from ftkit.records import Passage
+from ftkit.core.errors import BadInput
+from ftkit.core.records.retrieval import Passage
+from ftkit.models.embeddings import embed, load_embedder
 from ftkit.retrieval import filters, store
 
 Mode = Literal["vector", "bm25", "hybrid", "reranked"]
@@ -41,7 +41,9 @@ class Index:
         written: What is told of it and its passages, where they were written just now; None: they are read and held against their hashes.
     """
 
-    def __init__(self, folder: Path, written: tuple[dict[str, Any], Sequence[Passage]] | None = None) -> None:
+    def __init__(
+        self, folder: Path, written: tuple[dict[str, Any], Sequence[Passage]] | None = None
+    ) -> None:
         if written:
             self.about, self.passages = written[0], list(written[1])
             self.table = store.open_table(folder, self.about)
@@ -59,9 +61,14 @@ class Index:
 
     @staticmethod
     def build(
-        folder: Path, passages: Sequence[Passage], embedding_model: str, progress: Progress | None = None, reranker: str = "",
-        restricted_by: Sequence[str] = (), address: str = "",
-    ) -> Index:  # fmt: skip
+        folder: Path,
+        passages: Sequence[Passage],
+        embedding_model: str,
+        progress: Progress | None = None,
+        reranker: str = "",
+        restricted_by: Sequence[str] = (),
+        address: str = "",
+    ) -> Index:
         """Bring an index up to date, or build it anew, and open it; see :func:`ftkit.retrieval.store.build`.
 
         Raises:
@@ -70,17 +77,26 @@ class Index:
         """
         if not passages:
             raise BadInput(
-                "there are no passages to index", where=str(folder), todo="give retrieval.handbook a folder of articles"
+                "there are no passages to index",
+                where=str(folder),
+                todo="give retrieval.handbook a folder of articles",
             )
         model = load_embedder(embedding_model)
-        told = store.build(folder, passages, model, embedding_model, progress, reranker, restricted_by, address)
+        told = store.build(
+            folder, passages, model, embedding_model, progress, reranker, restricted_by, address
+        )
         index = Index(folder, (told, passages))
         index._model = model
         return index
 
     def copy(self, folder: Path) -> None:
         """Write these passages and nothing else into a new folder: what older versions of the table held stays behind."""
-        store.write(folder, self.passages, self.vectors, {k: v for k, v in self.about.items() if k not in ("dimension", "at")})
+        store.write(
+            folder,
+            self.passages,
+            self.vectors,
+            {k: v for k, v in self.about.items() if k not in ("dimension", "at")},
+        )
 
     def check_model(self, embedding_model: str) -> None:
         """Refuse an index that was made with another embedding model.
@@ -91,8 +107,9 @@ class Index:
         if self.about["embedding_model"] != embedding_model:
             raise BadInput(
                 f"was made with {self.about['embedding_model']} ({self.about['dimension']} dimensions), not {embedding_model}",
-                where="retrieval/index", todo="run 04_retrieval again",
-            )  # fmt: skip
+                where="retrieval/index",
+                todo="run 04_retrieval again",
+            )
 
     def check_passages(self, chunks_sha256: str) -> None:
         """Refuse an index of other passages than those that were measured.
@@ -101,7 +118,11 @@ class Index:
             BadInput: The handbook was indexed anew without its record.
         """
         if self.about["chunks_sha256"] != chunks_sha256:
-            raise BadInput("holds other passages than retrieval.json", where="retrieval/index", todo="run 04_retrieval again")
+            raise BadInput(
+                "holds other passages than retrieval.json",
+                where="retrieval/index",
+                todo="run 04_retrieval again",
+            )
 
     @property
     def filters(self) -> list[str]:
@@ -148,26 +169,42 @@ class Index:
         lexical = self._lexical(texts, depth) if mode != "vector" else [[] for _ in texts]
         found = []
         for a, b in zip(vector, lexical, strict=True):
-            ranked = fuse([[place for place, _ in a], [place for place, _ in b]]) if mode == "hybrid" else a or b
-            found.append([self.passages[place].model_copy(update={"score": round(score, 6)}) for place, score in ranked[:k]])
+            ranked = (
+                fuse([[place for place, _ in a], [place for place, _ in b]])
+                if mode == "hybrid"
+                else a or b
+            )
+            found.append(
+                [
+                    self.passages[place].model_copy(update={"score": round(score, 6)})
+                    for place, score in ranked[:k]
+                ]
+            )
         return found
 
-    def _rerank(self, texts: Sequence[str], k: int, progress: Progress | None) -> list[list[Passage]]:
+    def _rerank(
+        self, texts: Sequence[str], k: int, progress: Progress | None
+    ) -> list[list[Passage]]:
         """Return the first of the hybrid search in the order of the reranker; each text is ranked once."""
         if self._reranker is None:
-            from ftkit.models.rerank import Reranker
+            from ftkit.retrieval.reranker import Reranker
 
             self._reranker = Reranker(self.about["reranker"])
         place = {p.id: i for i, p in enumerate(self.passages)}
         fresh = [text for text in dict.fromkeys(texts) if text not in self._reranked]
-        for done, (text, found) in enumerate(zip(fresh, self.search(fresh, max(k, DEPTH)), strict=True), 1):
+        for done, (text, found) in enumerate(
+            zip(fresh, self.search(fresh, max(k, DEPTH)), strict=True), 1
+        ):
             scores = self._reranker.scores(text, [store.searchable(p) for p in found])
             pairs = [(place[p.id], score) for p, score in zip(found, scores, strict=True)]
             self._reranked[text] = sorted(pairs, key=lambda pair: -pair[1])
             if progress:
                 progress(done, len(fresh))
         return [
-            [self.passages[at].model_copy(update={"score": round(score, 6)}) for at, score in self._reranked[text][:k]]
+            [
+                self.passages[at].model_copy(update={"score": round(score, 6)})
+                for at, score in self._reranked[text][:k]
+            ]
             for text in texts
         ]
 
@@ -182,19 +219,28 @@ class Index:
             if vectors.shape[1] != self.about["dimension"]:
                 raise BadInput(
                     f"was made with {self.about['dimension']} dimensions, the embedding model gives {vectors.shape[1]}",
-                    where="retrieval/index", todo="run 04_retrieval again",
-                )  # fmt: skip
+                    where="retrieval/index",
+                    todo="run 04_retrieval again",
+                )
             self._vectors.update(zip(fresh, vectors, strict=True))
         return np.stack([self._vectors[text] for text in texts])
 
-    def _vector(self, texts: Sequence[str], depth: int, progress: Progress | None) -> list[list[tuple[int, float]]]:
+    def _vector(
+        self, texts: Sequence[str], depth: int, progress: Progress | None
+    ) -> list[list[tuple[int, float]]]:
         """Search by cosine: one matrix product while the vectors fit in 300 MB (a tenth of LanceDB's time at 100,000), else LanceDB."""
         if not texts:
             return []
         queries = self._embed(texts, progress)
         if len(self.passages) > IN_MEMORY_ROWS:
-            return [self._lance(query, depth, self._allowed(text)) for query, text in zip(queries, texts, strict=True)]
-        return [_best(row, depth, self._allowed(text)) for row, text in zip(queries @ self.vectors.T, texts, strict=True)]
+            return [
+                self._lance(query, depth, self._allowed(text))
+                for query, text in zip(queries, texts, strict=True)
+            ]
+        return [
+            _best(row, depth, self._allowed(text))
+            for row, text in zip(queries @ self.vectors.T, texts, strict=True)
+        ]
 
     @property
     def vectors(self) -> Any:
@@ -206,17 +252,27 @@ class Index:
     def _lance(self, query: Any, depth: int, allowed: Any) -> list[tuple[int, float]]:
         asked: Any = self.table.search(query)
         if allowed is not None:
-            told = sorted({store.told_of(p) for p, yes in zip(self.passages, allowed, strict=True) if yes})
-            asked = asked.where(f"metadata IN ({', '.join(map(store.quoted, told))})" if told else "false", prefilter=True)
+            told = sorted(
+                {store.told_of(p) for p, yes in zip(self.passages, allowed, strict=True) if yes}
+            )
+            asked = asked.where(
+                f"metadata IN ({', '.join(map(store.quoted, told))})" if told else "false",
+                prefilter=True,
+            )
         rows = asked.distance_type("cosine").select(["id", "_distance"]).limit(depth).to_list()
-        return sorted(((self._place[row["id"]], 1 - row["_distance"]) for row in rows), key=lambda pair: (-pair[1], pair[0]))
+        return sorted(
+            ((self._place[row["id"]], 1 - row["_distance"]) for row in rows),
+            key=lambda pair: (-pair[1], pair[0]),
+        )
 
     def _lexical(self, texts: Sequence[str], depth: int) -> list[list[tuple[int, float]]]:
         import bm25s
 
         if self._bm25 is None:
             self._bm25 = bm25s.BM25()
-            self._bm25.index([words(store.searchable(p)) for p in self.passages], show_progress=False)
+            self._bm25.index(
+                [words(store.searchable(p)) for p in self.passages], show_progress=False
+            )
         vocabulary = self._bm25.vocab_dict
         found: list[list[tuple[int, float]]] = []
         for text in texts:
@@ -224,9 +280,13 @@ class Index:
             if not query:
                 found.append([])
                 continue
-            places, scores = self._bm25.retrieve([query], k=depth, show_progress=False, weight_mask=self._allowed(text))
+            places, scores = self._bm25.retrieve(
+                [query], k=depth, show_progress=False, weight_mask=self._allowed(text)
+            )
             pairs = zip(places[0].tolist(), scores[0].tolist(), strict=True)
-            found.append(sorted(((p, s) for p, s in pairs if s > 0), key=lambda pair: (-pair[1], pair[0])))
+            found.append(
+                sorted(((p, s) for p, s in pairs if s > 0), key=lambda pair: (-pair[1], pair[0]))
+            )
         return found
 
 
@@ -237,13 +297,18 @@ def _best(scores: Any, depth: int, allowed: Any = None) -> list[tuple[int, float
     if allowed is not None:
         places = np.flatnonzero(allowed)
         return (
-            [(int(places[place]), score) for place, score in _best(scores[places], min(depth, len(places)))]
+            [
+                (int(places[place]), score)
+                for place, score in _best(scores[places], min(depth, len(places)))
+            ]
             if len(places)
             else []
         )
     near = np.arange(len(scores))
     if depth < len(scores):
-        near = np.flatnonzero(scores >= np.partition(scores, -depth)[-depth])  # all that tie with the last one too
+        near = np.flatnonzero(
+            scores >= np.partition(scores, -depth)[-depth]
+        )  # all that tie with the last one too
     places = near[np.argsort(-scores[near], kind="stable")][:depth]
     return [(int(place), float(scores[place])) for place in places]
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ftkit.records import Estimate, Passage
-from ftkit.statistics import mean_interval
+from ftkit.core.records.base import Estimate
+from ftkit.core.records.retrieval import Passage
+from ftkit.core.statistics import mean_interval
 
 
 def recall(ranked: Sequence[str], gold: Mapping[str, int], k: int) -> float:
@@ -64,7 +65,9 @@ def _relevant(gold: Mapping[str, int]) -> int:
     return sum(g > 0 for g in gold.values())
 
 
-def figures(found: Sequence[Sequence[Passage]], gold: Sequence[set[str]], k: int) -> dict[str, Estimate]:
+def figures(
+    found: Sequence[Sequence[Passage]], gold: Sequence[set[str]], k: int
+) -> dict[str, Estimate]:
     """Return recall, precision, MRR, MAP and nDCG of searches, each with its 95% interval.
 
     Args:

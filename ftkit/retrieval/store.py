@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ftkit.errors import BadInput, FtkitError, NotReady
-from ftkit.models.embed import embed
+from ftkit.core.errors import BadInput, FtkitError, NotReady
+from ftkit.core.records.retrieval import Passage
+from ftkit.core.run_folder import write_text
+from ftkit.models.embeddings import embed
 from ftkit.models.weights import first_line
-from ftkit.records import Passage
-from ftkit.runs import write_text
 
 Progress = Callable[[int, int], None]
 FORMAT, UPDATES, MOST_NAMED, MARK = 3, 40, 1000, 24
@@ -32,12 +32,17 @@ TEXTS = ("id", "source", "title", "text", "metadata")
 def marks_of(passages: Sequence[Passage]) -> dict[str, str]:
     """Return the hash (of source, title, text and metadata) of each passage by its id, in their order."""
     hashed = functools.partial(hashlib.blake2b, digest_size=MARK // 2)
-    return {p.id: hashed("\0".join((p.source, p.title, p.text, told_of(p))).encode()).hexdigest() for p in passages}
+    return {
+        p.id: hashed("\0".join((p.source, p.title, p.text, told_of(p))).encode()).hexdigest()
+        for p in passages
+    }
 
 
 def told_of(passage: Passage) -> str:
     """Return a passage's metadata as it stands in the table: JSON, or empty."""
-    return json.dumps(passage.metadata, ensure_ascii=False, sort_keys=True) if passage.metadata else ""
+    return (
+        json.dumps(passage.metadata, ensure_ascii=False, sort_keys=True) if passage.metadata else ""
+    )
 
 
 def hash_of(marks: Mapping[str, str]) -> str:
@@ -60,7 +65,9 @@ def _rows(passages: Sequence[Passage], vectors: Any) -> Any:
     """Return passages and their vectors as rows of the table."""
     import pyarrow as pa
 
-    vector = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
+    vector = pa.FixedSizeListArray.from_arrays(
+        pa.array(vectors.ravel(), pa.float32()), vectors.shape[1]
+    )
     texts = {name: [getattr(p, name) for p in passages] for name in TEXTS[:-1]}
     return pa.table(texts | {"metadata": [told_of(p) for p in passages], "vector": vector})
 
@@ -93,9 +100,10 @@ def _connect(folder: Path, about: Mapping[str, Any]) -> Any:
         found.list_tables()
     except (OSError, RuntimeError, ValueError) as error:
         raise BadInput(
-            f"the object storage does not answer: {first_line(error)}", where=at,
+            f"the object storage does not answer: {first_line(error)}",
+            where=at,
             todo="check retrieval.store, and the credentials in the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT and so on)",
-        ) from error  # fmt: skip
+        ) from error
     return found
 
 
@@ -118,13 +126,20 @@ def read_about(folder: Path) -> dict[str, Any]:
     """
     path = folder / "about.json"
     if not path.exists():
-        raise NotReady("there is no index", where=str(folder), todo="run notebooks/04_retrieval.ipynb first")
+        raise NotReady(
+            "there is no index", where=str(folder), todo="run notebooks/04_retrieval.ipynb first"
+        )
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _update(
-    folder: Path, passages: Sequence[Passage], marks: Mapping[str, str], model: Any, about: dict[str, Any], progress: Progress | None
-) -> dict[str, Any] | None:  # fmt: skip
+    folder: Path,
+    passages: Sequence[Passage],
+    marks: Mapping[str, str],
+    model: Any,
+    about: dict[str, Any],
+    progress: Progress | None,
+) -> dict[str, Any] | None:
     """Bring an index up to date in its place, at the cost of what has changed; return what is told of it, None where that cannot be done.
 
     The table keeps its versions, named by their passages, and ``about.json``, which says what passages count, is replaced last: killed
@@ -134,15 +149,32 @@ def _update(
         old = read_about(folder)
         table = open_table(folder, old)
         same = all(old[name] == about[name] for name in ("format", "embedding_model"))
-        same = same and old.get("at", "").rpartition("/")[0] == about.get("at", "").rpartition("/")[0]
+        same = (
+            same and old.get("at", "").rpartition("/")[0] == about.get("at", "").rpartition("/")[0]
+        )
         before = kept_marks(old)
         gone = [name for name, mark in before.items() if marks.get(name) != mark]
-        fresh = [p for p, (name, mark) in zip(passages, marks.items(), strict=True) if before.get(name) != mark]
-        if not same or len(table.list_versions()) > UPDATES or len(gone) + len(fresh) > len(marks) / 2:
+        fresh = [
+            p
+            for p, (name, mark) in zip(passages, marks.items(), strict=True)
+            if before.get(name) != mark
+        ]
+        if (
+            not same
+            or len(table.list_versions()) > UPDATES
+            or len(gone) + len(fresh) > len(marks) / 2
+        ):
             return None
         if table.count_rows() != len(before):
             return None
-    except (FtkitError, OSError, ValueError, KeyError, TypeError, RuntimeError):  # no old index, or one that is of no use
+    except (
+        FtkitError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+    ):  # no old index, or one that is of no use
         return None
     vectors = embed(model, [searchable(p) for p in fresh], progress) if fresh else None
     finished = table.version
@@ -165,7 +197,9 @@ def read_passages(table: Any, ids: Iterable[str]) -> list[Passage]:
     columns = table.to_arrow().select(TEXTS).to_pydict()
     columns["metadata"] = [json.loads(told) if told else {} for told in columns["metadata"]]
     found = {row[0]: row for row in zip(*(columns[name] for name in TEXTS), strict=True)}
-    return [Passage.model_construct(None, **dict(zip(TEXTS, found[name], strict=True))) for name in ids]
+    return [
+        Passage.model_construct(None, **dict(zip(TEXTS, found[name], strict=True))) for name in ids
+    ]
 
 
 def read_vectors(table: Any, ids: Iterable[str]) -> Any:
@@ -197,14 +231,22 @@ def read(folder: Path) -> tuple[dict[str, Any], Any, list[Passage]]:
     except (KeyError, ValueError, RuntimeError, OSError):
         whole, table, passages = False, None, []
     if not whole:
-        raise BadInput("the index does not fit its passages", where=str(folder), todo="run 04_retrieval again")
+        raise BadInput(
+            "the index does not fit its passages", where=str(folder), todo="run 04_retrieval again"
+        )
     return about, table, passages
 
 
 def build(
-    folder: Path, passages: Sequence[Passage], model: Any, embedding_model: str, progress: Progress | None = None, reranker: str = "",
-    filters: Sequence[str] = (), address: str = "",
-) -> dict[str, Any]:  # fmt: skip
+    folder: Path,
+    passages: Sequence[Passage],
+    model: Any,
+    embedding_model: str,
+    progress: Progress | None = None,
+    reranker: str = "",
+    filters: Sequence[str] = (),
+    address: str = "",
+) -> dict[str, Any]:
     """Bring an index up to date, or build it anew; return what is told of it.
 
     A changed article costs its own embedding and rows; where it is built anew, passages that stand in the old index word for word
@@ -216,10 +258,20 @@ def build(
     """
     marks = marks_of(passages)
     if len(marks) < len(passages):
-        raise BadInput("two passages have the same id", where=str(folder), todo="give every article its own name")
+        raise BadInput(
+            "two passages have the same id",
+            where=str(folder),
+            todo="give every article its own name",
+        )
     recover(folder)
-    about: dict[str, Any] = {"format": FORMAT, "embedding_model": embedding_model, "chunks_sha256": hash_of(marks)}
-    about |= {"ids": list(marks), "hashes": "".join(marks.values())} | ({"reranker": reranker} if reranker else {})
+    about: dict[str, Any] = {
+        "format": FORMAT,
+        "embedding_model": embedding_model,
+        "chunks_sha256": hash_of(marks),
+    }
+    about |= {"ids": list(marks), "hashes": "".join(marks.values())} | (
+        {"reranker": reranker} if reranker else {}
+    )
     about |= {"filters": list(filters)} if filters else {}
     about |= {"at": f"{address.rstrip('/')}/{uuid.uuid4().hex[:16]}"} if address else {}
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # of builds that were killed
@@ -228,20 +280,31 @@ def build(
     try:
         told = _update(folder, passages, marks, model, about, progress)
         if told is None:
-            vectors, before = _vectors(folder, passages, model, embedding_model, progress), _address(folder)
+            vectors, before = (
+                _vectors(folder, passages, model, embedding_model, progress),
+                _address(folder),
+            )
             told = write(fresh, passages, vectors, about)
             _swap(fresh, folder)
             _forget(before)
         return told
     except (OSError, RuntimeError) as error:
         if "No space left" in str(error):
-            raise FtkitError("the disk is full", where=str(folder), todo="free some space, then run again") from error
+            raise FtkitError(
+                "the disk is full", where=str(folder), todo="free some space, then run again"
+            ) from error
         raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _vectors(folder: Path, passages: Sequence[Passage], model: Any, embedding_model: str, progress: Progress | None) -> Any:
+def _vectors(
+    folder: Path,
+    passages: Sequence[Passage],
+    model: Any,
+    embedding_model: str,
+    progress: Progress | None,
+) -> Any:
     """Return the vectors of all passages, those of an old index of the same embedding model where the text is the same."""
     import numpy as np
 
@@ -249,7 +312,10 @@ def _vectors(folder: Path, passages: Sequence[Passage], model: Any, embedding_mo
     try:
         about, table, old = read(folder)
         if about["embedding_model"] == embedding_model:
-            known = {searchable(p): v for p, v in zip(old, read_vectors(table, about["ids"]), strict=True)}
+            known = {
+                searchable(p): v
+                for p, v in zip(old, read_vectors(table, about["ids"]), strict=True)
+            }
     except (FtkitError, OSError, ValueError):  # no old index, or one that is of no use
         known = {}
     texts = [searchable(p) for p in passages]
@@ -259,7 +325,9 @@ def _vectors(folder: Path, passages: Sequence[Passage], model: Any, embedding_mo
     return np.stack([known[text] for text in texts]).astype("float32")
 
 
-def write(folder: Path, passages: Sequence[Passage], vectors: Any, about: dict[str, Any]) -> dict[str, Any]:
+def write(
+    folder: Path, passages: Sequence[Passage], vectors: Any, about: dict[str, Any]
+) -> dict[str, Any]:
     """Write a new index and return what is told of it."""
     folder.mkdir(parents=True)
     table = _connect(folder, about).create_table("passages", _rows(passages, vectors))

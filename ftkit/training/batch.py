@@ -13,7 +13,9 @@ Row = tuple[list[int], list[int], int]
 SHORTEST_PREFIX = 16  # below, a second pass through the model costs more than it saves
 
 
-def collate(examples: Sequence[dict[str, Any]], pad: int, *, packing: bool = False) -> dict[str, Any]:
+def collate(
+    examples: Sequence[dict[str, Any]], pad: int, *, packing: bool = False
+) -> dict[str, Any]:
     """Pad a batch at the right, rows that begin alike first; or pack it into one row.
 
     Returns:
@@ -30,8 +32,12 @@ def collate(examples: Sequence[dict[str, Any]], pad: int, *, packing: bool = Fal
     width = max(len(ids) for ids, _, _ in rows)
     return {
         "input_ids": torch.tensor([ids + [pad] * (width - len(ids)) for ids, _, _ in rows]),
-        "attention_mask": torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _, _ in rows]),
-        "labels": torch.tensor([labels + [IGNORED] * (width - len(labels)) for _, labels, _ in rows]),
+        "attention_mask": torch.tensor(
+            [[1] * len(ids) + [0] * (width - len(ids)) for ids, _, _ in rows]
+        ),
+        "labels": torch.tensor(
+            [labels + [IGNORED] * (width - len(labels)) for _, labels, _ in rows]
+        ),
         "row": torch.tensor([row for _, _, row in rows]),
         "alike": torch.tensor(alike),
         "prefix": torch.tensor(prefix),
@@ -44,8 +50,12 @@ def _packed(rows: list[Row]) -> dict[str, Any]:
     ids = [token for row in rows for token in row[0]]
     return {
         "input_ids": torch.tensor([ids]),
-        "attention_mask": torch.ones(1, len(ids), dtype=torch.long),  # for counting tokens; no model is given it
-        "labels": torch.tensor([[label for _, labels, _ in rows for label in (IGNORED, *labels[1:])]]),
+        "attention_mask": torch.ones(
+            1, len(ids), dtype=torch.long
+        ),  # for counting tokens; no model is given it
+        "labels": torch.tensor(
+            [[label for _, labels, _ in rows for label in (IGNORED, *labels[1:])]]
+        ),
         "position_ids": torch.tensor([[place for row in rows for place in range(len(row[0]))]]),
         "row": torch.tensor([row for _, _, row in rows]),
         "alike": torch.tensor(0),
@@ -59,9 +69,17 @@ def _by_prefix(rows: list[Row]) -> tuple[list[Row], int, int]:
         return rows, 0, 0
     same = [row for row in rows if tuple(row[0][:SHORTEST_PREFIX]) == start]
     # The position before the first answer token must stay outside: its logits are in the loss.
-    longest = min(next((i for i, label in enumerate(labels) if label != IGNORED), len(labels)) for _, labels, _ in same) - 1
+    longest = (
+        min(
+            next((i for i, label in enumerate(labels) if label != IGNORED), len(labels))
+            for _, labels, _ in same
+        )
+        - 1
+    )
     first = same[0][0]
-    prefix = next((i for i in range(longest) if any(ids[i] != first[i] for ids, _, _ in same)), longest)
+    prefix = next(
+        (i for i in range(longest) if any(ids[i] != first[i] for ids, _, _ in same)), longest
+    )
     if prefix < SHORTEST_PREFIX:
         return rows, 0, 0
     return same + [row for row in rows if tuple(row[0][:SHORTEST_PREFIX]) != start], count, prefix
@@ -85,7 +103,10 @@ def answer_loss(model: Any, batch: dict[str, Any], items: Any = None) -> Any:
     labels, count, prefix = batch["labels"], int(batch["alike"]), int(batch["prefix"])
     answered = items if items is not None else (labels[:, 1:] != IGNORED).sum().clamp(min=1)
     if "position_ids" in batch:
-        return _sum_loss(model, batch["input_ids"], labels, 0, position_ids=batch["position_ids"]) / answered
+        return (
+            _sum_loss(model, batch["input_ids"], labels, 0, position_ids=batch["position_ids"])
+            / answered
+        )
     if not shares_prefix(model, labels.shape[1]):
         count, prefix = 0, 0
     lengths = batch["attention_mask"].sum(dim=1)
@@ -94,7 +115,9 @@ def answer_loss(model: Any, batch: dict[str, Any], items: Any = None) -> Any:
     for rows, start in parts:
         if len(labels[rows]):
             width = int(lengths[rows].max())
-            total = total + _sum_loss(model, batch["input_ids"][rows, :width], labels[rows, :width], start)
+            total = total + _sum_loss(
+                model, batch["input_ids"][rows, :width], labels[rows, :width], start
+            )
     return total / answered
 
 
@@ -103,7 +126,11 @@ def shares_prefix(model: Any, width: int) -> bool:
     depends on the length (NEFTune), or shared weights, which each pass gathers anew."""
     model = getattr(model, "module", model)  # as one of several processes holds it
     window = getattr(model.config, "sliding_window", None) or width
-    name = "is_activation_checkpointing" if hasattr(model, "is_activation_checkpointing") else "is_gradient_checkpointing"
+    name = (
+        "is_activation_checkpointing"
+        if hasattr(model, "is_activation_checkpointing")
+        else "is_gradient_checkpointing"
+    )
     noisy = hasattr(model.get_input_embeddings(), "neftune_noise_alpha")
     return window >= width and not (getattr(model, name, False) or noisy or is_sharded(model))
 
@@ -115,7 +142,9 @@ def _sum_loss(model: Any, ids: Any, labels: Any, prefix: int, **more: Any) -> An
     options: dict[str, Any] = {"use_cache": False, **more}
     if prefix:
         head = model(input_ids=ids[:1, :prefix], use_cache=True, logits_to_keep=1)
-        name = "cache" if hasattr(head, "cache") else "past_key_values"  # renamed in transformers 5.24
+        name = (
+            "cache" if hasattr(head, "cache") else "past_key_values"
+        )  # renamed in transformers 5.24
         getattr(head, name).batch_repeat_interleave(len(ids))
         options = {name: getattr(head, name), "use_cache": True}
         ids, labels = ids[:, prefix:], labels[:, prefix:]
@@ -123,5 +152,8 @@ def _sum_loss(model: Any, ids: Any, labels: Any, prefix: int, **more: Any) -> An
     logits = model(input_ids=ids, logits_to_keep=columns, **options).logits.float()
     targets = labels[:, columns + 1]
     return torch.nn.functional.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=IGNORED, reduction="sum"
+        logits.reshape(-1, logits.shape[-1]),
+        targets.reshape(-1),
+        ignore_index=IGNORED,
+        reduction="sum",
     )

@@ -20,20 +20,29 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ftkit import machine
-from ftkit.errors import BadInput, FtkitError, OutOfMemory
-from ftkit.records import TrainPoint
+from ftkit.core import machine
+from ftkit.core.errors import BadInput, FtkitError, OutOfMemory
+from ftkit.core.records.training import TrainPoint
 from ftkit.training.encode import Encoded
-from ftkit.training.watched import Watched
+from ftkit.training.epoch_samples import Watched
 
 Progress = Callable[[TrainPoint, int], None]
-JOB, LOG, FAULT, PARENT = "together.jsonl", "together.log", "together.fault.json", "FTKIT_TRAINING_PARENT"
+JOB, LOG, FAULT, PARENT = (
+    "together.jsonl",
+    "together.log",
+    "together.fault.json",
+    "FTKIT_TRAINING_PARENT",
+)
 POINT = "ftkit-point "
 
 
 def train_together(
-    plan: dict[str, Any], parts: Sequence[Sequence[Encoded]], names: dict[str, Any], folder: Path, progress: Progress | None = None
-) -> None:  # fmt: skip
+    plan: dict[str, Any],
+    parts: Sequence[Sequence[Encoded]],
+    names: dict[str, Any],
+    folder: Path,
+    progress: Progress | None = None,
+) -> None:
     """Run ``sft.fit`` in ``plan["processes"]`` processes and wait for them; see ``launch``.
 
     Args:
@@ -44,13 +53,25 @@ def train_together(
         progress: Called with each log point and the total number of steps.
     """
     write_job(folder / JOB, plan, parts, names)
-    launch("ftkit.training.worker", [str(folder / JOB)], folder, int(plan["processes"]), "training.processes", lambda line: progress(*point_of(line)) if progress else None)  # fmt: skip
+    launch(
+        "ftkit.training.worker",
+        [str(folder / JOB)],
+        folder,
+        int(plan["processes"]),
+        "training.processes",
+        lambda line: progress(*point_of(line)) if progress else None,
+    )
     (folder / JOB).unlink()
 
 
 def launch(
-    module: str, arguments: Sequence[str], folder: Path, count: int, named: str, tell: Callable[[str], None] | None = None
-) -> None:  # fmt: skip
+    module: str,
+    arguments: Sequence[str],
+    folder: Path,
+    count: int,
+    named: str,
+    tell: Callable[[str], None] | None = None,
+) -> None:
     """Run a module in several processes that torchrun starts, and wait for them.
 
     Args:
@@ -70,13 +91,27 @@ def launch(
         left.unlink()
     threads = max(1, machine.cores() // count)
     command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "1", "--nproc-per-node", str(count)),
+        *(
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--nnodes",
+            "1",
+            "--nproc-per-node",
+            str(count),
+        ),
         *("--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"),
         *("--module", module, *arguments),
     ]
-    environment = os.environ | {PARENT: str(os.getpid()), "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {
+        PARENT: str(os.getpid()),
+        "OMP_NUM_THREADS": str(threads),
+        "PYTHONUNBUFFERED": "1",
+    }
     with (folder / LOG).open("w", encoding="utf-8") as log:
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        child = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        )
         assert child.stdout is not None
         try:
             for line in child.stdout:
@@ -108,13 +143,25 @@ def check(count: int, named: str = "training.processes") -> None:
     gpus = torch.cuda.device_count()
     have, what = (gpus, "GPUs") if gpus else (machine.cores(), "cores")
     if count > have:
-        raise BadInput(f"{count} processes on {have} {what}", where=named, todo=f"use at most {have}")
+        raise BadInput(
+            f"{count} processes on {have} {what}", where=named, todo=f"use at most {have}"
+        )
 
 
-def write_job(path: Path, plan: dict[str, Any], parts: Sequence[Sequence[Encoded]], names: dict[str, Any]) -> None:
+def write_job(
+    path: Path, plan: dict[str, Any], parts: Sequence[Sequence[Encoded]], names: dict[str, Any]
+) -> None:
     """Write what a process is to do: the fields of a plan, what else ``sft.fit`` is told, and the examples."""
     with path.open("w", encoding="utf-8") as file:
-        file.write(json.dumps({"plan": plan | {"folder": str(plan["folder"])}, "names": names | {"base_folder": str(names["base_folder"])}}) + "\n")  # fmt: skip
+        file.write(
+            json.dumps(
+                {
+                    "plan": plan | {"folder": str(plan["folder"])},
+                    "names": names | {"base_folder": str(names["base_folder"])},
+                }
+            )
+            + "\n"
+        )
         for place, part in enumerate(parts):
             for example in part:
                 file.write(json.dumps([place, asdict(example)]) + "\n")
@@ -130,9 +177,14 @@ def read_job(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[list[Enco
             parts[place].append(Encoded(**values))
     plan, names = head["plan"], head["names"]
     return (
-        plan | {"folder": Path(plan["folder"])} | {n: tuple(plan[n]) for n in ("report_to", "target_modules")},
+        plan
+        | {"folder": Path(plan["folder"])}
+        | {n: tuple(plan[n]) for n in ("report_to", "target_modules")},
         names
-        | {"base_folder": Path(names["base_folder"]), "watched": Watched(**names["watched"]) if names.get("watched") else None},
+        | {
+            "base_folder": Path(names["base_folder"]),
+            "watched": Watched(**names["watched"]) if names.get("watched") else None,
+        },
         parts,
     )
 
@@ -173,7 +225,12 @@ def one_process(folder: Path) -> Iterator[int]:
 
 def keep_fault(folder: Path, rank: int, error: FtkitError) -> None:
     """Write what a process found wrong, for the parent."""
-    told = {"found": error.found, "where": error.where, "todo": error.todo, "kind": type(error).__name__}
+    told = {
+        "found": error.found,
+        "where": error.where,
+        "todo": error.todo,
+        "kind": type(error).__name__,
+    }
     (folder / f"{rank}.{FAULT}").write_text(json.dumps(told))
 
 
@@ -185,8 +242,9 @@ def fault_of(folder: Path, code: int) -> FtkitError:
         return kind(told.pop("found"), **told)
     return FtkitError(
         f"one of the training processes ended ({_cause((folder / LOG).read_text(encoding='utf-8', errors='replace'), code)})",
-        where=str(folder / LOG), todo="look into that file; the same command goes on from the last checkpoint",
-    )  # fmt: skip
+        where=str(folder / LOG),
+        todo="look into that file; the same command goes on from the last checkpoint",
+    )
 
 
 def _cause(log: str, code: int) -> str:
@@ -196,15 +254,22 @@ def _cause(log: str, code: int) -> str:
     """
     if code < 0:
         return f"signal {-code}"
-    first = re.search(r"exitcode\s*:\s*-(\d+)", log.split("Root Cause")[-1]) if "Root Cause" in log else None
+    first = (
+        re.search(r"exitcode\s*:\s*-(\d+)", log.split("Root Cause")[-1])
+        if "Root Cause" in log
+        else None
+    )
     if first:
         return f"signal {first[1]}"
     raised = [
         line
         for line in log.splitlines()
-        if re.match(r"(\[rank\d+\]: )?[\w.]*(Error|Exception)\b", line) and "ChildFailed" not in line
+        if re.match(r"(\[rank\d+\]: )?[\w.]*(Error|Exception)\b", line)
+        and "ChildFailed" not in line
     ]
-    return re.sub(r"^\[rank\d+\]: ", "", raised[-1]).strip()[:200] if raised else f"exit code {code}"
+    return (
+        re.sub(r"^\[rank\d+\]: ", "", raised[-1]).strip()[:200] if raised else f"exit code {code}"
+    )
 
 
 def forget_evaluation(trainer: Any) -> None:
@@ -230,14 +295,21 @@ def check_equal(trainer: Any) -> None:
     if trainer.accelerator.num_processes == 1:
         return
     device = trainer.accelerator.device
-    learnt = [p.detach() for p in trainer.model.parameters() if p.requires_grad and not hasattr(p.data, "full_tensor")]
-    sums = torch.tensor([[p.double().sum() for p in learnt]], device=device)  # of shares there is one each
+    learnt = [
+        p.detach()
+        for p in trainer.model.parameters()
+        if p.requires_grad and not hasattr(p.data, "full_tensor")
+    ]
+    sums = torch.tensor(
+        [[p.double().sum() for p in learnt]], device=device
+    )  # of shares there is one each
     found = trainer.accelerator.gather(sums)
     if not bool((found == found[0]).all()):
         raise FtkitError(
-            "the training processes hold different weights", where="training.processes",
+            "the training processes hold different weights",
+            where="training.processes",
             todo="train with processes 1, and report this with the versions of torch, transformers and accelerate",
-        )  # fmt: skip
+        )
 
 
 def end_with_parent() -> None:

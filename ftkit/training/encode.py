@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftkit.errors import BadInput
+from ftkit.core.errors import BadInput
 from ftkit.models.chat import Messages
 from ftkit.models.tokens import encode, fit, template, turn_ends
 
@@ -31,7 +31,10 @@ class Encoded:
 
 
 def encode_all(
-    tokenizer: Any, conversations: Sequence[tuple[Messages, str, str]], max_length: int, context: int = 0
+    tokenizer: Any,
+    conversations: Sequence[tuple[Messages, str, str]],
+    max_length: int,
+    context: int = 0,
 ) -> list[Encoded]:
     """Encode all conversations of (messages, answer, example id).
 
@@ -46,21 +49,28 @@ def encode_all(
     """
     if context and max_length > context:
         raise BadInput(
-            f"max_length {max_length} is above the model's context of {context} tokens", where="training.max_length",
+            f"max_length {max_length} is above the model's context of {context} tokens",
+            where="training.max_length",
             todo=f"set it to at most {context}",
-        )  # fmt: skip
-    found = [encode_conversation(tokenizer, messages, answer, max_length, row_id) for messages, answer, row_id in conversations]
+        )
+    found = [
+        encode_conversation(tokenizer, messages, answer, max_length, row_id)
+        for messages, answer, row_id in conversations
+    ]
     long = [(e.id, len(e.input_ids)) for e in found if len(e.input_ids) > max_length]
     if long:
         named = ", ".join(f"{row_id} ({length} tokens)" for row_id, length in long[:5])
         raise BadInput(
-            f"{len(long)} answers leave no room for their prompt in max_length {max_length}: {named}", where="training.max_length",
+            f"{len(long)} answers leave no room for their prompt in max_length {max_length}: {named}",
+            where="training.max_length",
             todo=f"set training.max_length above {max(length for _, length in long)}, or shorten these answers",
-        )  # fmt: skip
+        )
     return found
 
 
-def encode_conversation(tokenizer: Any, messages: Messages, answer: str, max_length: int, row_id: str = "") -> Encoded:
+def encode_conversation(
+    tokenizer: Any, messages: Messages, answer: str, max_length: int, row_id: str = ""
+) -> Encoded:
     """Encode one prompt and its answer.
 
     The prompt is encoded exactly as for answering, so that training and answering see the same tokens; what is too long
@@ -87,7 +97,9 @@ def answer_ids(tokenizer: Any, messages: Messages, answer: str) -> list[int]:
 
 def _after(tokenizer: Any, before: str, whole: str) -> list[int]:
     """Return the tokens of ``whole`` after those of ``before``; of the rest alone where the joint falls inside a token."""
-    first, both = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (before, whole))
+    first, both = (
+        tokenizer(text, add_special_tokens=False)["input_ids"] for text in (before, whole)
+    )
     if both[: len(first)] == first:
         return both[len(first) :]
     return tokenizer(whole[len(before) :], add_special_tokens=False)["input_ids"]

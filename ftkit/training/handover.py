@@ -17,17 +17,19 @@ from typing import Any
 
 import yaml
 
-from ftkit.errors import FtkitError
+from ftkit.core.errors import FtkitError
+from ftkit.core.parameters.training import TrainingParameters
+from ftkit.core.run_folder import write_text
 from ftkit.models.chat import Messages
-from ftkit.params import TrainingParameters
-from ftkit.runs import write_text
 
 Lesson = tuple[Messages, str, str]
 ROLES = {"system", "user", "assistant"}
 FEWEST = 10  # examples that OpenAI's service takes at least
 
 
-def hand_over(folder: Path, p: TrainingParameters, train: Sequence[Lesson], validation: Sequence[Lesson]) -> list[str]:
+def hand_over(
+    folder: Path, p: TrainingParameters, train: Sequence[Lesson], validation: Sequence[Lesson]
+) -> list[str]:
     """Write the mix that was learnt from, and the training as configuration for other tools.
 
     Args:
@@ -44,54 +46,100 @@ def hand_over(folder: Path, p: TrainingParameters, train: Sequence[Lesson], vali
     """
     shutil.rmtree(folder, ignore_errors=True)
     files = {
-        "train.jsonl": _lines(train), "validation.jsonl": _lines(validation), "axolotl.yaml": _yaml(axolotl(p), "axolotl train axolotl.yaml"),
-        "llamafactory.yaml": _yaml(llamafactory(p, len(train)), "llamafactory-cli train llamafactory.yaml"),
+        "train.jsonl": _lines(train),
+        "validation.jsonl": _lines(validation),
+        "axolotl.yaml": _yaml(axolotl(p), "axolotl train axolotl.yaml"),
+        "llamafactory.yaml": _yaml(
+            llamafactory(p, len(train)), "llamafactory-cli train llamafactory.yaml"
+        ),
         "unsloth.yaml": _yaml(unsloth(p, len(train)), "unsloth train --config unsloth.yaml"),
-        "dataset_info.json": json.dumps({name: _entry(name) for name in ("train", "validation")}, indent=2) + "\n",
-    }  # fmt: skip
+        "dataset_info.json": json.dumps(
+            {name: _entry(name) for name in ("train", "validation")}, indent=2
+        )
+        + "\n",
+    }
     for name, text in files.items():
         write_text(folder / name, text)
     if p.elsewhere and not p.adapter:
         raise FtkitError(
-            "the files for another tool are written, and nothing is trained here (training.elsewhere)", where=str(folder),
+            "the files for another tool are written, and nothing is trained here (training.elsewhere)",
+            where=str(folder),
             todo="train with one of its configurations, put the folder of the weights into training.adapter, and run this again",
-        )  # fmt: skip
+        )
     return sorted(files)
 
 
 def _lines(lessons: Sequence[Lesson]) -> str:
-    rows = ({"messages": [*messages, {"role": "assistant", "content": answer}]} for messages, answer, _ in lessons)
+    rows = (
+        {"messages": [*messages, {"role": "assistant", "content": answer}]}
+        for messages, answer, _ in lessons
+    )
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _yaml(values: dict[str, Any], command: str) -> str:
-    return f"# {command}   (in this folder; not run by ftkit)\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    return f"# {command}   (in this folder; not run by ftkit)\n" + yaml.safe_dump(
+        values, sort_keys=False, allow_unicode=True
+    )
 
 
 def axolotl(p: TrainingParameters) -> dict[str, Any]:
     """Return the training as Axolotl's configuration: the loss on the answer and its end token, as here."""
-    files = {"type": "chat_template", "ds_type": "json", "field_messages": "messages", "roles_to_train": ["assistant"], "train_on_eos": "turn"}  # fmt: skip
+    files = {
+        "type": "chat_template",
+        "ds_type": "json",
+        "field_messages": "messages",
+        "roles_to_train": ["assistant"],
+        "train_on_eos": "turn",
+    }
     adapter: dict[str, Any] = {}
     if p.method != "full":
         adapter = {
-            "adapter": p.method, "lora_r": p.lora_r, "lora_alpha": p.lora_alpha, "lora_dropout": 0.0,
-            **({"lora_target_modules": p.target_modules} if p.target_modules else {"lora_target_linear": True}),
-            "peft_use_dora": p.use_dora, "peft_use_rslora": p.use_rslora,
-            "load_in_4bit": p.method == "qlora" and p.quantization_bits == 4, "load_in_8bit": p.method == "qlora" and p.quantization_bits == 8,
-        }  # fmt: skip
+            "adapter": p.method,
+            "lora_r": p.lora_r,
+            "lora_alpha": p.lora_alpha,
+            "lora_dropout": 0.0,
+            **(
+                {"lora_target_modules": p.target_modules}
+                if p.target_modules
+                else {"lora_target_linear": True}
+            ),
+            "peft_use_dora": p.use_dora,
+            "peft_use_rslora": p.use_rslora,
+            "load_in_4bit": p.method == "qlora" and p.quantization_bits == 4,
+            "load_in_8bit": p.method == "qlora" and p.quantization_bits == 8,
+        }
     return {
-        "base_model": p.base_model, "chat_template": "tokenizer_default", "datasets": [{"path": "train.jsonl", **files}],
-        "test_datasets": [{"path": "validation.jsonl", "split": "train", **files}], **adapter, "sequence_len": p.max_length, "sample_packing": False,
-        "micro_batch_size": p.per_device_train_batch_size, "gradient_accumulation_steps": p.gradient_accumulation_steps, "num_epochs": p.num_train_epochs,
-        "learning_rate": p.learning_rate, "lr_scheduler": p.lr_scheduler_type, "warmup_ratio": p.warmup_ratio, "optimizer": "adamw_torch", "weight_decay": p.weight_decay, "bf16": "auto",
+        "base_model": p.base_model,
+        "chat_template": "tokenizer_default",
+        "datasets": [{"path": "train.jsonl", **files}],
+        "test_datasets": [{"path": "validation.jsonl", "split": "train", **files}],
+        **adapter,
+        "sequence_len": p.max_length,
+        "sample_packing": False,
+        "micro_batch_size": p.per_device_train_batch_size,
+        "gradient_accumulation_steps": p.gradient_accumulation_steps,
+        "num_epochs": p.num_train_epochs,
+        "learning_rate": p.learning_rate,
+        "lr_scheduler": p.lr_scheduler_type,
+        "warmup_ratio": p.warmup_ratio,
+        "optimizer": "adamw_torch",
+        "weight_decay": p.weight_decay,
+        "bf16": "auto",
         **({"neftune_noise_alpha": p.neftune_noise_alpha} if p.neftune_noise_alpha else {}),
-        "seed": p.seed, "evals_per_epoch": 1, "saves_per_epoch": 1, "output_dir": "axolotl_out",
-    }  # fmt: skip
+        "seed": p.seed,
+        "evals_per_epoch": 1,
+        "saves_per_epoch": 1,
+        "output_dir": "axolotl_out",
+    }
 
 
 def _warmup_steps(p: TrainingParameters, examples: int) -> int:
     """Return the steps in which the rate rises, for tools that take no share."""
-    steps = math.ceil(math.ceil(examples / (p.per_device_train_batch_size * p.gradient_accumulation_steps)) * p.num_train_epochs)
+    steps = math.ceil(
+        math.ceil(examples / (p.per_device_train_batch_size * p.gradient_accumulation_steps))
+        * p.num_train_epochs
+    )
     return math.ceil(steps * p.warmup_ratio)
 
 
@@ -102,19 +150,35 @@ def unsloth(p: TrainingParameters, examples: int) -> dict[str, Any]:
         p: The stage's parameters.
         examples: How many there are to learn from.
     """
-    lora: dict[str, Any] = {"lora_r": p.lora_r, "lora_alpha": p.lora_alpha, "lora_dropout": 0.0, "use_rslora": p.use_rslora, "use_dora": p.use_dora}  # fmt: skip
+    lora: dict[str, Any] = {
+        "lora_r": p.lora_r,
+        "lora_alpha": p.lora_alpha,
+        "lora_dropout": 0.0,
+        "use_rslora": p.use_rslora,
+        "use_dora": p.use_dora,
+    }
     if p.target_modules:
         lora["target_modules"] = ",".join(p.target_modules)
     return {
-        "model": p.base_model, "data": {"local_dataset": ["train.jsonl"], "format_type": "chatml"},
+        "model": p.base_model,
+        "data": {"local_dataset": ["train.jsonl"], "format_type": "chatml"},
         "training": {
-            "training_type": "full" if p.method == "full" else "lora", "max_seq_length": p.max_length, "load_in_4bit": p.method == "qlora",
-            "output_dir": "unsloth_out", "num_epochs": math.ceil(p.num_train_epochs), "learning_rate": p.learning_rate,
-            "batch_size": p.per_device_train_batch_size, "gradient_accumulation_steps": p.gradient_accumulation_steps,
-            "warmup_steps": _warmup_steps(p, examples), "weight_decay": p.weight_decay, "random_seed": p.seed, "packing": False,
+            "training_type": "full" if p.method == "full" else "lora",
+            "max_seq_length": p.max_length,
+            "load_in_4bit": p.method == "qlora",
+            "output_dir": "unsloth_out",
+            "num_epochs": math.ceil(p.num_train_epochs),
+            "learning_rate": p.learning_rate,
+            "batch_size": p.per_device_train_batch_size,
+            "gradient_accumulation_steps": p.gradient_accumulation_steps,
+            "warmup_steps": _warmup_steps(p, examples),
+            "weight_decay": p.weight_decay,
+            "random_seed": p.seed,
+            "packing": False,
             "train_on_completions": True,
-        }, **({} if p.method == "full" else {"lora": lora}),
-    }  # fmt: skip
+        },
+        **({} if p.method == "full" else {"lora": lora}),
+    }
 
 
 def llamafactory(p: TrainingParameters, examples: int) -> dict[str, Any]:
@@ -126,17 +190,41 @@ def llamafactory(p: TrainingParameters, examples: int) -> dict[str, Any]:
     """
     adapter: dict[str, Any] = {}
     if p.method != "full":
-        adapter = {"lora_rank": p.lora_r, "lora_alpha": p.lora_alpha, "lora_dropout": 0.0, "lora_target": ",".join(p.target_modules) or "all", "use_dora": p.use_dora, "use_rslora": p.use_rslora}  # fmt: skip
+        adapter = {
+            "lora_rank": p.lora_r,
+            "lora_alpha": p.lora_alpha,
+            "lora_dropout": 0.0,
+            "lora_target": ",".join(p.target_modules) or "all",
+            "use_dora": p.use_dora,
+            "use_rslora": p.use_rslora,
+        }
     if p.method == "qlora":
         adapter |= {"quantization_bit": p.quantization_bits, "quantization_method": "bnb"}
     return {
-        "model_name_or_path": p.base_model, "stage": "sft", "do_train": True, "finetuning_type": "full" if p.method == "full" else "lora", **adapter,
-        "dataset_dir": ".", "dataset": "train", "eval_dataset": "validation", "template": "default", "cutoff_len": p.max_length,
-        "per_device_train_batch_size": p.per_device_train_batch_size, "gradient_accumulation_steps": p.gradient_accumulation_steps, "num_train_epochs": p.num_train_epochs,
-        "learning_rate": p.learning_rate, "lr_scheduler_type": p.lr_scheduler_type, "warmup_steps": _warmup_steps(p, examples), "weight_decay": p.weight_decay, "bf16": True,
-        **({"neftune_noise_alpha": p.neftune_noise_alpha} if p.neftune_noise_alpha else {}), "seed": p.seed, "eval_strategy": "epoch",
-        "save_strategy": "epoch", "output_dir": "llamafactory_out",
-    }  # fmt: skip
+        "model_name_or_path": p.base_model,
+        "stage": "sft",
+        "do_train": True,
+        "finetuning_type": "full" if p.method == "full" else "lora",
+        **adapter,
+        "dataset_dir": ".",
+        "dataset": "train",
+        "eval_dataset": "validation",
+        "template": "default",
+        "cutoff_len": p.max_length,
+        "per_device_train_batch_size": p.per_device_train_batch_size,
+        "gradient_accumulation_steps": p.gradient_accumulation_steps,
+        "num_train_epochs": p.num_train_epochs,
+        "learning_rate": p.learning_rate,
+        "lr_scheduler_type": p.lr_scheduler_type,
+        "warmup_steps": _warmup_steps(p, examples),
+        "weight_decay": p.weight_decay,
+        "bf16": True,
+        **({"neftune_noise_alpha": p.neftune_noise_alpha} if p.neftune_noise_alpha else {}),
+        "seed": p.seed,
+        "eval_strategy": "epoch",
+        "save_strategy": "epoch",
+        "output_dir": "llamafactory_out",
+    }
 
 
 def _entry(name: str) -> dict[str, Any]:
@@ -147,7 +235,12 @@ def _entry(name: str) -> dict[str, Any]:
         "assistant_tag": "assistant",
         "system_tag": "system",
     }
-    return {"file_name": f"{name}.jsonl", "formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": tags}
+    return {
+        "file_name": f"{name}.jsonl",
+        "formatting": "sharegpt",
+        "columns": {"messages": "messages"},
+        "tags": tags,
+    }
 
 
 def provider_faults(path: Path, context: int = 0) -> list[str]:
@@ -157,7 +250,10 @@ def provider_faults(path: Path, context: int = 0) -> list[str]:
         path: The file (JSON lines).
         context: Longest example in characters; 0: not checked.
     """
-    found, lines = [], [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    found, lines = (
+        [],
+        [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()],
+    )
     if len(lines) < FEWEST:
         found.append(f"{len(lines)} examples, at least {FEWEST} are needed")
     for number, line in enumerate(lines, 1):
@@ -170,7 +266,14 @@ def provider_faults(path: Path, context: int = 0) -> list[str]:
         if not isinstance(turns, list) or not turns:
             found.append(f"line {number}: has no messages")
             continue
-        bad = [t for t in turns if not isinstance(t, dict) or t.get("role") not in ROLES or not isinstance(t.get("content"), str) or not t["content"].strip()]  # fmt: skip
+        bad = [
+            t
+            for t in turns
+            if not isinstance(t, dict)
+            or t.get("role") not in ROLES
+            or not isinstance(t.get("content"), str)
+            or not t["content"].strip()
+        ]
         if bad:
             found.append(f"line {number}: a turn has an unknown role or no text")
         elif turns[-1]["role"] != "assistant":

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from ftkit.errors import BadInput
-from ftkit.models.added import add_first
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.training import TrainingParameters
 from ftkit.models.load import device, quiet
 from ftkit.models.local import LocalModel
+from ftkit.models.merged_lora import add_first
 from ftkit.models.weights import first_line
-from ftkit.params import TrainingParameters
 
-NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)  # 4 bits, an 8-bit scale for each 64 weights, a float32 for each 256 scales
+NF4_BITS = (
+    4 + 8 / 64 + 32 / (64 * 256)
+)  # 4 bits, an 8-bit scale for each 64 weights, a float32 for each 256 scales
 
 
 class Adapter(Protocol):
@@ -41,16 +43,27 @@ def wrap_lora(model: Any, p: Adapter) -> Any:
     width = int(model.config.hidden_size)
     if p.lora_r > width:
         todo = f"use at most {width}"
-        raise BadInput(f"rank {p.lora_r} is above the model's width {width}", where="training.lora_r", todo=todo)
+        raise BadInput(
+            f"rank {p.lora_r} is above the model's width {width}",
+            where="training.lora_r",
+            todo=todo,
+        )
     there = sorted({name.rsplit(".", 1)[-1] for name, _ in linear(model)})
     if unknown := [name for name in p.target_modules if name not in there]:
         raise BadInput(
-            f"the model has no linear layer {', '.join(unknown)}", where="training.target_modules", todo=f"choose from {', '.join(there)}"
-        )  # fmt: skip
+            f"the model has no linear layer {', '.join(unknown)}",
+            where="training.target_modules",
+            todo=f"choose from {', '.join(there)}",
+        )
     config = LoraConfig(
-        r=p.lora_r, lora_alpha=p.lora_alpha, lora_dropout=0.0, target_modules=list(p.target_modules) or "all-linear", task_type="CAUSAL_LM",
-        use_rslora=p.use_rslora, use_dora=p.use_dora,
-    )  # fmt: skip
+        r=p.lora_r,
+        lora_alpha=p.lora_alpha,
+        lora_dropout=0.0,
+        target_modules=list(p.target_modules) or "all-linear",
+        task_type="CAUSAL_LM",
+        use_rslora=p.use_rslora,
+        use_dora=p.use_dora,
+    )
     return add_first(get_peft_model(model, config))
 
 
@@ -59,7 +72,11 @@ def linear(model: Any) -> list[tuple[str, Any]]:
     import torch
 
     head = model.get_output_embeddings()
-    return [(name, m) for name, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head]
+    return [
+        (name, m)
+        for name, m in model.named_modules()
+        if isinstance(m, torch.nn.Linear) and m is not head
+    ]
 
 
 def load_quantised(folder: str, bits: int) -> Any:
@@ -80,13 +97,26 @@ def load_quantised(folder: str, bits: int) -> Any:
 
     on_gpu = device() == "cuda"
     kind = torch.bfloat16 if on_gpu else torch.float32
-    nf4: dict[str, Any] = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": kind}
-    config = BitsAndBytesConfig(load_in_4bit=True, **nf4) if bits == 4 else BitsAndBytesConfig(load_in_8bit=True)
+    nf4: dict[str, Any] = {
+        "bnb_4bit_quant_type": "nf4",
+        "bnb_4bit_use_double_quant": True,
+        "bnb_4bit_compute_dtype": kind,
+    }
+    config = (
+        BitsAndBytesConfig(load_in_4bit=True, **nf4)
+        if bits == 4
+        else BitsAndBytesConfig(load_in_8bit=True)
+    )
     place: dict[str, Any] = {"device_map": {"": torch.cuda.current_device()}} if on_gpu else {}
     try:
         with quiet():
             model: Any = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=kind, quantization_config=config, use_safetensors=True, trust_remote_code=False, **place
+                folder,
+                dtype=kind,
+                quantization_config=config,
+                use_safetensors=True,
+                trust_remote_code=False,
+                **place,
             )
             for module in model.modules():
                 # bitsandbytes would repack the weights at the first evaluation on a CPU with AVX512-BF16, for good and in
@@ -96,7 +126,9 @@ def load_quantised(folder: str, bits: int) -> Any:
             return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise BadInput(
-            f"the base could not be loaded in {bits} bits: {first_line(error)}", where=folder, todo="use training.method lora"
+            f"the base could not be loaded in {bits} bits: {first_line(error)}",
+            where=folder,
+            todo="use training.method lora",
         ) from error
 
 
@@ -163,6 +195,10 @@ def variant(p: Chosen) -> str:
     """Return the method in words, e.g. ``QLoRA (4 bits, DoRA)``."""
     if p.method == "full":
         return "full tuning"
-    more = [f"{p.quantization_bits} bits"] * (p.method == "qlora") + ["rsLoRA"] * p.use_rslora + ["DoRA"] * p.use_dora
+    more = (
+        [f"{p.quantization_bits} bits"] * (p.method == "qlora")
+        + ["rsLoRA"] * p.use_rslora
+        + ["DoRA"] * p.use_dora
+    )
     name = "QLoRA" if p.method == "qlora" else "LoRA"
     return f"{name} ({', '.join(more)})" if more else name

@@ -7,11 +7,11 @@ from collections.abc import Collection
 from pathlib import Path
 from random import Random
 
-from ftkit.checks import normalise
-from ftkit.errors import BadInput
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.training import TrainingParameters
+from ftkit.core.records.prompting import Prompt, PromptBook
 from ftkit.models.chat import Messages
-from ftkit.params import TrainingParameters
-from ftkit.records import Prompt, PromptBook
+from ftkit.scoring.text import normalise
 
 Lesson = tuple[Messages, str, str]
 ANSWER_NAMES = ("response", "completion", "output")
@@ -26,12 +26,16 @@ def chosen_prompt(book: PromptBook, name: str = "") -> Prompt:
     known = [trial.prompt.name for trial in book.trials]
     if name and name not in known:
         raise BadInput(
-            f"there is no prompt '{name}' among those of 03", where="training.prompt", todo=f"use one of: {', '.join(known)}"
+            f"there is no prompt '{name}' among those of 03",
+            where="training.prompt",
+            todo=f"use one of: {', '.join(known)}",
         )
     return book.get(name or book.zero_shot)
 
 
-def general_mix(p: TrainingParameters, examples: int, measured: Collection[str] = ()) -> tuple[list[Lesson], str]:
+def general_mix(
+    p: TrainingParameters, examples: int, measured: Collection[str] = ()
+) -> tuple[list[Lesson], str]:
     """Return general lessons for a share ``p.general_share`` of the whole mix, and a sentence that says what was added.
 
     Args:
@@ -44,20 +48,39 @@ def general_mix(p: TrainingParameters, examples: int, measured: Collection[str] 
     """
     wanted = round(examples * p.general_share / (1 - p.general_share))
     if wanted == 0:
-        return [], "No general instructions were added (general_share is 0): general skills may suffer."
+        return (
+            [],
+            "No general instructions were added (general_share is 0): general skills may suffer.",
+        )
     if p.general_data:
         found, copies = read_general(Path(p.general_data), wanted, p.seed, measured)
-        left_out = f" {copies} that are copies of questions measured on were left out." if copies else ""
-        return found, f"{len(found)} general instructions from {p.general_data} are mixed in.{left_out}"
+        left_out = (
+            f" {copies} that are copies of questions measured on were left out." if copies else ""
+        )
+        return (
+            found,
+            f"{len(found)} general instructions from {p.general_data} are mixed in.{left_out}",
+        )
     if p.base_model != "embedded":
-        return [], "No general instructions were added: name a file of prompts and responses as training.general_data."
-    from ftkit.models.embedded.curriculum import general_lessons
+        return (
+            [],
+            "No general instructions were added: name a file of prompts and responses as training.general_data.",
+        )
+    from ftkit.models.nano.curriculum import general_lessons
 
-    found = [(messages, answer, f"general-{i}") for i, (messages, answer) in enumerate(general_lessons(wanted, p.seed))]
-    return found, f"{len(found)} general lessons of the embedded base's own curriculum are mixed in."
+    found = [
+        (messages, answer, f"general-{i}")
+        for i, (messages, answer) in enumerate(general_lessons(wanted, p.seed))
+    ]
+    return (
+        found,
+        f"{len(found)} general lessons of the embedded base's own curriculum are mixed in.",
+    )
 
 
-def read_general(path: Path, wanted: int, seed: int, measured: Collection[str] = ()) -> tuple[list[Lesson], int]:
+def read_general(
+    path: Path, wanted: int, seed: int, measured: Collection[str] = ()
+) -> tuple[list[Lesson], int]:
     """Return up to ``wanted`` lessons of a JSON-lines file with ``prompt`` and ``response``, drawn with a seed, and the copies left out.
 
     Args:
@@ -70,8 +93,16 @@ def read_general(path: Path, wanted: int, seed: int, measured: Collection[str] =
         BadInput: The file is missing or a line is not such an object.
     """
     if not path.is_file():
-        raise BadInput("there is no such file", where=f"training.general_data {path}", todo="check the path, or leave it empty")
-    lines = [(n, line) for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if line.strip()]
+        raise BadInput(
+            "there is no such file",
+            where=f"training.general_data {path}",
+            todo="check the path, or leave it empty",
+        )
+    lines = [
+        (n, line)
+        for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if line.strip()
+    ]
     order, barred = Random(seed).sample(lines, len(lines)), {normalise(text) for text in measured}
     found, copies = [], 0
     for number, line in order:
@@ -90,10 +121,19 @@ def _lesson(path: Path, number: int, line: str) -> Lesson:
         row = json.loads(line)
     except ValueError:
         row = None
-    answer = next((row[name] for name in ANSWER_NAMES if isinstance(row.get(name), str)), "") if isinstance(row, dict) else ""
+    answer = (
+        next((row[name] for name in ANSWER_NAMES if isinstance(row.get(name), str)), "")
+        if isinstance(row, dict)
+        else ""
+    )
     if not isinstance(row, dict) or not isinstance(row.get("prompt"), str) or not answer.strip():
         raise BadInput(
-            'is no object with the texts "prompt" and "response"', where=f"{path} line {number}",
+            'is no object with the texts "prompt" and "response"',
+            where=f"{path} line {number}",
             todo='write one a line: {"prompt": "...", "response": "..."}',
-        )  # fmt: skip
-    return [{"role": "user", "content": row["prompt"].strip()}], answer.removesuffix("<|endoftext|>").strip(), f"general-{number}"
+        )
+    return (
+        [{"role": "user", "content": row["prompt"].strip()}],
+        answer.removesuffix("<|endoftext|>").strip(),
+        f"general-{number}",
+    )

@@ -10,14 +10,17 @@ from typing import Any
 
 import yaml
 
-from ftkit import machine
-from ftkit.errors import BadInput
-from ftkit.params import PRICE_DATE, TrainingParameters
+from ftkit.core import machine
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.base import PRICE_DATE
+from ftkit.core.parameters.training import TrainingParameters
 from ftkit.training.encode import IGNORED, Encoded
 from ftkit.training.methods import NF4_BITS, Adapter, linear
 
 GIB = 1 << 30
-RUNTIME_GIB = 0.65  # Python, torch, transformers and TRL as resident memory, see benchmarks/memory.py
+RUNTIME_GIB = (
+    0.65  # Python, torch, transformers and TRL as resident memory, see benchmarks/memory.py
+)
 SAVED_PER_LAYER = {
     "full": 13,
     "lora": 18,
@@ -34,8 +37,10 @@ MOST_CARDS = 8
 GATHERED = 2  # layers whose weights a process holds at once when they are shared: the one at work and the next
 METHODS = ("lora", "qlora", "full")
 GUIDE = {  # the guide's figures for a 7B model; 8-bit and variants stand nowhere in it
-    "lora": "one GPU", "qlora": "one card of 24 GB; 1-4 h and 5-20 USD for 2,000 examples", "full": "28 GB for weights alone, 2-3 times more to train",
-}  # fmt: skip
+    "lora": "one GPU",
+    "qlora": "one card of 24 GB; 1-4 h and 5-20 USD for 2,000 examples",
+    "full": "28 GB for weights alone, 2-3 times more to train",
+}
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,13 @@ class Machine:
 
 OWN = f"price assumed by ftkit, {PRICE_DATE}; peak from NVIDIA's data sheet"
 MACHINES = (
-    Machine("T4", 15, 65, 0.6, OWN), Machine("L4", 22, 121, 0.9, OWN), Machine("A10G", 22, 70, 1.2, OWN),
-    Machine("A100 40 GB", 39, 312, 3.5, OWN), Machine("A100 80 GB", 79, 312, 5.0, OWN), Machine("H100 80 GB", 79, 989, 8.0, OWN),
-)  # fmt: skip
+    Machine("T4", 15, 65, 0.6, OWN),
+    Machine("L4", 22, 121, 0.9, OWN),
+    Machine("A10G", 22, 70, 1.2, OWN),
+    Machine("A100 40 GB", 39, 312, 3.5, OWN),
+    Machine("A100 80 GB", 79, 312, 5.0, OWN),
+    Machine("H100 80 GB", 79, 989, 8.0, OWN),
+)
 
 
 def machines(path: str = "") -> list[Machine]:
@@ -80,24 +89,41 @@ def machines(path: str = "") -> list[Machine]:
     try:
         rows = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"cannot be read: {' '.join(str(error).split())[:160]}", where=path, todo=todo) from error
+        raise BadInput(
+            f"cannot be read: {' '.join(str(error).split())[:160]}", where=path, todo=todo
+        ) from error
     if not isinstance(rows, list) or not rows:
         raise BadInput("holds no list of machines", where=path, todo=todo)
-    return [_machine(row, f"{path}, entry {number}", todo) for number, row in enumerate(rows, start=1)]
+    return [
+        _machine(row, f"{path}, entry {number}", todo) for number, row in enumerate(rows, start=1)
+    ]
 
 
 def _machine(row: Any, where: str, todo: str) -> Machine:
     wanted = set(Machine.__dataclass_fields__)
     if not isinstance(row, dict) or set(row) != wanted:
         given = set(row) if isinstance(row, dict) else set()
-        raise BadInput(f"must have exactly the fields {', '.join(sorted(wanted))}; differs in {', '.join(map(str, sorted(given ^ wanted)))}", where=where, todo=todo)  # fmt: skip
+        raise BadInput(
+            f"must have exactly the fields {', '.join(sorted(wanted))}; differs in {', '.join(map(str, sorted(given ^ wanted)))}",
+            where=where,
+            todo=todo,
+        )
     for name in ("memory_gib", "tflops", "usd_per_hour"):
         value = row[name]
-        fine = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+        fine = (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+            and value >= 0
+        )
         if not fine or (name != "usd_per_hour" and value == 0):
             raise BadInput(f"{name} = {value!r} is no positive number", where=where, todo=todo)
     return Machine(
-        str(row["name"]), float(row["memory_gib"]), float(row["tflops"]), float(row["usd_per_hour"]), str(row["source"])
+        str(row["name"]),
+        float(row["memory_gib"]),
+        float(row["tflops"]),
+        float(row["usd_per_hour"]),
+        str(row["source"]),
     )
 
 
@@ -132,7 +158,12 @@ class Need:
 
     def shared_gib(self, processes: int) -> float:
         """Return what each of several processes takes that share the model and what learns of it."""
-        return RUNTIME_GIB + (self.weights_gib + self.training_gib) / processes + self.activations_gib + GATHERED * self.block_gib
+        return (
+            RUNTIME_GIB
+            + (self.weights_gib + self.training_gib) / processes
+            + self.activations_gib
+            + GATHERED * self.block_gib
+        )
 
 
 def shape_of(config: Any) -> Any:
@@ -149,7 +180,9 @@ def parameters_of(config: Any) -> int:
     return sum(w.numel() for w in shape_of(config).parameters())
 
 
-def needs(config: Any, examples: Sequence[Encoded], p: TrainingParameters, on_gpu: bool) -> list[Need]:
+def needs(
+    config: Any, examples: Sequence[Encoded], p: TrainingParameters, on_gpu: bool
+) -> list[Need]:
     """Return what each method would take for a model and data, LoRA first: an estimate from shapes alone.
 
     Args:
@@ -163,13 +196,21 @@ def needs(config: Any, examples: Sequence[Encoded], p: TrainingParameters, on_gp
     quantised = sum(m.in_features * m.out_features for _, m in linear(shape))
     adapter = lora_parameters(shape, p)
     bits = NF4_BITS if p.quantization_bits == 4 else 8.0
-    weights = {"lora": total * size, "full": total * 4, "qlora": quantised * bits / 8 + (total - quantised) * 4}
+    weights = {
+        "lora": total * size,
+        "full": total * 4,
+        "qlora": quantised * bits / 8 + (total - quantised) * 4,
+    }
     again, found = on_gpu and config.hidden_size > SMALL_WIDTH, []
     for method in METHODS:
-        kept = _activations(config, examples, p.per_device_train_batch_size, size, again, SAVED_PER_LAYER[method])
+        kept = _activations(
+            config, examples, p.per_device_train_batch_size, size, again, SAVED_PER_LAYER[method]
+        )
         trainable = total if method == "full" else adapter
         held = (weights[method] + (0 if method == "full" else adapter * 4)) / GIB
-        training = trainable * 3 * 4 / GIB  # gradient and AdamW's two moments; what learns is held in 32 bits
+        training = (
+            trainable * 3 * 4 / GIB
+        )  # gradient and AdamW's two moments; what learns is held in 32 bits
         whole = RUNTIME_GIB + held + training + kept
         block = held / config.num_hidden_layers
         found.append(Need(method, trainable, trainable / total, held, training, kept, block, whole))
@@ -178,11 +219,20 @@ def needs(config: Any, examples: Sequence[Encoded], p: TrainingParameters, on_gp
 
 def lora_parameters(model: Any, p: Adapter) -> int:
     """Return the parameters of an adapter's matrices."""
-    layers = [m for name, m in linear(model) if not p.target_modules or name.rsplit(".", 1)[-1] in p.target_modules]
-    return sum(p.lora_r * (m.in_features + m.out_features) + (m.out_features if p.use_dora else 0) for m in layers)
+    layers = [
+        m
+        for name, m in linear(model)
+        if not p.target_modules or name.rsplit(".", 1)[-1] in p.target_modules
+    ]
+    return sum(
+        p.lora_r * (m.in_features + m.out_features) + (m.out_features if p.use_dora else 0)
+        for m in layers
+    )
 
 
-def _activations(config: Any, examples: Sequence[Encoded], batch: int, size: int, again: bool, saved: int) -> float:
+def _activations(
+    config: Any, examples: Sequence[Encoded], batch: int, size: int, again: bool, saved: int
+) -> float:
     longest = max((len(e.input_ids) for e in examples), default=0)
     answer = max((sum(label != IGNORED for label in e.labels) for e in examples), default=0)
     width = config.hidden_size + getattr(config, "intermediate_size", 4 * config.hidden_size) / 2
@@ -219,9 +269,15 @@ class Offer:
 
 
 def offers(
-    config: Any, examples: Sequence[Encoded], p: TrainingParameters, *, free_gib: float, on_gpu: bool,
-    tokens_per_s: float, rented: Sequence[Machine],
-) -> list[Offer]:  # fmt: skip
+    config: Any,
+    examples: Sequence[Encoded],
+    p: TrainingParameters,
+    *,
+    free_gib: float,
+    on_gpu: bool,
+    tokens_per_s: float,
+    rented: Sequence[Machine],
+) -> list[Offer]:
     """Return for each method whether it fits here, how long it takes, and where it would cost least.
 
     Args:
@@ -247,25 +303,43 @@ def offers(
         here = gib * (p.processes if shared and not on_gpu else 1) <= free_gib
         seconds = tokens / tokens_per_s * PASSES[need.method] / PASSES[p.method]
         best = min(
-            (_rent(m, elsewhere[need.method], tokens, parameters) for m in rented), key=lambda o: (o[3], o[2]), default=(None, 0, 0.0, math.inf)
-        )  # fmt: skip
+            (_rent(m, elsewhere[need.method], tokens, parameters) for m in rented),
+            key=lambda o: (o[3], o[2]),
+            default=(None, 0, 0.0, math.inf),
+        )
         machine, cards, hours, usd = best if math.isfinite(best[3]) else (None, 0, 0.0, 0.0)
-        found.append(Offer(need, gib, here, seconds / 60 if here else None, machine, cards, hours, usd))
+        found.append(
+            Offer(need, gib, here, seconds / 60 if here else None, machine, cards, hours, usd)
+        )
     return found
 
 
-def _rent(machine: Machine, need: Need, tokens: float, parameters: int) -> tuple[Machine, int, float, float]:
+def _rent(
+    machine: Machine, need: Need, tokens: float, parameters: int
+) -> tuple[Machine, int, float, float]:
     """Return machine, cards, hours and price of a method there; an infinite price where it does not fit, even shared."""
     room = 0.92 * machine.memory_gib
     if not need.shareable:
         cards = math.ceil(need.total_gib / room)
     else:
         cards = next(
-            (n for n in range(1, MOST_CARDS + 1) if (need.total_gib if n == 1 else need.shared_gib(n)) <= room), MOST_CARDS + 1
+            (
+                n
+                for n in range(1, MOST_CARDS + 1)
+                if (need.total_gib if n == 1 else need.shared_gib(n)) <= room
+            ),
+            MOST_CARDS + 1,
         )
-    flops = 2 * parameters * tokens * (PASSES[need.method] + 1)  # one more forward pass: activations are computed again
+    flops = (
+        2 * parameters * tokens * (PASSES[need.method] + 1)
+    )  # one more forward pass: activations are computed again
     hours = flops / (machine.tflops * 1e12 * USE * cards) / 3600
-    return machine, cards, hours, hours * cards * machine.usd_per_hour if cards <= MOST_CARDS else math.inf
+    return (
+        machine,
+        cards,
+        hours,
+        hours * cards * machine.usd_per_hour if cards <= MOST_CARDS else math.inf,
+    )
 
 
 def proposed(found: Sequence[Offer]) -> tuple[str, str]:
@@ -289,26 +363,39 @@ def proposed(found: Sequence[Offer]) -> tuple[str, str]:
 
 def rows(found: Sequence[Offer], chosen: str) -> list[dict[str, str]]:
     """Return the offers as rows of a table; ``chosen`` is the method that the parameters name."""
-    return [{"method": "trained elsewhere"}] if not found else [
-        {
-            "method": o.need.method + (" (chosen)" if o.need.method == chosen else ""),
-            "weights that change": f"{o.need.trainable:,} ({o.need.share:.1%})",
-            "memory here, GiB": f"{o.gib:.1f}" + (" in each process" if o.gib != o.need.total_gib else ""),
-            "here": "does not fit" if o.minutes_here is None else f"about {_minutes(o.minutes_here)}",
-            "rented, cheapest": _where(o),
-            "time there": _minutes(60 * o.hours) if o.machine else "–",
-            "USD there": ("under 0.01" if o.usd < 0.01 else f"{o.usd:,.2f}") if o.machine else "–",
-            "the guide, for a 7B": GUIDE[o.need.method],
-        }
-        for o in found
-    ]  # fmt: skip
+    return (
+        [{"method": "trained elsewhere"}]
+        if not found
+        else [
+            {
+                "method": o.need.method + (" (chosen)" if o.need.method == chosen else ""),
+                "weights that change": f"{o.need.trainable:,} ({o.need.share:.1%})",
+                "memory here, GiB": f"{o.gib:.1f}"
+                + (" in each process" if o.gib != o.need.total_gib else ""),
+                "here": "does not fit"
+                if o.minutes_here is None
+                else f"about {_minutes(o.minutes_here)}",
+                "rented, cheapest": _where(o),
+                "time there": _minutes(60 * o.hours) if o.machine else "–",
+                "USD there": ("under 0.01" if o.usd < 0.01 else f"{o.usd:,.2f}")
+                if o.machine
+                else "–",
+                "the guide, for a 7B": GUIDE[o.need.method],
+            }
+            for o in found
+        ]
+    )
 
 
 def _where(offer: Offer) -> str:
     """Return where a method is rented, and how what one card cannot hold is split over several: QLoRA's base by another tool."""
     if offer.machine is None:
         return "none of the list"
-    how = f"(training.fsdp, processes {offer.cards})" if offer.need.shareable else "by another tool (training.elsewhere)"
+    how = (
+        f"(training.fsdp, processes {offer.cards})"
+        if offer.need.shareable
+        else "by another tool (training.elsewhere)"
+    )
     split = f", split over them {how}" if offer.cards > 1 else ""
     return f"{offer.cards} × {offer.machine.name}{split}"
 

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftkit.errors import BadInput, FtkitError, OutOfMemory
+from ftkit.core.errors import BadInput, FtkitError, OutOfMemory
+from ftkit.core.parameters.training import TrainingParameters
 from ftkit.models.load import quiet
 from ftkit.models.weights import resolve
-from ftkit.params import TrainingParameters
 from ftkit.training.batch import answer_loss, collate
 from ftkit.training.distributed import JOB, launch, write_job
 from ftkit.training.encode import Encoded
@@ -75,7 +75,13 @@ class _Peak:
             self.gib = torch.cuda.max_memory_allocated() / 2**30
 
 
-def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], p: TrainingParameters) -> Rehearsal:  # fmt: skip
+def rehearse(
+    model: Any,
+    tokenizer: Any,
+    train_set: Sequence[Encoded],
+    validation_set: Sequence[Encoded],
+    p: TrainingParameters,
+) -> Rehearsal:
     """Go once through all that a training does, on two batches and with a learning rate of 0: no weight changes.
 
     Nothing is rehearsed, and all figures are 0, where the weights were trained elsewhere. A base that is shared between processes
@@ -98,11 +104,17 @@ def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validatio
     if p.adapter:
         return Rehearsal(0.0, 0.0, 0.0, 0.0)
     if not train_set or not validation_set:
-        raise BadInput("there are no training or validation examples", where="training", todo="see 02_data's splits")
+        raise BadInput(
+            "there are no training or validation examples",
+            where="training",
+            todo="see 02_data's splits",
+        )
     began, size = time.monotonic(), p.per_device_train_batch_size
     order = sorted(range(len(train_set)), key=lambda i: len(train_set[i].input_ids))
     middle = max(0, len(order) // 2 - size // 2)
-    longest, usual = ([train_set[i] for i in part] for part in (order[-size:], order[middle : middle + size]))
+    longest, usual = (
+        [train_set[i] for i in part] for part in (order[-size:], order[middle : middle + size])
+    )
     try:
         if p.fsdp:
             found = _by_all(longest + usual, validation_set[:size], p)
@@ -112,28 +124,55 @@ def rehearse(model: Any, tokenizer: Any, train_set: Sequence[Encoded], validatio
         if not p.halve_batch or size < 2:
             raise
         return rehearse(
-            model, tokenizer, train_set, validation_set, p.model_copy(update={"per_device_train_batch_size": size // 2})
+            model,
+            tokenizer,
+            train_set,
+            validation_set,
+            p.model_copy(update={"per_device_train_batch_size": size // 2}),
         )
-    together = p.processes if p.fsdp or torch.cuda.is_available() else 1  # copies without GPUs share the cores
+    together = (
+        p.processes if p.fsdp or torch.cuda.is_available() else 1
+    )  # copies without GPUs share the cores
     tokens = sum(len(e.input_ids) for e in usual) * together
-    return Rehearsal(tokens / max(found["seconds"], 1e-6), found["peak_gib"], found["loss"], time.monotonic() - began)
+    return Rehearsal(
+        tokens / max(found["seconds"], 1e-6),
+        found["peak_gib"],
+        found["loss"],
+        time.monotonic() - began,
+    )
 
 
-def _by_all(batches: Sequence[Encoded], validation_set: Sequence[Encoded], p: TrainingParameters) -> dict[str, float]:
+def _by_all(
+    batches: Sequence[Encoded], validation_set: Sequence[Encoded], p: TrainingParameters
+) -> dict[str, float]:
     """Rehearse in the processes that will train, each with its share of the base, and return what the first one found."""
     from ftkit.training.sft import plan_of
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        base = {"base": p.base_model, "base_folder": Path(resolve(p.base_model)), "general_examples": 0}
+        base = {
+            "base": p.base_model,
+            "base_folder": Path(resolve(p.base_model)),
+            "general_examples": 0,
+        }
         write_job(folder / JOB, asdict(plan_of(p, folder)), [batches, validation_set], base)
-        launch("ftkit.training.worker", [str(folder / JOB), "rehearse"], folder, p.processes, "training.processes")
+        launch(
+            "ftkit.training.worker",
+            [str(folder / JOB), "rehearse"],
+            folder,
+            p.processes,
+            "training.processes",
+        )
         return json.loads((folder / RESULT).read_text())
 
 
 def two_batches(
-    model: Any, tokenizer: Any, batches: Sequence[Encoded], validation_set: Sequence[Encoded], p: TrainingParameters | TrainingPlan
-) -> dict[str, float]:  # fmt: skip
+    model: Any,
+    tokenizer: Any,
+    batches: Sequence[Encoded],
+    validation_set: Sequence[Encoded],
+    p: TrainingParameters | TrainingPlan,
+) -> dict[str, float]:
     """Return loss, seconds and peak memory of a step with a learning rate of 0.
 
     Args:
@@ -152,18 +191,26 @@ def two_batches(
             tuned = wrap_lora(model, p)
     try:
         with quiet(), _Peak() as peak:
-            optimizer = torch.optim.AdamW([w for w in tuned.parameters() if w.requires_grad], lr=0.0, weight_decay=0.0)
+            optimizer = torch.optim.AdamW(
+                [w for w in tuned.parameters() if w.requires_grad], lr=0.0, weight_decay=0.0
+            )
             loss, _ = _step(tuned, optimizer, longest, tokenizer.pad_token_id, p.packing)
             _, seconds = _step(tuned, optimizer, usual, tokenizer.pad_token_id, p.packing)
             with torch.no_grad():
-                answer_loss(tuned, _on(tuned, collate(_rows(validation_set), tokenizer.pad_token_id, packing=p.packing)))
+                answer_loss(
+                    tuned,
+                    _on(
+                        tuned,
+                        collate(_rows(validation_set), tokenizer.pad_token_id, packing=p.packing),
+                    ),
+                )
         _round_trip(tuned, usual[0], save=tuned is not model)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
-            todo = (
-                "lower training.per_device_train_batch_size or max_length, set training.halve_batch, or use training.method qlora"
-            )
-            raise OutOfMemory("the rehearsal ran out of memory", where="training", todo=todo) from error
+            todo = "lower training.per_device_train_batch_size or max_length, set training.halve_batch, or use training.method qlora"
+            raise OutOfMemory(
+                "the rehearsal ran out of memory", where="training", todo=todo
+            ) from error
         raise
     finally:
         model.zero_grad(set_to_none=True)
@@ -172,21 +219,26 @@ def two_batches(
         torch.random.set_rng_state(state)
     if not math.isfinite(loss):
         raise FtkitError(
-            "the loss of the longest examples is no number before anything is learnt", where="training",
+            "the loss of the longest examples is no number before anything is learnt",
+            where="training",
             todo=f"look at {', '.join(e.id for e in longest if e.id)[:200] or 'the longest examples'}",
-        )  # fmt: skip
+        )
     return {"loss": loss, "seconds": seconds, "peak_gib": peak.gib}
 
 
 def _rows(examples: Sequence[Encoded]) -> list[dict[str, Any]]:
-    return [{"input_ids": e.input_ids, "labels": e.labels, "row": i} for i, e in enumerate(examples)]
+    return [
+        {"input_ids": e.input_ids, "labels": e.labels, "row": i} for i, e in enumerate(examples)
+    ]
 
 
 def _on(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
     return {name: value.to(model.device) for name, value in batch.items()}
 
 
-def _step(model: Any, optimizer: Any, examples: Sequence[Encoded], pad: int, packing: bool) -> tuple[float, float]:
+def _step(
+    model: Any, optimizer: Any, examples: Sequence[Encoded], pad: int, packing: bool
+) -> tuple[float, float]:
     """Return loss and seconds of one step."""
     began = time.perf_counter()
     model.train()
@@ -208,7 +260,13 @@ def _round_trip(model: Any, example: Encoded, save: bool) -> None:
             model.save_pretrained(folder, **(whole(model) if is_sharded(model) else {}))
             files = list(Path(folder).glob("*.safetensors"))
             if not files or not all(load_file(f) for f in files):
-                raise FtkitError("the adapter that was written cannot be read back", where=folder, todo="check the disk")
+                raise FtkitError(
+                    "the adapter that was written cannot be read back",
+                    where=folder,
+                    todo="check the disk",
+                )
     ids = torch.tensor([example.input_ids], device=model.device)
     with torch.inference_mode():
-        model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=4, do_sample=False)
+        model.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=4, do_sample=False
+        )

@@ -14,22 +14,29 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ftkit.errors import BadInput, FtkitError, OutOfMemory
+from ftkit.core.errors import BadInput, FtkitError, OutOfMemory
+from ftkit.core.parameters.training import TrainingParameters
+from ftkit.core.records.training import TrainingCard, TrainPoint
+from ftkit.core.run_folder import peak_memory_gib, write_record, write_text
 from ftkit.models.load import device, load_model, quiet
 from ftkit.models.weights import fingerprint
-from ftkit.params import TrainingParameters
-from ftkit.records import TrainingCard, TrainPoint
-from ftkit.runs import peak_memory_gib, write_record, write_text
-from ftkit.training.adopt import adopt
+from ftkit.training.checkpoints import last_checkpoint, save_weights, seconds_before
 from ftkit.training.distributed import check_equal, forget_evaluation, train_together
 from ftkit.training.encode import Encoded, loss_sample
-from ftkit.training.keep import last_checkpoint, save_weights, seconds_before
-from ftkit.training.methods import load_quantised, release, to_learn, use_variable_lengths, variant, wrap_lora
+from ftkit.training.epoch_samples import Watched
+from ftkit.training.import_adapter import adopt
+from ftkit.training.methods import (
+    load_quantised,
+    release,
+    to_learn,
+    use_variable_lengths,
+    variant,
+    wrap_lora,
+)
 from ftkit.training.plan import parameters_of
 from ftkit.training.sharded import is_sharded, whole
 from ftkit.training.trainer import make_trainer, points
 from ftkit.training.verdict import judge
-from ftkit.training.watched import Watched
 
 Progress = Callable[[TrainPoint, int], None]
 FINISHED = "finished.json"
@@ -79,15 +86,31 @@ class TrainingPlan:
 
 def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPlan:
     """Return the plan that the stage's parameters name."""
-    names = [f.name for f in fields(TrainingPlan) if f.name in TrainingParameters.model_fields and f.name != "prompt"]
-    chosen: dict[str, Any] = {name: tuple(value) if isinstance(value := getattr(p, name), list) else value for name in names}
+    names = [
+        f.name
+        for f in fields(TrainingPlan)
+        if f.name in TrainingParameters.model_fields and f.name != "prompt"
+    ]
+    chosen: dict[str, Any] = {
+        name: tuple(value) if isinstance(value := getattr(p, name), list) else value
+        for name in names
+    }
     return TrainingPlan(folder=folder, prompt=prompt, **chosen)
 
 
 def train(
-    model: Any, tokenizer: Any, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], plan: TrainingPlan,
-    *, base: str, base_folder: Path, general_examples: int = 0, progress: Progress | None = None, watched: Watched | None = None,
-) -> TrainingCard:  # fmt: skip
+    model: Any,
+    tokenizer: Any,
+    train_set: Sequence[Encoded],
+    validation_set: Sequence[Encoded],
+    plan: TrainingPlan,
+    *,
+    base: str,
+    base_folder: Path,
+    general_examples: int = 0,
+    progress: Progress | None = None,
+    watched: Watched | None = None,
+) -> TrainingCard:
     """Train and keep the checkpoint with the best validation loss.
 
     Stopped at any point and called again with the same plan, data and base, it goes on from its last checkpoint, or
@@ -114,24 +137,52 @@ def train(
         FtkitError: Out of memory, a loss that is not finite, or a process that ended.
     """
     if not train_set or not validation_set:
-        raise BadInput("there are no training or validation examples", where="training", todo="see 02_data's splits")
+        raise BadInput(
+            "there are no training or validation examples",
+            where="training",
+            todo="see 02_data's splits",
+        )
     if plan.adapter:
         return adopt(
-            model, tokenizer, train_set, validation_set, Path(plan.adapter), plan.folder, base=base, base_folder=base_folder,
-            general_examples=general_examples, hours=plan.adapter_hours, prompt=plan.prompt,
-        )  # fmt: skip
+            model,
+            tokenizer,
+            train_set,
+            validation_set,
+            Path(plan.adapter),
+            plan.folder,
+            base=base,
+            base_folder=base_folder,
+            general_examples=general_examples,
+            hours=plan.adapter_hours,
+            prompt=plan.prompt,
+        )
     base_sha256 = fingerprint(base_folder)
     kept = finished_before(plan, train_set, validation_set, base_sha256)
     if kept is not None:
         return kept
-    names: dict[str, Any] = {"base": base, "base_folder": base_folder, "general_examples": general_examples}
+    names: dict[str, Any] = {
+        "base": base,
+        "base_folder": base_folder,
+        "general_examples": general_examples,
+    }
     while True:
         try:
             if plan.processes == 1:
-                return fit(model, tokenizer, train_set, validation_set, plan, progress=progress, watched=watched, **names)
+                return fit(
+                    model,
+                    tokenizer,
+                    train_set,
+                    validation_set,
+                    plan,
+                    progress=progress,
+                    watched=watched,
+                    **names,
+                )
             release(model)
             asked = {"watched": asdict(watched) if watched else None}
-            train_together(asdict(plan), [train_set, validation_set], names | asked, plan.folder, progress)
+            train_together(
+                asdict(plan), [train_set, validation_set], names | asked, plan.folder, progress
+            )
             return TrainingCard.model_validate_json((plan.folder / FINISHED).read_text())
         except OutOfMemory:
             if not plan.halve_batch or plan.per_device_train_batch_size < 2:
@@ -144,7 +195,10 @@ def halved(plan: TrainingPlan) -> TrainingPlan:
     size = plan.per_device_train_batch_size // 2
     times = round(plan.per_device_train_batch_size / size)
     return replace(
-        plan, per_device_train_batch_size=size, gradient_accumulation_steps=plan.gradient_accumulation_steps * times, halved=True
+        plan,
+        per_device_train_batch_size=size,
+        gradient_accumulation_steps=plan.gradient_accumulation_steps * times,
+        halved=True,
     )
 
 
@@ -155,13 +209,26 @@ def _anew(model: Any, base_folder: Path, plan: TrainingPlan) -> Any:
     if plan.processes > 1:
         return None
     folder = str(base_folder)
-    return load_quantised(folder, plan.quantization_bits) if plan.method == "qlora" else to_learn(load_model(folder), plan.method)
+    return (
+        load_quantised(folder, plan.quantization_bits)
+        if plan.method == "qlora"
+        else to_learn(load_model(folder), plan.method)
+    )
 
 
 def fit(
-    model: Any, tokenizer: Any, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], plan: TrainingPlan,
-    *, base: str, base_folder: Path, general_examples: int = 0, progress: Progress | None = None, watched: Watched | None = None,
-) -> TrainingCard:  # fmt: skip
+    model: Any,
+    tokenizer: Any,
+    train_set: Sequence[Encoded],
+    validation_set: Sequence[Encoded],
+    plan: TrainingPlan,
+    *,
+    base: str,
+    base_folder: Path,
+    general_examples: int = 0,
+    progress: Progress | None = None,
+    watched: Watched | None = None,
+) -> TrainingCard:
     """Train in this process, which may be one of several that torchrun started; see ``train``. The first of them writes."""
     from transformers import set_seed
 
@@ -173,7 +240,9 @@ def fit(
     with quiet():
         if plan.method != "full":
             model = wrap_lora(model, plan)
-        trainer = make_trainer(model, tokenizer, train_set, validation_set, plan, progress, before, watched)
+        trainer = make_trainer(
+            model, tokenizer, train_set, validation_set, plan, progress, before, watched
+        )
         with _told(plan):
             first = _first_loss(trainer, plan.folder)
             _run(trainer, plan)
@@ -185,13 +254,23 @@ def fit(
         if first_process:
             save_weights(trainer.model, tokenizer, plan.folder, base, base_folder, **gathered)
     card = TrainingCard(
-        method=plan.method, variant=variant(plan), base=base, base_sha256=fingerprint(base_folder), adapter="training/adapter", prompt=plan.prompt,
-        parameters=total, trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        examples=len(train_set), general_examples=general_examples,
-        duration_s=round(before + time.monotonic() - began, 1), peak_memory_gib=_peak_gib(),
-        loss_sample=loss_sample(tokenizer, train_set[0]), processes=plan.processes,
-        halved_to=plan.per_device_train_batch_size if plan.halved else 0, **_curve(trainer.state, first),
-    )  # fmt: skip
+        method=plan.method,
+        variant=variant(plan),
+        base=base,
+        base_sha256=fingerprint(base_folder),
+        adapter="training/adapter",
+        prompt=plan.prompt,
+        parameters=total,
+        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        examples=len(train_set),
+        general_examples=general_examples,
+        duration_s=round(before + time.monotonic() - began, 1),
+        peak_memory_gib=_peak_gib(),
+        loss_sample=loss_sample(tokenizer, train_set[0]),
+        processes=plan.processes,
+        halved_to=plan.per_device_train_batch_size if plan.halved else 0,
+        **_curve(trainer.state, first),
+    )
     if first_process:
         write_record(plan.folder / FINISHED, card)
         shutil.rmtree(plan.folder / "checkpoints", ignore_errors=True)
@@ -217,7 +296,12 @@ def _curve(state: Any, first: float) -> dict[str, Any]:
     }
 
 
-def key_of(plan: TrainingPlan, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], base_sha256: str) -> str:
+def key_of(
+    plan: TrainingPlan,
+    train_set: Sequence[Encoded],
+    validation_set: Sequence[Encoded],
+    base_sha256: str,
+) -> str:
     """Return the hash of everything that decides the weights."""
     chosen = {k: v for k, v in asdict(plan).items() if k not in ("folder", "report_to")}
     digest = hashlib.sha256(json.dumps([chosen, base_sha256], sort_keys=True).encode())
@@ -228,7 +312,10 @@ def key_of(plan: TrainingPlan, train_set: Sequence[Encoded], validation_set: Seq
 
 
 def finished_before(
-    plan: TrainingPlan, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], base_sha256: str
+    plan: TrainingPlan,
+    train_set: Sequence[Encoded],
+    validation_set: Sequence[Encoded],
+    base_sha256: str,
 ) -> TrainingCard | None:
     """Return the card of a finished run of the same plan; remove what another plan left."""
     key, mark = key_of(plan, train_set, validation_set, base_sha256), plan.folder / "key.txt"
@@ -248,19 +335,27 @@ def finished_before(
 def _run(trainer: Any, plan: TrainingPlan) -> None:
     from transformers import set_seed
 
-    set_seed(plan.seed)  # the same draws whether or not the untrained model was measured just before
+    set_seed(
+        plan.seed
+    )  # the same draws whether or not the untrained model was measured just before
     trainer.train(resume_from_checkpoint=last_checkpoint(plan.folder))
 
 
 @contextlib.contextmanager
 def _told(plan: TrainingPlan) -> Iterator[None]:
     """Say in a sentence that memory ran out or the disk is full."""
-    full = FtkitError("the disk is full", where=str(plan.folder), todo="free some space, then run it again")
+    full = FtkitError(
+        "the disk is full", where=str(plan.folder), todo="free some space, then run it again"
+    )
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         said = str(error).lower()
-        if isinstance(error, MemoryError) or "out of memory" in said or "can't allocate memory" in said:
+        if (
+            isinstance(error, MemoryError)
+            or "out of memory" in said
+            or "can't allocate memory" in said
+        ):
             todo = "lower training.per_device_train_batch_size or max_length, or set training.halve_batch; the same command goes on from the last checkpoint"
             raise OutOfMemory("out of memory", where="training", todo=todo) from error
         if "no space left" in said or "write error" in said:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ftkit.errors import BadInput
+from ftkit.core.errors import BadInput
 from ftkit.models.load import device, quiet
 from ftkit.models.weights import first_line
 
@@ -38,11 +38,17 @@ def load_sharded(folder: str, method: str, processes: int) -> Any:
     try:
         with quiet():
             return AutoModelForCausalLM.from_pretrained(
-                folder, dtype=kind, use_safetensors=True, trust_remote_code=False, distributed_config=DistributedConfig(fsdp_size=processes)
-            )  # fmt: skip
+                folder,
+                dtype=kind,
+                use_safetensors=True,
+                trust_remote_code=False,
+                distributed_config=DistributedConfig(fsdp_size=processes),
+            )
     except (OSError, ValueError, RuntimeError) as error:
         raise BadInput(
-            f"the base could not be shared between processes: {first_line(error)}", where=folder, todo="use training.fsdp false"
+            f"the base could not be shared between processes: {first_line(error)}",
+            where=folder,
+            todo="use training.fsdp false",
         ) from error
 
 
@@ -64,7 +70,11 @@ def resumable(trainer: Any) -> Any:
 
     class Resumable(trainer):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs["args"].save_only_model = True  # transformers 5.24 refuses to write what it could not read back
+            kwargs[
+                "args"
+            ].save_only_model = (
+                True  # transformers 5.24 refuses to write what it could not read back
+            )
             super().__init__(*args, **kwargs)
             self.args.save_only_model = False
 
@@ -101,7 +111,9 @@ def resumable(trainer: Any) -> Any:
             moments = states.get_optimizer_state_dict(self.model, self.optimizer.optimizer)
             load(moments, checkpoint_id=Path(checkpoint) / OPTIMIZER)
             states.set_optimizer_state_dict(self.model, self.optimizer.optimizer, moments)
-            self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER_NAME, weights_only=True))
+            self.lr_scheduler.load_state_dict(
+                torch.load(Path(checkpoint) / SCHEDULER_NAME, weights_only=True)
+            )
 
         def _load_best_model(self) -> None:
             if self._adapter():
@@ -122,7 +134,9 @@ def whole(model: Any) -> dict[str, Any]:
 
     if hasattr(model, "peft_config"):
         return {"state_dict": _plain(model)}
-    found: dict[str, Any] = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+    found: dict[str, Any] = get_model_state_dict(
+        model, options=StateDictOptions(full_state_dict=True, cpu_offload=True)
+    )
     kind = torch.bfloat16 if device() == "cuda" else torch.float32
     model.config.distributed_config = None  # what is written is no share any more
     model.config.dtype = kind
@@ -131,4 +145,8 @@ def whole(model: Any) -> dict[str, Any]:
 
 def _plain(model: Any) -> dict[str, Any]:
     """Return the weights that every process holds as a whole; PEFT would gather the base's as well, to drop them."""
-    return {name: weight for name, weight in model.state_dict().items() if not hasattr(weight, "full_tensor")}
+    return {
+        name: weight
+        for name, weight in model.state_dict().items()
+        if not hasattr(weight, "full_tensor")
+    }

@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from ftkit.records import TrainPoint
+from ftkit.core.records.training import TrainPoint
 
 Verdict = Literal["learnt", "underfit", "overfit", "diverged"]
 GAIN = 0.05  # share of the untrained loss that must be gone before one may speak of learning
-STILL_FALLING = 0.08  # a last pass that takes off this share of what was left: more passes would help
+STILL_FALLING = (
+    0.08  # a last pass that takes off this share of what was left: more passes would help
+)
 RISEN = 0.10  # last validation loss this far above the best, while training loss fell on: learning by heart
 SMALLEST = 0.02  # nats; below this a rise or fall of the loss no longer changes answers
 
@@ -31,14 +33,26 @@ def judge(log: Sequence[TrainPoint], first_validation_loss: float) -> tuple[Verd
     validation = [p.validation_loss for p in log if p.validation_loss is not None]
     losses = [p.loss for p in log if p.loss is not None]
     if any(not math.isfinite(v) for v in [*losses, *validation]):
-        return "diverged", "the loss became infinite: lower training.learning_rate to a third and train again"
+        return (
+            "diverged",
+            "the loss became infinite: lower training.learning_rate to a third and train again",
+        )
     if not validation or min(validation) >= first_validation_loss:
-        return "diverged", "validation never got better than untrained: lower training.learning_rate to a third and train again"
+        return (
+            "diverged",
+            "validation never got better than untrained: lower training.learning_rate to a third and train again",
+        )
     best, last = min(validation), validation[-1]
     if last - best > max(RISEN * best, SMALLEST) and _fell_on(losses):
-        return "overfit", "the best checkpoint was kept; more examples would help, or a smaller training.lora_r"
+        return (
+            "overfit",
+            "the best checkpoint was kept; more examples would help, or a smaller training.lora_r",
+        )
     if first_validation_loss - best < GAIN * first_validation_loss:
-        return "underfit", "it hardly learnt: raise training.learning_rate threefold or training.lora_r"
+        return (
+            "underfit",
+            "it hardly learnt: raise training.learning_rate threefold or training.lora_r",
+        )
     if _still_falling(validation, first_validation_loss):
         return "underfit", "it was still improving when it stopped: raise training.num_train_epochs"
     return "learnt", "nothing"

@@ -27,7 +27,15 @@ def main(job: Path, rehearsal: bool = False) -> None:
         else:
             model = to_learn(load_model(folder), plan.method)
         if not rehearsal:
-            fit(model, load_tokenizer(folder), train_set, validation_set, plan, progress=tell if rank == 0 else None, **names)
+            fit(
+                model,
+                load_tokenizer(folder),
+                train_set,
+                validation_set,
+                plan,
+                progress=tell if rank == 0 else None,
+                **names,
+            )
             return
         found = two_batches(model, load_tokenizer(folder), train_set, validation_set, plan)
         if rank == 0:

@@ -16,10 +16,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ftkit import pipeline, runs
+from ftkit.core import run_folder
+from ftkit.core.records.data import DataCard
+from ftkit.core.records.decision import Decision
+from ftkit.core.records.deployment import DeploymentCard
+from ftkit.core.records.evaluation import Evaluation
+from ftkit.core.records.manifest import Manifest
+from ftkit.core.records.prompting import PromptBook
+from ftkit.core.records.training import TrainingCard
 from ftkit.data import review
 from ftkit.demo.scenarios import example_rows
-from ftkit.records import DataCard, Decision, DeploymentCard, Evaluation, Manifest, PromptBook, TrainingCard
+from ftkit.workflow.run_list import listing
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "of-a-test"
@@ -30,7 +37,9 @@ def project(tmp_path):
     """A project folder with the notebooks and one parameter file."""
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
     (tmp_path / "params").mkdir()
-    (tmp_path / "params" / "desk.yaml").write_text("task: {name: Fellmoor by hand}\ndata: {demo_examples: 120}\n")
+    (tmp_path / "params" / "desk.yaml").write_text(
+        "task: {name: Fellmoor by hand}\ndata: {demo_examples: 120}\n"
+    )
     return tmp_path
 
 
@@ -45,8 +54,19 @@ def lab(project):
         "JUPYTER_CONFIG_DIR": str(project / "config"),
         "JUPYTER_DATA_DIR": str(project / "data"),
     }
-    command = [sys.executable, "-m", "ftkit.cli", "lab", "params/desk.yaml", "--no-browser", "--port", str(port)]
-    server = subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        "ftkit.cli",
+        "lab",
+        "params/desk.yaml",
+        "--no-browser",
+        "--port",
+        str(port),
+    ]
+    server = subprocess.Popen(
+        command, cwd=project, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     address = f"http://127.0.0.1:{port}"
     wait_for(f"{address}/api?token={TOKEN}", server)
     yield address
@@ -73,7 +93,9 @@ def open_and_run(page, address):
     page.goto(address)
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
     page.wait_for_selector(".jp-NotebookPanel-toolbar", timeout=60_000)
-    page.wait_for_selector("text=| Idle", timeout=120_000)  # asked to run before its kernel is there, Lab asks which one
+    page.wait_for_selector(
+        "text=| Idle", timeout=120_000
+    )  # asked to run before its kernel is there, Lab asks which one
     page.keyboard.press("Escape")
     page.click("text=Run >> nth=0")
     page.click("text=Run All Cells")
@@ -103,12 +125,19 @@ def test_the_first_notebook_runs_by_hand_and_writes_its_stage(chromium, lab, pro
     page = chromium.new_context(viewport={"width": 1280, "height": 1000}).new_page()
     manifest = project / "outputs" / "desk" / "task" / "manifest.json"
     run_all(page, f"{lab}/lab/tree/outputs/desk/lab/01_task.ipynb?token={TOKEN}", manifest)
-    assert runs.read_record(manifest, Manifest).parameters["name"] == "Fellmoor by hand"
-    assert page.locator(".jp-OutputArea-output .jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    assert run_folder.read_record(manifest, Manifest).parameters["name"] == "Fellmoor by hand"
+    assert (
+        page.locator(
+            ".jp-OutputArea-output .jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']"
+        ).count()
+        == 0
+    )
     page.screenshot(path=tmp_path / "lab.png")
     assert page.locator("text=official Jupyter news").count() == 0, "nobody is asked to fetch news"
     page.locator("nav[aria-label='notebooks of this project'] a", has_text="02_data").click()
-    page.wait_for_url("**/outputs/desk/lab/02_data.ipynb*", timeout=60_000)  # the strip leads from one notebook to the next
+    page.wait_for_url(
+        "**/outputs/desk/lab/02_data.ipynb*", timeout=60_000
+    )  # the strip leads from one notebook to the next
 
 
 def test_doubtful_rows_are_reviewed_by_keyboard_alone(chromium, lab, project, tmp_path):
@@ -116,7 +145,11 @@ def test_doubtful_rows_are_reviewed_by_keyboard_alone(chromium, lab, project, tm
     subprocess.run(command, cwd=project, check=True, capture_output=True)
     page = chromium.new_context(viewport={"width": 1280, "height": 1400}).new_page()
     folder = project / "outputs" / "desk" / "data"
-    run_all(page, f"{lab}/lab/tree/outputs/desk/lab/02_data.ipynb?token={TOKEN}", folder / "manifest.json")
+    run_all(
+        page,
+        f"{lab}/lab/tree/outputs/desk/lab/02_data.ipynb?token={TOKEN}",
+        folder / "manifest.json",
+    )
     key = page.get_by_label("Key", exact=True)
     key.scroll_into_view_if_needed(timeout=60_000)
     key.focus()
@@ -126,23 +159,42 @@ def test_doubtful_rows_are_reviewed_by_keyboard_alone(chromium, lab, project, tm
     page.screenshot(path=tmp_path / "review.png")
     decided = review.read(folder / "review.jsonl")
     lines = (folder / "review.jsonl").read_text().splitlines()
-    assert len(lines) == 3 and sorted(d.action for d in decided.values()) == ["keep", "redact"], "the second one was decided anew"
+    assert len(lines) == 3 and sorted(d.action for d in decided.values()) == ["keep", "redact"], (
+        "the second one was decided anew"
+    )
     queue = (folder / "review.csv").read_text(encoding="utf-8-sig")
     assert all(key in queue for key in decided)
 
 
-def test_a_project_is_made_by_clicks_alone_and_equals_the_command_line(chromium, lab, project, tmp_path):
-    rows = [("Where is my parcel?", "delivery"), ("I want my money back", "returns"), ("You charged me twice", "billing")]
+def test_a_project_is_made_by_clicks_alone_and_equals_the_command_line(
+    chromium, lab, project, tmp_path
+):
+    rows = [
+        ("Where is my parcel?", "delivery"),
+        ("I want my money back", "returns"),
+        ("You charged me twice", "billing"),
+    ]
     lines = [f"{text} Number {k}.,{label}" for k in range(30) for text, label in rows]
     (project / "tickets.csv").write_text("message,label\n" + "\n".join(lines) + "\n")
     page = chromium.new_context(viewport={"width": 1280, "height": 1500}).new_page()
     look_at_tickets(page, lab)
-    page.get_by_label("tone", exact=True).or_(page.get_by_label("instruction", exact=True)).first.fill("Which desk is it for?")
+    page.get_by_label("tone", exact=True).or_(
+        page.get_by_label("instruction", exact=True)
+    ).first.fill("Which desk is it for?")
     page.screenshot(path=tmp_path / "start.png")
     page.get_by_role("button", name="Save the settings").click()
     page.wait_for_selector("text=Saved params/tickets.yaml", timeout=30_000)
     clicked = (project / "params" / "tickets.yaml").read_text()
-    command = [sys.executable, "-m", "ftkit.cli", "new", "tickets", "--data", "tickets.csv", "--force"]
+    command = [
+        sys.executable,
+        "-m",
+        "ftkit.cli",
+        "new",
+        "tickets",
+        "--data",
+        "tickets.csv",
+        "--force",
+    ]
     subprocess.run(command, cwd=project, check=True, capture_output=True)
     typed = (project / "params" / "tickets.yaml").read_text()
     assert [line for line in clicked.splitlines() if "instruction:" not in line] == [
@@ -151,9 +203,14 @@ def test_a_project_is_made_by_clicks_alone_and_equals_the_command_line(chromium,
     assert "instruction: Which desk is it for?" in clicked
 
 
-@pytest.mark.skipif(not os.environ.get("FTKIT_SLOW"), reason="takes 2.5 minutes and both cores: FTKIT_SLOW=1 runs it")
+@pytest.mark.skipif(
+    not os.environ.get("FTKIT_SLOW"),
+    reason="takes 2.5 minutes and both cores: FTKIT_SLOW=1 runs it",
+)
 @pytest.mark.timeout(900)
-def test_the_whole_walk_by_clicks_alone_and_headless_with_the_yaml_it_wrote_come_to_the_same(chromium, lab, project, tmp_path):
+def test_the_whole_walk_by_clicks_alone_and_headless_with_the_yaml_it_wrote_come_to_the_same(
+    chromium, lab, project, tmp_path
+):
     """From a small file to the last record without a key but what is typed into fields; then the same file on the command line."""
     write_tickets(project / "tickets.csv")
     page = chromium.new_context(viewport={"width": 1280, "height": 2400}).new_page()
@@ -173,9 +230,13 @@ def test_the_whole_walk_by_clicks_alone_and_headless_with_the_yaml_it_wrote_come
     assert again.wait(300) == 0
     clicked, typed = (folder / "outputs" / "tickets" for folder in (project, tmp_path / "again"))
     settings = yaml.safe_load((project / "params" / "tickets.yaml").read_text())
-    assert settings["training"]["num_train_epochs"] == 1.0 and settings["evaluation"]["threads"] == 1
+    assert (
+        settings["training"]["num_train_epochs"] == 1.0 and settings["evaluation"]["threads"] == 1
+    )
     assert findings(clicked) == findings(typed)
-    assert (clicked / "report.html").exists() and len(pipeline.listing(project / "outputs")[0].stages) == len(runs.STAGES)
+    assert (clicked / "report.html").exists() and len(
+        listing(project / "outputs")[0].stages
+    ) == len(run_folder.STAGES)
 
 
 CLICKED = {
@@ -188,9 +249,15 @@ CLICKED = {
 
 
 def write_tickets(path):
-    rows = [(row.text, json.loads(row.answer)["category"]) for row in example_rows(160, 7) if row.answer.endswith("}")]
+    rows = [
+        (row.text, json.loads(row.answer)["category"])
+        for row in example_rows(160, 7)
+        if row.answer.endswith("}")
+    ]
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("message", "label"), *[row for row in rows if not row[1].startswith("{")]])
+        csv.writer(file).writerows(
+            [("message", "label"), *[row for row in rows if not row[1].startswith("{")]]
+        )
 
 
 def second_copy(project, folder):
@@ -205,21 +272,25 @@ def second_copy(project, folder):
         shutil.copytree(project / name, folder / name)
     shutil.copy(project / "tickets.csv", folder)
     command = [sys.executable, "-m", "ftkit.cli", "run", "params/tickets.yaml"]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def findings(run):
     """Return what a run found, without times, speeds and what they decide."""
-    answers = runs.read_table(run / "evaluation" / "answers.parquet")
-    data = runs.read_record(run / "data" / "data_card.json", DataCard)
-    book = runs.read_record(run / "prompting" / "prompts.json", PromptBook)
-    learnt = runs.read_record(run / "training" / "training.json", TrainingCard)
-    evaluation = runs.read_record(run / "evaluation" / "evaluation.json", Evaluation)
-    shipped = runs.read_record(run / "deployment" / "deployment.json", DeploymentCard)
+    answers = run_folder.read_table(run / "evaluation" / "answers.parquet")
+    data = run_folder.read_record(run / "data" / "data_card.json", DataCard)
+    book = run_folder.read_record(run / "prompting" / "prompts.json", PromptBook)
+    learnt = run_folder.read_record(run / "training" / "training.json", TrainingCard)
+    evaluation = run_folder.read_record(run / "evaluation" / "evaluation.json", Evaluation)
+    shipped = run_folder.read_record(run / "deployment" / "deployment.json", DeploymentCard)
     return {
-        "data": (data.splits, data.rows_used), "prompts": [(t.prompt.sha256, t.accuracy) for t in book.trials],
-        "training": (learnt.steps, learnt.best_validation_loss), "answers": answers[["strategy", "item_id", "text"]].to_dict("records"),
+        "data": (data.splits, data.rows_used),
+        "prompts": [(t.prompt.sha256, t.accuracy) for t in book.trials],
+        "training": (learnt.steps, learnt.best_validation_loss),
+        "answers": answers[["strategy", "item_id", "text"]].to_dict("records"),
         "accuracy": {r.spec.name: r.accuracy for r in evaluation.results},
-        "decision": runs.read_record(run / "decision" / "decision.json", Decision).verdict,
+        "decision": run_folder.read_record(run / "decision" / "decision.json", Decision).verdict,
         "ships": (shipped.strategy, [(c.path, c.identical, c.cause) for c in shipped.parity]),
-    }  # fmt: skip
+    }

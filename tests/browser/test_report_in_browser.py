@@ -3,15 +3,17 @@
 import pytest
 from made_run import HOSTILE, make_run
 
-from ftkit import runs
-from ftkit.records import Decision
-from ftkit.ui import report
-from ftkit.ui.report import exports
+from ftkit.core import run_folder
+from ftkit.core.records.decision import Decision
+from ftkit.report import exports
+from ftkit.report.page import write
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    return report.write(make_run(tmp_path_factory.mktemp("browser") / "desk", hostile=HOSTILE), "params/desk.yaml")
+    return write(
+        make_run(tmp_path_factory.mktemp("browser") / "desk", hostile=HOSTILE), "params/desk.yaml"
+    )
 
 
 @pytest.fixture
@@ -21,7 +23,9 @@ def opened(chromium, file):
 
     def open_at(width, dark=False, file=file):
         context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", offline=True
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            offline=True,
         )
         contexts.append(context)
         page = context.new_page()
@@ -44,7 +48,9 @@ def test_it_opens_without_network_errors_or_sideways_scroll(opened, width, dark,
     page = opened(width, dark)
     assert page.said == []
     assert all(url.startswith(("file:", "data:", "blob:")) for url in page.asked)
-    size = page.evaluate("({page: document.documentElement.scrollWidth, window: window.innerWidth})")
+    size = page.evaluate(
+        "({page: document.documentElement.scrollWidth, window: window.innerWidth})"
+    )
     assert size["page"] <= size["window"]
     drawn = page.locator("[data-chart] svg.main-svg").count()
     assert drawn >= page.locator("[data-chart]").count() >= 12
@@ -68,15 +74,24 @@ def test_contents_lead_to_their_sections_and_tables_sort(opened):
     assert page.url.endswith("#reproduce")
     heads = page.locator("#strategies table.sortable").first
     heads.locator("th button", has_text="right answers").click()
-    shares = [float(v) for v in heads.locator("tbody td:nth-child(2)").evaluate_all("cells => cells.map(c => c.dataset.sort)")]
+    shares = [
+        float(v)
+        for v in heads.locator("tbody td:nth-child(2)").evaluate_all(
+            "cells => cells.map(c => c.dataset.sort)"
+        )
+    ]
     assert shares == sorted(shares)
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_german_report_opens_alike_and_sorts_figures_as_they_are_written_there(opened, file, width):
-    page = opened(width, file=report.write(file.parent, "params/desk.yaml", "de"))
+def test_the_german_report_opens_alike_and_sorts_figures_as_they_are_written_there(
+    opened, file, width
+):
+    page = opened(width, file=write(file.parent, "params/desk.yaml", "de"))
     assert page.said == [] and page.evaluate("document.documentElement.lang") == "de"
-    size = page.evaluate("({page: document.documentElement.scrollWidth, window: window.innerWidth})")
+    size = page.evaluate(
+        "({page: document.documentElement.scrollWidth, window: window.innerWidth})"
+    )
     assert size["page"] <= size["window"]
     table = page.locator("#decision table.sortable", has_text="erstes Jahr").first
     table.locator("th button", has_text="erstes Jahr").click()
@@ -112,7 +127,9 @@ def test_axe_finds_no_violation(chromium, file, dark):
     from axe_playwright_python.sync_playwright import Axe
 
     context = chromium.new_context(
-        color_scheme="dark" if dark else "light", bypass_csp=True, viewport={"width": 1200, "height": 900}
+        color_scheme="dark" if dark else "light",
+        bypass_csp=True,
+        viewport={"width": 1200, "height": 900},
     )
     page = context.new_page()
     page.goto(file.as_uri())
@@ -126,10 +143,12 @@ def test_the_pdf_has_the_verdict_on_its_first_page_and_every_picture(chromium, t
     from pypdf import PdfReader
 
     run = make_run(tmp_path / "desk", n=40)
-    file = exports.pdf(report.write(run))
+    file = exports.pdf(write(run))
     pages = [page.extract_text() for page in PdfReader(file).pages]
-    decision = runs.read_record(run / "decision" / "decision.json", Decision)
-    assert "".join(decision.sentence.split())[:60] in "".join(pages[0].replace("\ufb01", "fi").split())
+    decision = run_folder.read_record(run / "decision" / "decision.json", Decision)
+    assert "".join(decision.sentence.split())[:60] in "".join(
+        pages[0].replace("\ufb01", "fi").split()
+    )
     whole = " ".join("".join(pages).replace("\ufb01", "fi").split())
     assert "accuracy against hybrid, points" in whole, "axes of drawn pictures"
     assert 5 < len(pages) < 60 and "file://" not in "".join(pages)

@@ -10,9 +10,10 @@ from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from ftkit import pipeline, runs
-from ftkit.pipeline.kernel import own_kernel
-from ftkit.records import Manifest, TaskCard
+from ftkit.core import run_folder
+from ftkit.core.records.manifest import Manifest
+from ftkit.core.records.task import TaskCard
+from ftkit.workflow.kernel import own_kernel, prepare_all
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,9 +23,11 @@ def project(tmp_path, monkeypatch):
     """A project whose notebooks are prepared to be run by hand; the working directory is its root."""
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
     (tmp_path / "params").mkdir()
-    (tmp_path / "params" / "desk.yaml").write_text("task: {name: Fellmoor}\ndata: {demo_examples: 120}\n")
+    (tmp_path / "params" / "desk.yaml").write_text(
+        "task: {name: Fellmoor}\ndata: {demo_examples: 120}\n"
+    )
     monkeypatch.chdir(tmp_path)
-    pipeline.prepare_all(Path("params/desk.yaml"))
+    prepare_all(Path("params/desk.yaml"))
     return tmp_path
 
 
@@ -32,7 +35,12 @@ def opened(project, name="01_task", cwd=None):
     """Return a notebook's client as JupyterLab would start its kernel: in the notebook's own folder."""
     path = project / "outputs" / "desk" / "lab" / f"{name}.ipynb"
     book = nbformat.read(path, as_version=4)
-    return NotebookClient(book, timeout=120, km=own_kernel()(), resources={"metadata": {"path": str(cwd or path.parent)}})
+    return NotebookClient(
+        book,
+        timeout=120,
+        km=own_kernel()(),
+        resources={"metadata": {"path": str(cwd or path.parent)}},
+    )
 
 
 def run_cells(client, cells=None):
@@ -57,7 +65,7 @@ def test_a_kernel_that_is_restarted_in_the_middle_begins_anew(project):
             run_cells(client, [last])
         assert not written(project).exists()
         run_cells(client)
-    assert runs.read_record(written(project), Manifest).stage == "task"
+    assert run_folder.read_record(written(project), Manifest).stage == "task"
 
 
 def test_one_notebook_in_two_tabs_leaves_one_whole_record(project):
@@ -75,9 +83,12 @@ def test_one_notebook_in_two_tabs_leaves_one_whole_record(project):
     for tab in tabs:
         tab.join()
     assert faults == []
-    assert runs.read_record(written(project), Manifest).outputs
-    assert runs.read_record(project / "outputs" / "desk" / "task" / "task.json", TaskCard).name == "Fellmoor"
-    assert runs.states(project / "outputs" / "desk")["task"] == "done"
+    assert run_folder.read_record(written(project), Manifest).outputs
+    assert (
+        run_folder.read_record(project / "outputs" / "desk" / "task" / "task.json", TaskCard).name
+        == "Fellmoor"
+    )
+    assert run_folder.states(project / "outputs" / "desk")["task"] == "done"
 
 
 def test_a_run_that_is_deleted_under_a_notebook_is_told_and_nothing_is_half_written(project):
@@ -97,4 +108,6 @@ def test_a_run_that_is_deleted_under_a_notebook_is_told_and_nothing_is_half_writ
 def test_a_notebook_writes_to_the_same_place_wherever_its_kernel_starts(project, place):
     opened(project, cwd=project / place).execute()
     assert written(project).exists()
-    assert not list(project.glob("notebooks/outputs")) and not list(project.glob("outputs/desk/lab/outputs"))
+    assert not list(project.glob("notebooks/outputs")) and not list(
+        project.glob("outputs/desk/lab/outputs")
+    )

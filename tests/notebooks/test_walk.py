@@ -13,12 +13,16 @@ import judges
 import nbformat
 import pytest
 
-from ftkit import preferences, runs, stages
-from ftkit.errors import BadInput, FtkitError
-from ftkit.evaluation import preferred
-from ftkit.params import PreferenceParameters
-from ftkit.records import Decision, Evaluation, Manifest
-from ftkit.training import prefer
+from ftkit.core import run_folder
+from ftkit.core.errors import BadInput, FtkitError
+from ftkit.core.parameters.preference import PreferenceParameters
+from ftkit.core.records.decision import Decision
+from ftkit.core.records.evaluation import Evaluation
+from ftkit.core.records.manifest import Manifest
+from ftkit.evaluation import preference_judge
+from ftkit.notebook import stage as stages
+from ftkit.training.preference import win_rate
+from ftkit.training.preference.round import Round
 
 ROOT = Path(__file__).parents[2]
 # One thread, so that a busy machine does not change how sums are rounded.
@@ -34,13 +38,28 @@ deployment: {{parity_items: 6, fault_items: 4, load_clients: [1, 4], load_reques
 
 def ftkit(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "ftkit.cli", *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-m", "ftkit.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
     )
 
 
 def papermill(stage, target, run, *more):
-    book = ROOT / "notebooks" / f"{runs.stage_name(stage)}.ipynb"
-    command = [sys.executable, "-m", "papermill", str(book), str(target), "-p", "run", str(run), *more, "--no-progress-bar"]
+    book = ROOT / "notebooks" / f"{run_folder.stage_name(stage)}.ipynb"
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        str(book),
+        str(target),
+        "-p",
+        "run",
+        str(run),
+        *more,
+        "--no-progress-bar",
+    ]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
@@ -57,21 +76,30 @@ def walk(tmp_path_factory):
 
 def outcome(run):
     """Return what must be equal between two walks: verdict, shares, and every answer."""
-    decision = runs.read_record(run / "decision" / "decision.json", Decision)
-    evaluation = runs.read_record(run / "evaluation" / "evaluation.json", Evaluation)
-    answers = runs.read_table(run / "evaluation" / "answers.parquet")[["item_id", "strategy", "text"]]
+    decision = run_folder.read_record(run / "decision" / "decision.json", Decision)
+    evaluation = run_folder.read_record(run / "evaluation" / "evaluation.json", Evaluation)
+    answers = run_folder.read_table(run / "evaluation" / "answers.parquet")[
+        ["item_id", "strategy", "text"]
+    ]
     shares = {r.spec.name: r.accuracy.value for r in evaluation.results}
-    return decision.verdict, decision.strategy, shares, answers.sort_values(["strategy", "item_id"]).to_dict("records")
+    return (
+        decision.verdict,
+        decision.strategy,
+        shares,
+        answers.sort_values(["strategy", "item_id"]).to_dict("records"),
+    )
 
 
 def test_the_walk_ends_with_a_report_and_every_stage_has_its_manifest(walk):
     _, run, told = walk
     assert told.strip().splitlines()[-1] == f"Report: {run.resolve() / 'report.html'}"
-    manifests = {s: runs.read_record(run / s / "manifest.json", Manifest) for s in runs.STAGES}
+    manifests = {
+        s: run_folder.read_record(run / s / "manifest.json", Manifest) for s in run_folder.STAGES
+    }
     for stage, manifest in manifests.items():
         assert all((run / stage / name).exists() for name in manifest.outputs), stage
-        assert manifest.versions["torch"] and manifest.code_sha256
-    evaluation = runs.read_record(run / "evaluation" / "evaluation.json", Evaluation)
+        assert manifest.versions["torch"] and manifest.code
+    evaluation = run_folder.read_record(run / "evaluation" / "evaluation.json", Evaluation)
     assert {r.spec.name for r in evaluation.results} >= {"prompting", "RAG", "fine-tuned", "hybrid"}
     assert len(evaluation.openings) == 1 and evaluation.test_items >= 20
     text = (run / "report.html").read_text()
@@ -79,8 +107,10 @@ def test_the_walk_ends_with_a_report_and_every_stage_has_its_manifest(walk):
 
 
 def test_the_executed_notebooks_hold_outputs_and_no_error(walk):
-    for stage in runs.STAGES:
-        book = nbformat.read(walk[1] / "notebooks" / f"{runs.stage_name(stage)}.ipynb", as_version=4)
+    for stage in run_folder.STAGES:
+        book = nbformat.read(
+            walk[1] / "notebooks" / f"{run_folder.stage_name(stage)}.ipynb", as_version=4
+        )
         outputs = [o for c in book.cells if c.cell_type == "code" for o in c.outputs]
         assert outputs and not any(o.output_type == "error" for o in outputs)
         assert not any("Traceback" in o.get("text", "") for o in outputs)
@@ -88,19 +118,23 @@ def test_the_executed_notebooks_hold_outputs_and_no_error(walk):
 
 def test_an_unchanged_rerun_starts_no_kernel_and_is_quick(walk):
     file, run, _ = walk
-    before = {s: (run / s / "manifest.json").stat().st_mtime_ns for s in runs.STAGES}
+    before = {s: (run / s / "manifest.json").stat().st_mtime_ns for s in run_folder.STAGES}
     began = time.monotonic()
     done = ftkit("run", file)
-    assert done.returncode == 0 and f"0 stages run, {len(runs.STAGES)} unchanged" in done.stdout
+    assert (
+        done.returncode == 0 and f"0 stages run, {len(run_folder.STAGES)} unchanged" in done.stdout
+    )
     assert time.monotonic() - began < 30, "10 s on a free machine"
-    assert before == {s: (run / s / "manifest.json").stat().st_mtime_ns for s in runs.STAGES}
+    assert before == {s: (run / s / "manifest.json").stat().st_mtime_ns for s in run_folder.STAGES}
 
 
 def test_a_changed_limit_redoes_the_decision_and_what_follows_only(walk, tmp_path):
     file, run, _ = walk
     copy = shutil.copytree(run, tmp_path / "run")
     done = ftkit("run", file, "--set", f"run={copy}", "--set", "decision.margin_points=7")
-    assert done.returncode == 0 and "3 stages run, 7 unchanged" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "3 stages run, 7 unchanged" in done.stdout, (
+        done.stdout + done.stderr
+    )
     assert "parameters changed: margin_points" in done.stdout
 
 
@@ -110,7 +144,9 @@ def test_killed_in_training_the_same_command_ends_with_the_same_decision(walk, t
     for stage in ("training", "evaluation", "decision", "deployment", "monitoring"):
         shutil.rmtree(copy / stage)
     command = [sys.executable, "-u", "-m", "ftkit.cli", "run", str(file), "--set", f"run={copy}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
+    )
     until(lambda: training_step(copy) >= 2, 120)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -141,10 +177,16 @@ def test_a_notebook_alone_with_papermill_writes_the_same_records(walk, tmp_path,
     run = walk[1]
     copy = shutil.copytree(run, tmp_path / "run")
     (copy / stage / "manifest.json").unlink()
-    more = {"task": ["-p", "name", "Fellmoor"], "data": ["-p", "demo_examples", "160"], "decision": []}[stage]
+    more = {
+        "task": ["-p", "name", "Fellmoor"],
+        "data": ["-p", "demo_examples", "160"],
+        "decision": [],
+    }[stage]
     done = papermill(stage, tmp_path / "out.ipynb", copy, *more)
     assert done.returncode == 0, done.stderr[-2000:]
-    first, second = (runs.read_record(r / stage / "manifest.json", Manifest) for r in (run, copy))
+    first, second = (
+        run_folder.read_record(r / stage / "manifest.json", Manifest) for r in (run, copy)
+    )
     assert first.parameters == second.parameters
     records = {"task": "task.json", "data": "examples.parquet", "decision": "decision.json"}
     assert first.outputs[records[stage]] == second.outputs[records[stage]]
@@ -153,28 +195,44 @@ def test_a_notebook_alone_with_papermill_writes_the_same_records(walk, tmp_path,
 def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_path, monkeypatch):
     copy = shutil.copytree(walk[1], tmp_path / "run")
     train, validation = (
-        (t := runs.read_table(copy / "data" / "examples.parquet"))[t["split"] == s] for s in ("train", "validation")
+        (t := run_folder.read_table(copy / "data" / "examples.parquet"))[t["split"] == s]
+        for s in ("train", "validation")
     )
     rows = [(row, "train") for row in train.head(12).itertuples()] + [
         (row, "validation") for row in validation.head(9).itertuples()
     ]
-    told = [{"id": r.id, "split": s, "prompt": r.input, "chosen": r.output, "rejected": "{}"} for r, s in rows]
-    (copy / "data" / "corrections.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
+    told = [
+        {"id": r.id, "split": s, "prompt": r.input, "chosen": r.output, "rejected": "{}"}
+        for r, s in rows
+    ]
+    (copy / "data" / "corrections.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in told)
+    )
 
     def gone():
         raise FtkitError("gone")
 
     def turn(**chosen):
-        p = PreferenceParameters(run=str(copy), method="dpo", threads=1, pair_items=10, samples=2, check_items=10, **chosen)
-        stage = runs.Stage(copy, "preference", p.model_dump(mode="json"))
+        p = PreferenceParameters(
+            run=str(copy),
+            method="dpo",
+            threads=1,
+            pair_items=10,
+            samples=2,
+            check_items=10,
+            **chosen,
+        )
+        stage = run_folder.Stage(copy, "preference", p.model_dump(mode="json"))
         parts = [stages.examples(stage, name) for name in ("train", "validation")]
-        return preferences.Round(p, stage, stages.task_card(stage), *parts, lambda label: lambda *told: None)
+        return Round(p, stage, stages.task_card(stage), *parts, lambda label: lambda *told: None)
 
     drawn = turn(pair_strategies=["few-shot", "hybrid"])
     learn, held = drawn.pairs()
     shots = drawn.book.get(drawn.book.few_shot).shots
     assert learn and held and shots and not {pair.id for pair in learn} & set(shots)
-    assert all(pair.id in drawn.messages and pair.chosen != pair.rejected for pair in [*learn, *held])
+    assert all(
+        pair.id in drawn.messages and pair.chosen != pair.rejected for pair in [*learn, *held]
+    )
     alone, _ = turn().pairs()
     assert {(p.id, p.rejected) for p in alone} != {(p.id, p.rejected) for p in learn}
     with pytest.raises(BadInput, match="this run has no strategy 'RAG'"):
@@ -187,8 +245,12 @@ def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_
         corrected = turn(pairs="reviews", judge_url=url, judge_model="m")
         learn, held = corrected.pairs()
         found = corrected.run(learn, held)
-        once = preferred.prefer
-        monkeypatch.setattr(preferred, "prefer", lambda j, rows, *more: once(j, rows, *more) if len(rows) == 9 else gone())
+        once = preference_judge.prefer
+        monkeypatch.setattr(
+            preference_judge,
+            "prefer",
+            lambda j, rows, *more: once(j, rows, *more) if len(rows) == 9 else gone(),
+        )
         again = turn(pairs="reviews", judge_url=url, judge_model="m")
         unheard = again.run(*again.pairs())
     assert not unheard.judge and "the judge was not heard: gone" in unheard.reason and unheard.log
@@ -197,7 +259,7 @@ def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_
         len(seen) >= 18
         and found.judge == "m"
         and found.judge_agreement.value == 1
-        and "prompt and" in prefer.learned(found)[1][2]
+        and "prompt and" in win_rate.learned(found)[1][2]
     )
     assert found.source == "answers corrected in review" and found.pairs == 12 and found.log
 
@@ -214,5 +276,10 @@ def test_bad_input_on_the_command_line_is_exit_code_2_and_leaves_nothing(tmp_pat
         f"run: {tmp_path / 'run'}\ntask: {{kind: label}}\ndata: {{data: {tmp_path}/d.csv}}\nretrieval: {{handbook: ''}}\n"
     )
     done = ftkit("run", file)
-    assert done.returncode == 2 and "d.csv" in done.stderr and "same" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 2
+        and "d.csv" in done.stderr
+        and "same" in done.stderr
+        and "Traceback" not in done.stderr
+    )
     assert not (tmp_path / "run").exists()

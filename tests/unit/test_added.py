@@ -4,8 +4,8 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from ftkit.models.added import add_first
 from ftkit.models.load import load_model
+from ftkit.models.merged_lora import add_first
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 IDS = torch.randint(5, 200, (3, 20), generator=torch.Generator().manual_seed(0))
@@ -13,7 +13,12 @@ IDS = torch.randint(5, 200, (3, 20), generator=torch.Generator().manual_seed(0))
 
 def adapted(folder, **options):
     """Return a model with an adapter that changes its answers, as PEFT makes it."""
-    config = LoraConfig(**({"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "task_type": "CAUSAL_LM"} | options))
+    config = LoraConfig(
+        **(
+            {"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+            | options
+        )
+    )
     torch.manual_seed(1)
     model = get_peft_model(load_model(str(folder)), config)
     stir(model)
@@ -64,7 +69,9 @@ def set_half(model):
 
 def add_second(model):
     torch.manual_seed(3)
-    model.add_adapter("second", LoraConfig(r=8, target_modules=["q_proj", "down_proj"], init_lora_weights=False))
+    model.add_adapter(
+        "second", LoraConfig(r=8, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
+    )
     model.set_adapter("second")
     model.eval()
 
@@ -88,7 +95,9 @@ def test_what_is_kept_is_made_anew_after_an_optimizer_step(pair, fused):
     for model in pair:
         answers(model)
         model.train()(input_ids=IDS, labels=IDS).loss.backward()
-        optimizers.append(torch.optim.SGD([w for w in model.parameters() if w.requires_grad], lr=0.1, fused=fused))
+        optimizers.append(
+            torch.optim.SGD([w for w in model.parameters() if w.requires_grad], lr=0.1, fused=fused)
+        )
         answers(model.eval())
     before = answers(pair[1])
     for optimizer in optimizers:
@@ -97,7 +106,9 @@ def test_what_is_kept_is_made_anew_after_an_optimizer_step(pair, fused):
     assert not torch.allclose(answers(pair[1]), before, atol=1e-2)
 
 
-@pytest.mark.parametrize("options", [{"r": 2}, {"use_dora": True}, {"lora_dropout": 0.1}, {"lora_bias": True}])
+@pytest.mark.parametrize(
+    "options", [{"r": 2}, {"use_dora": True}, {"lora_dropout": 0.1}, {"lora_bias": True}]
+)
 def test_where_it_does_not_pay_or_is_another_sum_peft_computes(tiny_checkpoint, options):
     folder = tiny_checkpoint("llama")
     slow, quick = (make(adapted(folder, **options)).eval() for make in (lambda m: m, add_first))

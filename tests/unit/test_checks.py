@@ -4,14 +4,22 @@ import time
 
 import pytest
 
-from ftkit.checks import check_pattern, failures, format_of, label_key, normalise, parse, parse_record, safe_search
-from ftkit.errors import BadInput
-from ftkit.params import TaskParameters
-from ftkit.records import TaskCard
-from ftkit.task import build_card
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.task import TaskParameters
+from ftkit.core.records.task import TaskCard
+from ftkit.scoring.formats import failures, format_of
+from ftkit.scoring.parse import label_key, parse, parse_record
+from ftkit.scoring.patterns import check_pattern, safe_search
+from ftkit.scoring.task_card import build_card
+from ftkit.scoring.text import normalise
 
 DESK = build_card(TaskParameters(forbidden_regex="(?i)as an ai", max_words=5))
-LABELS = TaskCard(name="l", instruction="sort", kind="label", labels=["card_arrival", "card_arrival_late", "billing"])
+LABELS = TaskCard(
+    name="l",
+    instruction="sort",
+    kind="label",
+    labels=["card_arrival", "card_arrival_late", "billing"],
+)
 RIGHT = '{"category":"delivery","urgency":"low","reply":"34 days","source":"H-012"}'
 
 
@@ -43,7 +51,17 @@ def test_a_record_is_one_strict_json_object_or_none(text, record):
         (RIGHT.replace("delivery", "weather"), ["category is a known value"], "failed"),
         (RIGHT.replace("34 days", "one two three four five six"), ["at most 5 words"], "failed"),
         (RIGHT.replace("34 days", "As an AI I"), ["forbidden pattern absent"], "failed"),
-        ("", ["not empty", "valid JSON", "all fields there", "category is a known value", "urgency is a known value"], "failed"),
+        (
+            "",
+            [
+                "not empty",
+                "valid JSON",
+                "all fields there",
+                "category is a known value",
+                "urgency is a known value",
+            ],
+            "failed",
+        ),
     ],
 )
 def test_the_failed_checks_are_named_in_the_cards_order(text, failed, form):
@@ -71,7 +89,9 @@ def test_a_label_is_found_as_it_is_or_after_a_fixed_repair(text, label, form):
 def test_a_wall_of_braces_is_read_in_no_time():
     began = time.perf_counter()
     assert parse(DESK, "{" * 200_000 + "x").format == "failed"
-    assert time.perf_counter() - began < 1, "linear: 0.02 s alone; a backtracking pattern would take minutes"
+    assert time.perf_counter() - began < 1, (
+        "linear: 0.02 s alone; a backtracking pattern would take minutes"
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,12 +111,16 @@ def test_texts_that_people_call_equal_are_equal_after_normalising(a, b):
     assert normalise(a) == normalise(b)
 
 
-@pytest.mark.parametrize(("a", "b"), [("3.50", "350"), ("not ok", "ok"), ("***", "**"), (":)", ":("), ("-1", "1")])
+@pytest.mark.parametrize(
+    ("a", "b"), [("3.50", "350"), ("not ok", "ok"), ("***", "**"), (":)", ":("), ("-1", "1")]
+)
 def test_texts_with_different_meaning_stay_apart(a, b):
     assert normalise(a) != normalise(b) and label_key(a) != label_key(b)
 
 
-@pytest.mark.parametrize("pattern", ["(a+)+$", r"(\w+\s?)*$x", "(", "*a", "[z-a]", ".*", "a{100000}{100000}"])
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+$", r"(\w+\s?)*$x", "(", "*a", "[z-a]", ".*", "a{100000}{100000}"]
+)
 def test_a_bad_or_catastrophic_pattern_is_told_when_the_card_is_made(pattern):
     began = time.perf_counter()
     with pytest.raises(BadInput, match=r"task\.forbidden_regex"):

@@ -10,12 +10,19 @@ import pytest
 import yaml
 from made_run import make_run
 
-from ftkit import cli, params, pipeline
+from ftkit import cli
+from ftkit.core.parameters.files import load
+from ftkit.core.parameters.models import MODELS
+from ftkit.workflow.kernel import prepare_all
 
 
 def ftkit(*arguments, cwd=None):
     return subprocess.run(
-        [sys.executable, "-m", "ftkit.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
+        [sys.executable, "-m", "ftkit.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
     )
 
 
@@ -31,7 +38,12 @@ def test_help_is_quick_names_the_exit_codes_and_imports_nothing_heavy():
     assert done.returncode == 0 and "130 stopped by" in done.stdout
     assert time.perf_counter() - began < 3, "0.1 s alone; room for a busy machine"
     code = "import sys; sys.argv=['ftkit','run','none.yaml']; from ftkit import cli; cli.main(); heavy={'torch','transformers','pandas','papermill','plotly'}&set(sys.modules); assert not heavy, heavy"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        ).returncode
+        == 0
+    )
 
 
 def test_new_guesses_writes_every_value_explained_and_never_overwrites(project_folder, capsys):
@@ -39,10 +51,18 @@ def test_new_guesses_writes_every_value_explained_and_never_overwrites(project_f
     assert code == 0 and "params/desk.yaml" in out and "label" in out
     assert "served_name: desk" in Path("params/desk.yaml").read_text()
     written = Path("params/desk.yaml").read_text()
-    built = params.load(Path("params/desk.yaml"))
-    assert (built["data"].input_column, built["data"].output_column, built["task"].kind) == ("message", "label", "label")
-    for model in params.MODELS.values():
-        assert all(f.description in written for name, f in model.model_fields.items() if name not in ("run", "seed"))
+    built = load(Path("params/desk.yaml"))
+    assert (built["data"].input_column, built["data"].output_column, built["task"].kind) == (
+        "message",
+        "label",
+        "label",
+    )
+    for model in MODELS.values():
+        assert all(
+            f.description in written
+            for name, f in model.model_fields.items()
+            if name not in ("run", "seed")
+        )
     code, _, err = told(capsys, "new", "desk", "--data", "desk.csv")
     assert code == 2 and "--force" in err and Path("params/desk.yaml").read_text() == written
     assert told(capsys, "new", "desk", "--data", "desk.csv", "--force")[0] == 0
@@ -54,9 +74,19 @@ def test_every_path_counts_from_the_folder_where_it_was_typed(project_folder, ca
     for name in ("train.csv", "test.csv"):
         (project_folder / "files" / name).write_text((project_folder / "desk.csv").read_text())
     monkeypatch.chdir(project_folder / "files")
-    code, _, err = told(capsys, "new", "desk", "--data", "train.csv", "--test-data", "test.csv", "--handbook", "handbook")
+    code, _, err = told(
+        capsys,
+        "new",
+        "desk",
+        "--data",
+        "train.csv",
+        "--test-data",
+        "test.csv",
+        "--handbook",
+        "handbook",
+    )
     assert code == 0, err
-    built = params.load(project_folder / "params" / "desk.yaml")
+    built = load(project_folder / "params" / "desk.yaml")
     assert (built["data"].data, built["data"].test_data) == ("files/train.csv", "files/test.csv")
     assert built["retrieval"].handbook == "files/handbook"
 
@@ -82,7 +112,9 @@ def test_every_path_counts_from_the_folder_where_it_was_typed(project_folder, ca
         (("lab", "none.yaml"), "none.yaml"),
     ],
 )
-def test_bad_input_is_one_clear_message_exit_code_2_and_nothing_written(project_folder, capsys, arguments, named):
+def test_bad_input_is_one_clear_message_exit_code_2_and_nothing_written(
+    project_folder, capsys, arguments, named
+):
     Path("empty.csv").touch()
     Path("latin.csv").write_bytes("message,label\ncaf\xe9,x\n".encode("latin-1") * 30)
     Path("broken.yaml").write_text("data:\n  input_column: [\n")
@@ -103,7 +135,11 @@ def test_report_is_written_anew_from_a_run_folder_or_its_parameter_file(project_
     make_run(project_folder / "outputs" / "desk", n=60)
     code, out, _ = told(capsys, "report", "outputs/desk")
     path = Path(out.strip())
-    assert code == 0 and path == project_folder / "outputs" / "desk" / "report.html" and path.stat().st_size > 1_000_000
+    assert (
+        code == 0
+        and path == project_folder / "outputs" / "desk" / "report.html"
+        and path.stat().st_size > 1_000_000
+    )
     path.unlink()
     Path("params/desk.yaml").write_text("task:\n  name: Fellmoor\n")
     assert told(capsys, "report", "params/desk.yaml")[0] == 0 and path.exists()
@@ -124,29 +160,45 @@ def test_explain_says_what_a_parameter_does(capsys):
 
 
 def test_lab_copies_hold_the_files_values_where_papermill_puts_them(project_folder, monkeypatch):
-    from ftkit.pipeline import kernel
+    from ftkit.workflow import kernel
 
     monkeypatch.setattr(kernel, "notebooks_folder", lambda: project_folder / "notebooks")
     for book in (Path(cli.__file__).parents[1] / "notebooks").glob("*.ipynb"):
         shutil.copy(book, project_folder / "notebooks")
     Path("params/desk.yaml").write_text("task:\n  name: Fellmoor\n")
-    folder = pipeline.prepare_all(Path("params/desk.yaml"))
+    folder = prepare_all(Path("params/desk.yaml"))
     import nbformat
 
     book = nbformat.read(folder / "01_task.ipynb", as_version=4)
     injected = [c for c in book.cells if "injected-parameters" in c.metadata.get("tags", [])]
-    assert len(injected) == 1 and "Fellmoor" in injected[0].source and folder == Path("outputs/desk/lab")
+    assert (
+        len(injected) == 1
+        and "Fellmoor" in injected[0].source
+        and folder == Path("outputs/desk/lab")
+    )
 
 
 def test_doctor_tells_what_is_there_and_what_is_missing_for_what(capsys):
     code, out, _ = told(capsys, "doctor")
     assert code in (0, 1)
-    assert all(word in out for word in ("Python", "cores", "Memory", "GPU", "Disk", "Embedded base", "Chromium", "transformers"))
+    assert all(
+        word in out
+        for word in (
+            "Python",
+            "cores",
+            "Memory",
+            "GPU",
+            "Disk",
+            "Embedded base",
+            "Chromium",
+            "transformers",
+        )
+    )
 
 
 def test_the_parameter_file_that_new_writes_is_plain_yaml(project_folder, capsys):
     told(capsys, "new", "desk", "--data", "desk.csv")
-    assert set(yaml.safe_load(Path("params/desk.yaml").read_text())) == set(params.MODELS)
+    assert set(yaml.safe_load(Path("params/desk.yaml").read_text())) == set(MODELS)
 
 
 def test_the_shell_can_complete_commands_and_options(capsys):
@@ -155,7 +207,9 @@ def test_the_shell_can_complete_commands_and_options(capsys):
         assert code == 0 and "--sweep" in out and "monitor" in out
     code, out, _ = told(capsys, "completion", "bash")
     asked = "COMP_WORDS=(ftkit rep); COMP_CWORD=1; _shtab_ftkit; echo ${COMPREPLY[@]}"
-    done = subprocess.run(["bash", "-c", f"{out}\n{asked}"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["bash", "-c", f"{out}\n{asked}"], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["report"]
 
 
@@ -163,5 +217,11 @@ def test_report_prints_where_the_other_forms_are(project_folder, capsys):
     make_run(project_folder / "outputs" / "desk", n=60)
     code, out, _ = told(capsys, "report", "outputs/desk", "--export")
     names = [Path(line).name for line in out.splitlines()]
-    assert code == 0 and names == ["report.html", "summary.md", "strategies.csv", "answers.csv", "report.json"]
+    assert code == 0 and names == [
+        "report.html",
+        "summary.md",
+        "strategies.csv",
+        "answers.csv",
+        "report.json",
+    ]
     assert all(Path(line).exists() for line in out.splitlines())

@@ -6,10 +6,12 @@ import json
 import pandas as pd
 import pytest
 
+from ftkit.core.errors import BadInput
 from ftkit.data.read import open_source, read
-from ftkit.errors import BadInput
 
-ROWS = [(f'text number {i}, with "quotes"; and\ttabs – ü', "yes" if i % 3 else "no") for i in range(30)]
+ROWS = [
+    (f'text number {i}, with "quotes"; and\ttabs – ü', "yes" if i % 3 else "no") for i in range(30)
+]
 
 
 def write(tmp_path, kind, rows=ROWS, columns=("text", "label")):
@@ -19,7 +21,9 @@ def write(tmp_path, kind, rows=ROWS, columns=("text", "label")):
     if kind in ("csv", "tsv"):
         frame.to_csv(path, index=False, sep="\t" if kind == "tsv" else ",")
     elif kind == "jsonl":
-        path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records), encoding="utf-8")
+        path.write_text(
+            "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records), encoding="utf-8"
+        )
     elif kind == "json":
         path.write_text(json.dumps({"data": records}), encoding="utf-8")
     elif kind == "parquet":
@@ -38,14 +42,20 @@ def raises(path, match, **more):
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "json", "parquet", "xlsx"])
 def test_every_format_gives_the_same_rows(tmp_path, kind):
     table = read(write(tmp_path, kind), "text", "label")
-    assert [(r["input"], r["output"]) for r in table.rows] == ROWS and table.rows_read == 30 and not table.rejected
+    assert (
+        [(r["input"], r["output"]) for r in table.rows] == ROWS
+        and table.rows_read == 30
+        and not table.rejected
+    )
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_the_separator_is_found_and_told(tmp_path, separator):
     path = tmp_path / "rows.csv"
     with path.open("w", newline="") as handle:
-        csv.writer(handle, delimiter=separator).writerows([("id", "text", "label"), *[(i, *row) for i, row in enumerate(ROWS)]])
+        csv.writer(handle, delimiter=separator).writerows(
+            [("id", "text", "label"), *[(i, *row) for i, row in enumerate(ROWS)]]
+        )
     table = read(path, "text", "label")
     assert table.separator == separator and [r["input"] for r in table.rows] == [t for t, _ in ROWS]
 
@@ -53,7 +63,9 @@ def test_the_separator_is_found_and_told(tmp_path, separator):
 @pytest.mark.parametrize(("encoding", "like"), [("cp1252", "cp125"), ("utf-16", "utf_16")])
 def test_text_that_is_not_utf8_is_told_with_the_encoding_it_looks_like(tmp_path, encoding, like):
     path = tmp_path / "rows.csv"
-    lines = [f"Grüße aus Köln – schöne größere Straße {i},{label}" for i, (_, label) in enumerate(ROWS)]
+    lines = [
+        f"Grüße aus Köln – schöne größere Straße {i},{label}" for i, (_, label) in enumerate(ROWS)
+    ]
     path.write_bytes("\n".join(["text,label", *lines]).encode(encoding))
     raises(path, rf"not UTF-8 \(line \d+\); it looks like {like}.*\n.*data\.encoding")
     table = read(path, "text", "label", encoding=encoding)
@@ -63,10 +75,16 @@ def test_text_that_is_not_utf8_is_told_with_the_encoding_it_looks_like(tmp_path,
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_bytes(b"\xef\xbb\xbf" + write(tmp_path, "csv").read_bytes())
-    assert len(read(path, "text", "label").rows) == len(read(path, "text", "label", encoding="utf-8").rows) == 30
+    assert (
+        len(read(path, "text", "label").rows)
+        == len(read(path, "text", "label", encoding="utf-8").rows)
+        == 30
+    )
 
 
-@pytest.mark.parametrize(("encoding", "match"), [("klingon", "no known encoding"), ("ascii", "is not ascii: byte")])
+@pytest.mark.parametrize(
+    ("encoding", "match"), [("klingon", "no known encoding"), ("ascii", "is not ascii: byte")]
+)
 def test_a_wrong_encoding_parameter_is_told(tmp_path, encoding, match):
     raises(write(tmp_path, "csv"), match, encoding=encoding)
 
@@ -75,20 +93,26 @@ def test_empty_cells_reject_their_row_and_tell_row_and_column(tmp_path):
     rows = [*ROWS, ("", "yes"), ("   ", "no"), ("text", ""), ("nul \x00 byte", "yes")]
     table = read(write(tmp_path, "csv", rows), "text", "label")
     assert [(r.row, r.reason) for r in table.rejected] == [
-        (32, "column 'text' is empty"), (33, "column 'text' is empty"), (34, "column 'label' is empty"),
+        (32, "column 'text' is empty"),
+        (33, "column 'text' is empty"),
+        (34, "column 'label' is empty"),
         (35, "column 'text' holds a NUL byte"),
-    ]  # fmt: skip
+    ]
     assert table.rows_read == 34 and len(table.rows) == 30
 
 
 @pytest.mark.parametrize("kind", ["parquet", "xlsx", "jsonl"])
 def test_missing_values_of_other_formats_are_empty_cells(tmp_path, kind):
     table = read(write(tmp_path, kind, [*ROWS, (None, "yes"), ("NA", "no")]), "text", "label")
-    assert [r.reason for r in table.rejected] == ["column 'text' is empty"] and table.rows[-1]["input"] == "NA"
+    assert [r.reason for r in table.rejected] == ["column 'text' is empty"] and table.rows[-1][
+        "input"
+    ] == "NA"
 
 
 def test_lists_are_rejected_and_objects_become_compact_records(tmp_path):
-    rows = [{"text": f"t{i}", "label": {"a": i, "b": "ü"}} for i in range(30)] + [{"text": ["a", "b"], "label": "x"}]
+    rows = [{"text": f"t{i}", "label": {"a": i, "b": "ü"}} for i in range(30)] + [
+        {"text": ["a", "b"], "label": "x"}
+    ]
     path = tmp_path / "rows.parquet"
     pd.DataFrame(rows[:30]).to_parquet(path)
     assert read(path, "text", "label").rows[0]["output"] == '{"a":0,"b":"ü"}'
@@ -104,7 +128,10 @@ def test_lists_are_rejected_and_objects_become_compact_records(tmp_path):
 def test_a_line_separator_inside_a_json_string_does_not_end_the_line(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(
-        "\n".join(json.dumps({"text": f"a\u2028b\u0085c {i}", "label": i % 2}, ensure_ascii=False) for i in range(30))
+        "\n".join(
+            json.dumps({"text": f"a\u2028b\u0085c {i}", "label": i % 2}, ensure_ascii=False)
+            for i in range(30)
+        )
     )
     table = read(path, "text", "label")
     assert len(table.rows) == 30 and table.rows[3]["output"] == "1"
@@ -112,10 +139,15 @@ def test_a_line_separator_inside_a_json_string_does_not_end_the_line(tmp_path):
 
 def test_broken_json_lines_are_rejected_with_their_line(tmp_path):
     path = write(tmp_path, "jsonl")
-    path.write_text(path.read_text() + '{"text": "x", "label"\n[1]\n\n{"text": "half \\ud800", "label": "yes"}\n')
+    path.write_text(
+        path.read_text()
+        + '{"text": "x", "label"\n[1]\n\n{"text": "half \\ud800", "label": "yes"}\n'
+    )
     table = read(path, "text", "label")
     assert [r.row for r in table.rejected] == [31, 32, 34]
-    assert "is not JSON" in table.rejected[0].reason and "half a character" in table.rejected[2].reason
+    assert (
+        "is not JSON" in table.rejected[0].reason and "half a character" in table.rejected[2].reason
+    )
 
 
 def test_a_json_object_of_columns_is_a_table(tmp_path):
@@ -129,9 +161,16 @@ def test_rows_with_too_many_or_too_few_cells_are_rejected(tmp_path):
     path.write_text(path.read_text() + "only one\na,b,c\ntrailing,yes,,\n\n")
     table = read(path, "text", "label")
     assert [(r.row, r.reason) for r in table.rejected] == [
-        (32, "has 1 cells, the header has 2"), (33, "has 3 cells, the header has 2"),
-    ]  # fmt: skip
-    assert table.rows[-1] == {"input": "trailing", "output": "yes", "group": "", "source_row": 34, "file": "rows.csv"}
+        (32, "has 1 cells, the header has 2"),
+        (33, "has 3 cells, the header has 2"),
+    ]
+    assert table.rows[-1] == {
+        "input": "trailing",
+        "output": "yes",
+        "group": "",
+        "source_row": 34,
+        "file": "rows.csv",
+    }
 
 
 def test_an_unclosed_quote_names_the_line_where_it_starts(tmp_path):
@@ -156,9 +195,17 @@ def test_an_unclosed_quote_names_the_line_where_it_starts(tmp_path):
         ("rows.xlsx", b"text,label\na,b\n", "cannot be read as XLSX"),
         ("rows.xlsx", b"PK\x03\x04 cut off", "cannot be read as XLSX"),
         ("rows.csv", b"text,label\na,yes\nb,no\n", "only 2 usable rows, at least 20"),
-        ("rows.csv", b"text,label\n" + b"".join(b"t%d,same\n" % i for i in range(30)), r"all outputs are the same: 'same'"),
+        (
+            "rows.csv",
+            b"text,label\n" + b"".join(b"t%d,same\n" % i for i in range(30)),
+            r"all outputs are the same: 'same'",
+        ),
         ("rows.csv", b"text,label,text\n" + b"a,b,c\n" * 30, "'text' stands twice"),
-        ("rows.csv", b"Text,labels\n" + b"a,b\n" * 30, r"no column 'text'; did you mean 'Text'\?.*\n.*Text, labels"),
+        (
+            "rows.csv",
+            b"Text,labels\n" + b"a,b\n" * 30,
+            r"no column 'text'; did you mean 'Text'\?.*\n.*Text, labels",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told(tmp_path, name, content, match):
@@ -182,13 +229,20 @@ def test_column_names_that_stand_twice_in_a_sheet_are_told(tmp_path):
 
 def test_the_sheet_that_was_read_is_told_where_there_are_several(tmp_path):
     with pd.ExcelWriter(tmp_path / "rows.xlsx") as writer:
-        pd.DataFrame(ROWS, columns=["text", "label"]).to_excel(writer, sheet_name="tickets", index=False)
+        pd.DataFrame(ROWS, columns=["text", "label"]).to_excel(
+            writer, sheet_name="tickets", index=False
+        )
         pd.DataFrame([("x",)]).to_excel(writer, sheet_name="notes", index=False)
-    assert open_source(tmp_path / "rows.xlsx").encoding == "xlsx, sheet 'tickets' (first of 2 sheets)"
+    assert (
+        open_source(tmp_path / "rows.xlsx").encoding == "xlsx, sheet 'tickets' (first of 2 sheets)"
+    )
 
 
 def test_a_test_file_may_be_small_and_of_one_answer(tmp_path):
-    assert len(read(write(tmp_path, "csv", [("a", "x"), ("b", "x")]), "text", "label", fewest=1).rows) == 2
+    assert (
+        len(read(write(tmp_path, "csv", [("a", "x"), ("b", "x")]), "text", "label", fewest=1).rows)
+        == 2
+    )
 
 
 def test_a_workbook_that_would_burst_memory_is_refused_before_it_is_read(tmp_path):
@@ -202,12 +256,20 @@ def test_a_workbook_that_would_burst_memory_is_refused_before_it_is_read(tmp_pat
 
 
 def test_hidden_characters_are_told_and_hide_no_copy(tmp_path):
+    from ftkit.core.records.task import TaskCard
     from ftkit.data.clean import clean
-    from ftkit.records import TaskCard
 
     card = TaskCard(name="t", instruction="Choose.", kind="label", labels=["a", "b"])
-    texts = ["where is my parcel", "where is\u200b my parcel", "\u202ewhere is my parcel\ufeff", "quite another question"]
-    rows = [{"input": text, "output": "a", "group": "", "source_row": k + 2} for k, text in enumerate(texts)]
+    texts = [
+        "where is my parcel",
+        "where is\u200b my parcel",
+        "\u202ewhere is my parcel\ufeff",
+        "quite another question",
+    ]
+    rows = [
+        {"input": text, "output": "a", "group": "", "source_row": k + 2}
+        for k, text in enumerate(texts)
+    ]
     done = clean(rows, card, 0.8)
     told = {d.kind: d.count for d in done.defects}
     assert told["hidden characters"] == 2 and told["exact copies"] == 2 and len(done.rows) == 2

@@ -7,12 +7,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ftkit.core.errors import BadInput
 from ftkit.data import large
 from ftkit.data.read import open_source, read
-from ftkit.errors import BadInput
 
 N = 3000
-ROWS = [{"text": f"Question {i}, with a comma and \n a second line", "label": f"l{i % 5}"} for i in range(N)]
+ROWS = [
+    {"text": f"Question {i}, with a comma and \n a second line", "label": f"l{i % 5}"}
+    for i in range(N)
+]
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +26,9 @@ def everything_is_large(monkeypatch):
 def write(path, rows=ROWS):
     if path.suffix in (".csv", ".tsv"):
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, ["text", "label"], delimiter="\t" if path.suffix == ".tsv" else ",")
+            writer = csv.DictWriter(
+                file, ["text", "label"], delimiter="\t" if path.suffix == ".tsv" else ","
+            )
             writer.writeheader()
             writer.writerows(rows)
     elif path.suffix == ".jsonl":
@@ -42,13 +47,23 @@ def test_a_draw_holds_so_many_rows_as_they_stand_in_the_file_and_says_so(tmp_pat
     path = write(tmp_path / f"many.{ending}")
     raw = open_source(path, most=200, seed=3)
     assert len(raw.rows) == 200 and raw.columns == ["text", "label"]
-    assert "many." in raw.notes[0] and "holds 3,000 rows" in raw.notes[0] and "200 of them" in raw.notes[0]
+    assert (
+        "many." in raw.notes[0]
+        and "holds 3,000 rows" in raw.notes[0]
+        and "200 of them" in raw.notes[0]
+    )
     first = {"csv": 2, "tsv": 2, "jsonl": 1}.get(ending, 2)
     step = 2 if ending in ("csv", "tsv") else 1  # a row of two lines
     assert all(row == ROWS[(number - first) // step] for number, row in raw.rows)
     assert [n for n, _ in raw.rows] == sorted(n for n, _ in raw.rows)
-    assert open_source(path, most=200, seed=3).rows == raw.rows != open_source(path, most=200, seed=4).rows
-    assert {n for n, _ in open_source(path, most=100, seed=3).rows} < {n for n, _ in raw.rows}, "fewer are a part of more"
+    assert (
+        open_source(path, most=200, seed=3).rows
+        == raw.rows
+        != open_source(path, most=200, seed=4).rows
+    )
+    assert {n for n, _ in open_source(path, most=100, seed=3).rows} < {n for n, _ in raw.rows}, (
+        "fewer are a part of more"
+    )
 
 
 def test_every_row_is_as_likely_as_any_other():
@@ -74,18 +89,32 @@ def test_bytes_are_limited_too_and_a_small_file_is_kept_whole(tmp_path, monkeypa
     assert len(few.rows) == 60 and few.notes == []
 
 
-def test_the_table_of_examples_carries_the_note_and_drawn_rows_that_cannot_be_used_are_told(tmp_path):
+def test_the_table_of_examples_carries_the_note_and_drawn_rows_that_cannot_be_used_are_told(
+    tmp_path,
+):
     path = write(tmp_path / "many.jsonl", [*ROWS[:500], *[{"text": "", "label": "x"}] * 500])
     table = read(path, "text", "label", most=400)
-    assert table.rows_read == 400 and 100 < len(table.rejected) < 300 and table.notes[0].startswith("many.jsonl holds 1,000 rows")
+    assert (
+        table.rows_read == 400
+        and 100 < len(table.rejected) < 300
+        and table.notes[0].startswith("many.jsonl holds 1,000 rows")
+    )
     assert all(r.row > 500 and "is empty" in r.reason for r in table.rejected)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.csv", b"text,label\n" + b"one,two\n" * 50 + b"caf\xe9,x\n", "is not UTF-8; it looks like"),
-        ("b.csv", b"text,label\n" + b"one,two\n" * 50 + b'"open,x\n' * 3, "cannot be read as a table"),
+        (
+            "a.csv",
+            b"text,label\n" + b"one,two\n" * 50 + b"caf\xe9,x\n",
+            "is not UTF-8; it looks like",
+        ),
+        (
+            "b.csv",
+            b"text,label\n" + b"one,two\n" * 50 + b'"open,x\n' * 3,
+            "cannot be read as a table",
+        ),
         ("c.csv", b"\n" * 300, "names no columns"),
         ("d.jsonl", b"\xff\xfe" + b"{}" * 100, "is not UTF-8"),
         ("e.parquet", b"PAR1" * 100, "cannot be read as Parquet"),

@@ -3,21 +3,47 @@
 import numpy as np
 import pytest
 
-from ftkit import decision, evaluation
-from ftkit.errors import BadInput
-from ftkit.params import DecisionParameters
-from ftkit.records import Comparison, DataCard, Estimate, Evaluation, StrategyResult, StrategySpec, Suitability, TrainingCard
-from ftkit.statistics import mean_interval
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.decision import DecisionParameters
+from ftkit.core.prices import prices
+from ftkit.core.records.base import Estimate
+from ftkit.core.records.data import DataCard
+from ftkit.core.records.evaluation import Comparison, Evaluation, StrategyResult
+from ftkit.core.records.strategy import StrategySpec
+from ftkit.core.records.task import Suitability
+from ftkit.core.records.training import TrainingCard
+from ftkit.core.statistics import mean_interval
+from ftkit.decision.decide import decide as decide_decide
+from ftkit.decision.forecast_check import foresight
+from ftkit.evaluation.comparisons import compare
+from ftkit.scoring import score
 
 FAMILIES = {
-    "prompting": ("base", False), "few-shot": ("base", False), "RAG": ("base", True), "fine-tuned": ("tuned", False),
-    "hybrid": ("tuned", True), "endpoint": ("endpoint", False),
-}  # fmt: skip
+    "prompting": ("base", False),
+    "few-shot": ("base", False),
+    "RAG": ("base", True),
+    "fine-tuned": ("tuned", False),
+    "hybrid": ("tuned", True),
+    "endpoint": ("endpoint", False),
+}
 DATA = DataCard(
-    file="f", file_sha256="", encoding="UTF-8", rows_read=1000, rows_rejected=0, rows_used=1000, defects=[],
-    splits={"train": 700, "validation": 100, "test": 200}, input_words_p50=1, input_words_p95=1, output_words_p50=1,
-    output_words_p95=1, leakage_before={}, leakage_after={}, volume_verdict="", detectable_points=9,
-)  # fmt: skip
+    file="f",
+    file_sha256="",
+    encoding="UTF-8",
+    rows_read=1000,
+    rows_rejected=0,
+    rows_used=1000,
+    defects=[],
+    splits={"train": 700, "validation": 100, "test": 200},
+    input_words_p50=1,
+    input_words_p95=1,
+    output_words_p50=1,
+    output_words_p95=1,
+    leakage_before={},
+    leakage_after={},
+    volume_verdict="",
+    detectable_points=9,
+)
 SUITABILITY = Suitability(
     expected="hybrid",
     sentence="We expect the hybrid.",
@@ -37,44 +63,67 @@ def world(accuracies, n=2000, seed=0, general=None, **figures):
     for name, accuracy in accuracies.items():
         noise = rng.permutation((np.arange(n) + 0.5) / n)
         right = np.where(rng.random(n) < 0.7, ability, noise) < accuracy
-        rows += [(f"i{k}", name, f"i{k}", bool(r), float(r), "strict", None, False) for k, r in enumerate(right)]
-    scores = pd.DataFrame(rows, columns=evaluation.scoring.SCORE_COLUMNS)
-    results = [result(name, scores, **figures.get(name.replace("-", "_"), {})) for name in accuracies]
+        rows += [
+            (f"i{k}", name, f"i{k}", bool(r), float(r), "strict", None, False)
+            for k, r in enumerate(right)
+        ]
+    scores = pd.DataFrame(rows, columns=score.SCORE_COLUMNS)
+    results = [
+        result(name, scores, **figures.get(name.replace("-", "_"), {})) for name in accuracies
+    ]
     regression = (
         []
         if general is None
-        else [Comparison(a="tuned", b="base", difference=general, p_value=1, p_adjusted=1, wins=0, losses=0)]
+        else [
+            Comparison(
+                a="tuned", b="base", difference=general, p_value=1, p_adjusted=1, wins=0, losses=0
+            )
+        ]
     )
     return Evaluation(
-        results=results, comparisons=evaluation.compare(scores, n_resamples=1000), regression=regression, test_items=n, openings=[],
+        results=results,
+        comparisons=compare(scores, n_resamples=1000),
+        regression=regression,
+        test_items=n,
+        openings=[],
         duration_s=1,
-    )  # fmt: skip
+    )
 
 
 def result(name, scores, **more):
     model, retriever = FAMILIES[name]
     right = scores[scores["strategy"] == name]["correct"].astype(float)
     figures = {
-        "format_ok": share(0.97), "unsupported": share(0.05), "missing": 0, "prompt_tokens_mean": 200.0,
-        "completion_tokens_mean": 20.0, "seconds_per_answer": 0.05,
-    }  # fmt: skip
+        "format_ok": share(0.97),
+        "unsupported": share(0.05),
+        "missing": 0,
+        "prompt_tokens_mean": 200.0,
+        "completion_tokens_mean": 20.0,
+        "seconds_per_answer": 0.05,
+    }
     spec = StrategySpec(name=name, family=name, model=model, prompt="zero", retriever=retriever)
     accuracy = mean_interval(right)
     return StrategyResult(spec=spec, accuracy=accuracy, partial=accuracy, **{**figures, **more})
 
 
 def share(value, half=0.02, n=200):
-    return Estimate(value=value, low=max(0, value - half), high=min(1, value + half), n=n, method="planted")
+    return Estimate(
+        value=value, low=max(0, value - half), high=min(1, value + half), n=n, method="planted"
+    )
 
 
 def decide(case, suitability=SUITABILITY, training=None, **parameters):
-    return decision.decide(case, training, DATA, suitability, DecisionParameters(**parameters))
+    return decide_decide(case, training, DATA, suitability, DecisionParameters(**parameters))
 
 
 def test_a_planted_winner_is_chosen_with_its_price():
     d = decide(world({"prompting": 0.5, "RAG": 0.6, "fine-tuned": 0.6, "hybrid": 0.8}))
     assert d.verdict == "hybrid" == d.strategy and d.more_test_examples is None
-    assert "Use hybrid" in d.sentence and "more than RAG" in d.sentence and "more in the first year" in d.sentence
+    assert (
+        "Use hybrid" in d.sentence
+        and "more than RAG" in d.sentence
+        and "more in the first year" in d.sentence
+    )
     assert any("prompting costs less but is beaten by hybrid" in r for r in d.reasons)
     assert any("hybrid was expected, as measured" in r for r in d.reasons)
 
@@ -97,7 +146,10 @@ def test_the_promised_number_of_examples_settles_a_tie():
     few = decide(world({"prompting": 0.70, "hybrid": 0.70}, 200, seed=4))
     assert few.verdict == "can't tell yet" and few.more_test_examples
     settled = [
-        decide(world({"prompting": 0.70, "hybrid": 0.70}, 200 + few.more_test_examples, seed=s)).verdict != "can't tell yet"
+        decide(
+            world({"prompting": 0.70, "hybrid": 0.70}, 200 + few.more_test_examples, seed=s)
+        ).verdict
+        != "can't tell yet"
         for s in range(20)
     ]
     assert sum(settled) >= 14
@@ -108,15 +160,20 @@ def test_a_wide_margin_takes_the_cheaper_and_a_narrow_one_the_better():
     assert decide(case, margin_points=10).verdict == "prompting"
     assert decide(case, margin_points=3).verdict == "hybrid"
     wide = decide(case, margin_points=10)
-    assert any(f.startswith("a margin of") and "or less (now 10.0 points): hybrid would be chosen" in f for f in wide.flips)
+    assert any(
+        f.startswith("a margin of") and "or less (now 10.0 points): hybrid would be chosen" in f
+        for f in wide.flips
+    )
 
 
 @pytest.mark.parametrize(
     ("figures", "gate"),
     [
-        ({"format_ok": share(0.6)}, "format"), ({"unsupported": share(0.7)}, "hallucination"), ({"seconds_per_answer": 60.0}, "latency"),
+        ({"format_ok": share(0.6)}, "format"),
+        ({"unsupported": share(0.7)}, "hallucination"),
+        ({"seconds_per_answer": 60.0}, "latency"),
     ],
-)  # fmt: skip
+)
 def test_a_failed_gate_excludes_the_winner(figures, gate):
     d = decide(world({"prompting": 0.5, "RAG": 0.6, "hybrid": 0.8}, hybrid=figures))
     assert d.verdict == "RAG"
@@ -128,11 +185,21 @@ def test_a_gate_that_the_interval_straddles_is_neither_passed_nor_failed():
     d = decide(world({"prompting": 0.5, "hybrid": 0.8}, hybrid={"format_ok": share(0.82, 0.05)}))
     (gate,) = [g for g in d.gates if g.strategy == "hybrid" and g.gate == "format"]
     assert gate.state == "can't tell" and gate.passed is None
-    assert d.verdict == "can't tell yet" and d.leading == "hybrid" and "format limit" in d.sentence and d.more_test_examples
+    assert (
+        d.verdict == "can't tell yet"
+        and d.leading == "hybrid"
+        and "format limit" in d.sentence
+        and d.more_test_examples
+    )
 
 
 def test_a_straddling_gate_of_a_loser_does_not_matter():
-    assert decide(world({"prompting": 0.5, "hybrid": 0.8}, prompting={"format_ok": share(0.82, 0.05)})).verdict == "hybrid"
+    assert (
+        decide(
+            world({"prompting": 0.5, "hybrid": 0.8}, prompting={"format_ok": share(0.82, 0.05)})
+        ).verdict
+        == "hybrid"
+    )
 
 
 def test_a_regression_beyond_the_margin_excludes_the_tuned_model():
@@ -141,14 +208,23 @@ def test_a_regression_beyond_the_margin_excludes_the_tuned_model():
     assert d.verdict == "RAG"
     unsure = Estimate(value=-0.08, low=-0.15, high=-0.01, n=100, method="planted")
     d = decide(world({"prompting": 0.5, "RAG": 0.6, "hybrid": 0.8}, general=unsure))
-    assert d.verdict == "can't tell yet" and "probe_items" in d.sentence and d.more_test_examples is None
+    assert (
+        d.verdict == "can't tell yet"
+        and "probe_items" in d.sentence
+        and d.more_test_examples is None
+    )
     held = Estimate(value=-0.02, low=-0.06, high=0.02, n=100, method="planted")
-    assert decide(world({"prompting": 0.5, "RAG": 0.6, "hybrid": 0.8}, general=held)).verdict == "hybrid"
+    assert (
+        decide(world({"prompting": 0.5, "RAG": 0.6, "hybrid": 0.8}, general=held)).verdict
+        == "hybrid"
+    )
 
 
 def test_a_regression_that_was_not_measured_is_said_and_put_on_the_list():
     d = decide(world({"prompting": 0.5, "hybrid": 0.8}))
-    assert d.verdict == "hybrid" and any("Not measured for hybrid: regression" in r for r in d.reasons)
+    assert d.verdict == "hybrid" and any(
+        "Not measured for hybrid: regression" in r for r in d.reasons
+    )
     assert any("Measure before going live: regression" in s for s in d.next_steps)
 
 
@@ -177,25 +253,50 @@ def test_changing_facts_and_requirements_make_tuning_dearer():
     by_name = {c.strategy: c for c in restless.costs}
     assert by_name["fine-tuned"].updates_per_year == 365 and by_name["hybrid"].updates_per_year == 1
     weekly = decide(case, facts_change="never", requirements_change="weekly")
-    assert {c.strategy: c for c in weekly.costs}["fine-tuned"].first_year_usd > calm["fine-tuned"].first_year_usd + 10_000
+    assert {c.strategy: c for c in weekly.costs}["fine-tuned"].first_year_usd > calm[
+        "fine-tuned"
+    ].first_year_usd + 10_000
     assert any("speaks against tuning" in r for r in weekly.reasons)
 
 
 TRAINING = TrainingCard(
-    method="lora", base="b", base_sha256="", adapter="training/adapter", parameters=8_000_000_000, trainable_parameters=1, examples=1,
-    general_examples=0, epochs=1, steps=1, tokens=1, duration_s=7200, peak_memory_gib=1, log=[], best_validation_loss=1,
-    stopped_early=False, verdict="learnt", advice="", loss_sample=[],
-)  # fmt: skip
+    method="lora",
+    base="b",
+    base_sha256="",
+    adapter="training/adapter",
+    parameters=8_000_000_000,
+    trainable_parameters=1,
+    examples=1,
+    general_examples=0,
+    epochs=1,
+    steps=1,
+    tokens=1,
+    duration_s=7200,
+    peak_memory_gib=1,
+    log=[],
+    best_validation_loss=1,
+    stopped_early=False,
+    verdict="learnt",
+    advice="",
+    loss_sample=[],
+)
 
 
 def test_costs_add_up_from_their_prices():
-    d = decide(world({"prompting": 0.5, "hybrid": 0.8}), training=TRAINING, facts_change="never", answers_per_month=10_000)
+    d = decide(
+        world({"prompting": 0.5, "hybrid": 0.8}),
+        training=TRAINING,
+        facts_change="never",
+        answers_per_month=10_000,
+    )
     costs = {c.strategy: c for c in d.costs}
     assert costs["prompting"].one_off_usd == pytest.approx(40 * 60)
     assert costs["hybrid"].one_off_usd == pytest.approx((40 + 40 + 80 + 800 * 3 / 60) * 60 + 2 * 5)
     upkeep = (8 + 0.1 * 800 * 3 / 60) * 60 + 2 * 5
     assert costs["hybrid"].monthly_usd == pytest.approx(500 + 20 + upkeep / 12)
-    assert costs["hybrid"].first_year_usd == pytest.approx(costs["hybrid"].one_off_usd + 12 * costs["hybrid"].monthly_usd)
+    assert costs["hybrid"].first_year_usd == pytest.approx(
+        costs["hybrid"].one_off_usd + 12 * costs["hybrid"].monthly_usd
+    )
     assert costs["hybrid"].per_1000_answers_usd == pytest.approx(52.0)
 
 
@@ -212,26 +313,42 @@ def test_the_break_even_volume_is_where_the_costs_cross():
 def test_own_prices_replace_the_assumed_ones_and_are_marked():
     d = decide(world({"prompting": 0.5, "hybrid": 0.8}), prices={"labour_usd_per_hour": 100.0})
     listed = {x.name: x for x in d.prices}
-    assert (listed["labour_usd_per_hour"].value, listed["labour_usd_per_hour"].origin) == (100.0, "given")
-    assert listed["gpu_usd_per_hour"].origin == "assumed" and "guide" in listed["gpu_usd_per_hour"].source
+    assert (listed["labour_usd_per_hour"].value, listed["labour_usd_per_hour"].origin) == (
+        100.0,
+        "given",
+    )
+    assert (
+        listed["gpu_usd_per_hour"].origin == "assumed"
+        and "guide" in listed["gpu_usd_per_hour"].source
+    )
     assert listed["training_seconds"].origin == "measured"
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"labor_usd_per_hour": 1}, "did you mean 'labour_usd_per_hour'"), ({"gpu_usd_per_hour": -1}, "not negative"),
-        ({"gpu_usd_per_hour": float("nan")}, "finite"), ({"machine_use": 0}, "between 0 and 1"), ({"relabel_share": 2}, "between 0 and 1"),
+        ({"labor_usd_per_hour": 1}, "did you mean 'labour_usd_per_hour'"),
+        ({"gpu_usd_per_hour": -1}, "not negative"),
+        ({"gpu_usd_per_hour": float("nan")}, "finite"),
+        ({"machine_use": 0}, "between 0 and 1"),
+        ({"relabel_share": 2}, "between 0 and 1"),
     ],
-)  # fmt: skip
+)
 def test_prices_that_cannot_be_are_told(given, told):
     with pytest.raises(BadInput, match=told):
-        decision.prices(given)
+        prices(given)
 
 
 def test_free_labour_and_no_volume_still_decide():
-    free = {"labour_usd_per_hour": 0.0, "cpu_machine_usd_per_month": 0.0, "index_usd_per_month": 0.0}
-    assert decide(world({"prompting": 0.5, "hybrid": 0.8}), answers_per_month=0, prices=free).verdict == "hybrid"
+    free = {
+        "labour_usd_per_hour": 0.0,
+        "cpu_machine_usd_per_month": 0.0,
+        "index_usd_per_month": 0.0,
+    }
+    assert (
+        decide(world({"prompting": 0.5, "hybrid": 0.8}), answers_per_month=0, prices=free).verdict
+        == "hybrid"
+    )
 
 
 def test_strategies_that_were_not_compared_are_told():
@@ -252,18 +369,31 @@ def test_flips_are_true():
 
 def test_the_guides_claims_are_held_against_planted_truths():
     lost = Estimate(value=-0.3, low=-0.4, high=-0.2, n=100, method="planted")
-    case = world({"prompting": 0.5, "few-shot": 0.6, "fine-tuned": 0.7, "hybrid": 0.8}, general=lost)
-    held = {c.claim.split(" ")[0] + " " + c.claim.split(" ")[1]: c.verdict for c in decide(case, training=TRAINING).claims}
+    case = world(
+        {"prompting": 0.5, "few-shot": 0.6, "fine-tuned": 0.7, "hybrid": 0.8}, general=lost
+    )
+    held = {
+        c.claim.split(" ")[0] + " " + c.claim.split(" ")[1]: c.verdict
+        for c in decide(case, training=TRAINING).claims
+    }
     assert held["A better"] == held["Tuning and"] == held["Training costs"] == "holds here"
     assert held["Parameter-efficient tuning"] == "does not hold here"
-    assert held["A tuned"] in ("not testable here", "can't tell") and held["Retrieval gives"] == "not testable here"
-    worse = {c.claim: c.verdict for c in decide(world({"prompting": 0.5, "few-shot": 0.4, "hybrid": 0.3})).claims}
+    assert (
+        held["A tuned"] in ("not testable here", "can't tell")
+        and held["Retrieval gives"] == "not testable here"
+    )
+    worse = {
+        c.claim: c.verdict
+        for c in decide(world({"prompting": 0.5, "few-shot": 0.4, "hybrid": 0.3})).claims
+    }
     assert worse["A better prompt helps before anything is tuned."] == "does not hold here"
     assert worse["Tuning and retrieval together are best."] == "does not hold here"
 
 
 def test_the_one_ahead_is_never_named_as_its_own_rival():
-    d = decide(world({"prompting": 0.90, "fine-tuned": 0.97}, n=60), margin_points=5, min_accuracy=0.0)
+    d = decide(
+        world({"prompting": 0.90, "fine-tuned": 0.97}, n=60), margin_points=5, min_accuracy=0.0
+    )
     assert d.verdict == "can't tell yet" and d.leading == "fine-tuned"
     assert "cannot tell it from prompting within" in d.sentence
 
@@ -271,7 +401,9 @@ def test_the_one_ahead_is_never_named_as_its_own_rival():
 def test_drawn_prices_give_every_cost_an_interval_and_say_how_often_the_verdict_stays():
     case = world({"prompting": 0.6, "RAG": 0.62, "fine-tuned": 0.6, "hybrid": 0.8})
     d = decide(case)
-    assert d.price_draws == 1000 and d.holds_share == 1.0, "only hybrid is good enough, whatever the prices are"
+    assert d.price_draws == 1000 and d.holds_share == 1.0, (
+        "only hybrid is good enough, whatever the prices are"
+    )
     assert all(c.first_year_low_usd < c.first_year_usd < c.first_year_high_usd for c in d.costs)
     assert d == decide(case), "seeded"
     many = {"answers_per_month": 1_200_000, "data_may_leave": True, "facts_change": "never"}
@@ -280,9 +412,12 @@ def test_drawn_prices_give_every_cost_an_interval_and_say_how_often_the_verdict_
 
 
 def test_given_prices_do_not_vary():
-    from ftkit.decision.prices import ASSUMED
+    from ftkit.core.prices import ASSUMED
 
-    d = decide(world({"prompting": 0.5, "hybrid": 0.8}), prices={name: value for name, (value, _, _) in ASSUMED.items()})
+    d = decide(
+        world({"prompting": 0.5, "hybrid": 0.8}),
+        prices={name: value for name, (value, _, _) in ASSUMED.items()},
+    )
     assert d.price_draws == 0 and d.holds_share is None and not d.swings
     assert all(c.first_year_low_usd is None for c in d.costs)
 
@@ -294,7 +429,10 @@ def test_a_tornado_tells_what_one_price_alone_does():
     cost = {c.strategy: c.first_year_usd for c in d.costs}
     assert d.extra_usd == pytest.approx(cost["hybrid"] - cost["RAG"])
     assert wages.at_low_usd < d.extra_usd < wages.at_high_usd
-    alone = decide(world({"prompting": 0.5, "RAG": 0.55, "hybrid": 0.8}), prices={"labour_usd_per_hour": wages.high})
+    alone = decide(
+        world({"prompting": 0.5, "RAG": 0.55, "hybrid": 0.8}),
+        prices={"labour_usd_per_hour": wages.high},
+    )
     assert alone.extra_usd == pytest.approx(wages.at_high_usd)
     widths = [abs(s.at_high_usd - s.at_low_usd) for s in d.swings]
     assert widths == sorted(widths, reverse=True)
@@ -302,14 +440,19 @@ def test_a_tornado_tells_what_one_price_alone_does():
 
 def test_what_was_in_reach_is_held_against_what_was_mended():
     case = world({"prompting": 0.4, "RAG": 0.5, "fine-tuned": 0.6, "hybrid": 0.9}, 1000)
-    expected = {"retrieval": share(0.2, 0.1), "examples or tuning": share(0.9, 0.05), "both together": share(0.5, 0.1)}
-    found = {f.way: f for f in decision.foresight(expected, case)}
+    expected = {
+        "retrieval": share(0.2, 0.1),
+        "examples or tuning": share(0.9, 0.05),
+        "both together": share(0.5, 0.1),
+    }
+    found = {f.way: f for f in foresight(expected, case)}
     wins = next(c for c in case.comparisons if {c.a, c.b} == {"prompting", "hybrid"})
     mended = wins.wins if wins.a == "hybrid" else wins.losses
     assert found["both together"].measured.value == pytest.approx(mended / 600, abs=0.01)
     assert found["both together"].verdict == "more than expected"
     assert (
-        found["examples or tuning"].verdict == "less than was in reach" and found["examples or tuning"].strategy == "fine-tuned"
+        found["examples or tuning"].verdict == "less than was in reach"
+        and found["examples or tuning"].strategy == "fine-tuned"
     )
-    assert decision.foresight(expected, world({"RAG": 0.5, "hybrid": 0.9})) == []
-    assert decision.foresight({}, case) == []
+    assert foresight(expected, world({"RAG": 0.5, "hybrid": 0.9})) == []
+    assert foresight({}, case) == []

@@ -13,8 +13,11 @@ from benchmarks.decision.worlds import five_point_world, tied_world
 def test_gsm8k_systems_have_their_published_scores(shared_data):
     names, right = real.gsm8k(shared_data)
     assert dict(zip(names, right.sum(axis=0).astype(int).tolist(), strict=True)) == {
-        "6b_finetuning": 286, "6b_verification": 515, "175b_finetuning": 458, "175b_verification": 742,
-    }  # fmt: skip
+        "6b_finetuning": 286,
+        "6b_verification": 515,
+        "175b_finetuning": 458,
+        "175b_verification": 742,
+    }
 
 
 def test_xquad_systems_have_their_published_exact_match(shared_data):
@@ -29,7 +32,11 @@ def test_xquad_systems_have_their_published_exact_match(shared_data):
 def test_verdicts_from_200_real_items_are_hardly_ever_wrong(shared_data):
     names, right = real.gsm8k(shared_data)
     found = real.draws(right, np.arange(len(right)), count=150)
-    assert found["ours"]["wrong"] <= 0.05 and found["ours"]["right"] > 0.9 and names[found["ideal"]] == "175b_verification"
+    assert (
+        found["ours"]["wrong"] <= 0.05
+        and found["ours"]["right"] > 0.9
+        and names[found["ideal"]] == "175b_verification"
+    )
 
 
 def test_superiority_is_hardly_ever_found_where_all_are_equal():

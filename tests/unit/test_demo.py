@@ -7,9 +7,11 @@ from collections import Counter
 
 import pytest
 
-from ftkit.demo import write_examples, write_handbook, write_traffic, write_truth
+from ftkit.core.errors import BadInput
+from ftkit.demo import write_examples, write_handbook
 from ftkit.demo.__main__ import main
-from ftkit.errors import BadInput
+from ftkit.demo.traffic import write_traffic
+from ftkit.demo.truth import write_truth
 
 N = 1200
 HIGH_WORDS = "urgent|today|right away|tomorrow|cannot wait|as soon as possible|hurry\\.|please hurry|at once|running out|immediately|on the way"
@@ -54,7 +56,10 @@ def jaccard(a, b):
 
 def house_urgency(text, category):
     """The house rules once more, from the text alone."""
-    low, high = re.search(LOW_WORDS, text.lower()), re.search(HIGH_WORDS, re.sub("no hurry", "", text.lower()))
+    low, high = (
+        re.search(LOW_WORDS, text.lower()),
+        re.search(HIGH_WORDS, re.sub("no hurry", "", text.lower())),
+    )
     level = 2 if high else 0 if low else 1
     level += bool(re.search(r"\bB-\d{5}\b", text))
     level = max(level, 1) if category == "billing" else level
@@ -82,7 +87,9 @@ def test_rows_and_articles_are_as_many_and_as_short_as_told(demo, rows):
         title, body = file.read_text(encoding="utf-8").split("\n\n", 1)
         assert title.startswith("# ")
         assert 25 <= len(f"{title} {body}".split()) <= 60
-    clean = [len(r["message"].split()) for r in rows if r["message"] and "My " not in r["message"][-60:]]
+    clean = [
+        len(r["message"].split()) for r in rows if r["message"] and "My " not in r["message"][-60:]
+    ]
     assert min(clean) >= 8
 
 
@@ -124,7 +131,9 @@ def test_urgency_follows_the_house_rules_in_every_row_that_was_not_spoiled(rows,
     for row, meant in zip(rows, truth["rows"], strict=True):
         if meant["planted"] not in ("wrong_label", "broken_format", "empty"):
             answer = json.loads(row["answer"])
-            assert answer["urgency"] == house_urgency(row["message"], answer["category"]), row["message"]
+            assert answer["urgency"] == house_urgency(row["message"], answer["category"]), row[
+                "message"
+            ]
             levels[answer["urgency"]] += 1
     assert min(levels.values()) > 0.1 * N
 
@@ -145,7 +154,9 @@ def test_planted_defects_are_really_there_and_small(rows, truth):
         "wrong_label": 0.02,
     }.items():
         assert len(truth["defects"][kind]) == round(share * N)
-    planted = {number: truth["rows"][number] for kind in truth["defects"].values() for number in kind}
+    planted = {
+        number: truth["rows"][number] for kind in truth["defects"].values() for number in kind
+    }
     for number, meant in planted.items():
         row, other = rows[number], rows[meant["of"]]
         kind = meant["planted"]
@@ -187,7 +198,9 @@ def test_leaks_are_copies_under_another_customer(rows, truth):
 
 def test_copies_are_planted_and_do_not_happen_by_chance(rows, truth):
     planted = {n for kind in ("exact_duplicate", "near_duplicate") for n in truth["defects"][kind]}
-    clean = [shingles(r["message"]) for n, r in enumerate(rows) if n not in planted and r["message"]]
+    clean = [
+        shingles(r["message"]) for n, r in enumerate(rows) if n not in planted and r["message"]
+    ]
     close = sum(len(a & b) >= 0.8 * len(a | b) for i, a in enumerate(clean) for b in clean[:i])
     assert close == 0
 
@@ -206,8 +219,15 @@ def test_bm25_finds_the_gold_article_often_but_not_always(demo, rows, truth):
 
     names = sorted(truth["articles"])
     index = bm25s.BM25()
-    index.index(bm25s.tokenize([article(demo, n)[2:] for n in names], stopwords="en", show_progress=False), show_progress=False)
-    asked = [(r["message"], m["article"]) for r, m in zip(rows, truth["rows"], strict=True) if m["article"] and not m["planted"]]
+    index.index(
+        bm25s.tokenize([article(demo, n)[2:] for n in names], stopwords="en", show_progress=False),
+        show_progress=False,
+    )
+    asked = [
+        (r["message"], m["article"])
+        for r, m in zip(rows, truth["rows"], strict=True)
+        if m["article"] and not m["planted"]
+    ]
     queries = bm25s.tokenize([q for q, _ in asked], stopwords="en", show_progress=False)
     found, _ = index.retrieve(queries, corpus=names, k=3, show_progress=False)
     first = sum(f[0] == gold for f, (_, gold) in zip(found, asked, strict=True)) / len(asked)
@@ -228,7 +248,10 @@ def test_the_second_edition_changes_answers_and_no_message(demo, rows, truth, tm
 
 
 def test_traffic_drifts_where_the_truth_says(demo, truth):
-    lines = [json.loads(line) for line in (demo / "traffic.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = [
+        json.loads(line)
+        for line in (demo / "traffic.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     meant = truth["traffic"]["messages"]
     assert len(lines) == len(meant)
     assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
@@ -239,7 +262,11 @@ def test_traffic_drifts_where_the_truth_says(demo, truth):
         assert min(weeks) == starts[kind]
     assert {m["edition"] for m in meant if m["week"] < starts["edition"]} == {1}
     assert {m["edition"] for m in meant if m["week"] >= starts["edition"]} == {2}
-    asked = [line["message"].lower() for line, m in zip(lines, meant, strict=True) if m["drift"] == "new topic"]
+    asked = [
+        line["message"].lower()
+        for line, m in zip(lines, meant, strict=True)
+        if m["drift"] == "new topic"
+    ]
     assert sum("rundo" in text or "bike" in text for text in asked) > 0.97 * len(asked)
 
 

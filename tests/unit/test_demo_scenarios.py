@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ftkit.demo import SCENARIOS, write_examples, write_handbook, write_truth
+from ftkit.core.parameters.files import load
+from ftkit.demo import write_examples, write_handbook
 from ftkit.demo.parameters import FILES, sections_of
-from ftkit.params import load
+from ftkit.demo.scenarios import SCENARIOS
+from ftkit.demo.truth import write_truth
 
 PARAMS = Path(__file__).parents[2] / "params"
 
@@ -28,7 +30,9 @@ def test_prompting_needs_only_what_stands_in_the_message(seed, tmp_path):
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_rag_answers_are_values_of_articles_that_few_customers_ask_for(seed, tmp_path):
     rows = read(write_examples(tmp_path / "e.csv", 400, seed, scenario="rag"))
-    truth = json.loads(write_truth(tmp_path / "t.json", 400, seed, scenario="rag", traffic=50).read_text())
+    truth = json.loads(
+        write_truth(tmp_path / "t.json", 400, seed, scenario="rag", traffic=50).read_text()
+    )
     folder = write_handbook(tmp_path / "h", seed, scenario="rag")
     askers: dict[str, set] = {}
     for row, meant in zip(rows, truth["rows"], strict=True):
@@ -40,15 +44,22 @@ def test_rag_answers_are_values_of_articles_that_few_customers_ask_for(seed, tmp
 
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_too_little_is_the_main_desk_with_a_dozen_test_messages(seed, tmp_path):
-    rows = read(write_examples(tmp_path / "e.csv", SCENARIOS["too_little"].examples, seed, scenario="too_little"))
+    rows = read(
+        write_examples(
+            tmp_path / "e.csv", SCENARIOS["too_little"].examples, seed, scenario="too_little"
+        )
+    )
     assert 60 <= len(rows) <= 80
     assert sum(r["answer"].startswith('{"category"') for r in rows) > 0.9 * len(rows)
 
 
 def test_each_scenario_says_its_right_answer():
     assert {name: s.right_answer for name, s in SCENARIOS.items()} == {
-        "main": "hybrid", "prompting": "prompting", "rag": "RAG", "too_little": "can't tell yet",
-    }  # fmt: skip
+        "main": "hybrid",
+        "prompting": "prompting",
+        "rag": "RAG",
+        "too_little": "can't tell yet",
+    }
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

@@ -11,17 +11,21 @@ import pytest
 import yaml
 from made_run import make_run
 
-from ftkit import params
 from ftkit.cli import main, parser
-from ftkit.ui import theme
-from ftkit.ui.report import exports
+from ftkit.core.parameters.files import build
+from ftkit.core.parameters.models import MODELS
+from ftkit.report import exports, theme
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(page, *kinds):
-    return [body for kind, body in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.M | re.S) if kind in kinds]
+    return [
+        body
+        for kind, body in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.M | re.S)
+        if kind in kinds
+    ]
 
 
 def commands():
@@ -49,7 +53,11 @@ def tickets(tmp_path_factory):
     shutil.copytree(ROOT / "params", folder / "params")
     for name in ("tickets", "tickets-16", "tickets-lora_r_8", "demo", "demo-lora_r_8"):
         make_run(folder / "outputs" / name, n=60)
-    asked = (("Where is my parcel?", "delivery"), ("I want my money back", "returns"), ("You charged me twice", "billing"))
+    asked = (
+        ("Where is my parcel?", "delivery"),
+        ("I want my money back", "returns"),
+        ("You charged me twice", "billing"),
+    )
     rows = [f"{text} Number {k}.,{label}" for k in range(20) for text, label in asked]
     (folder / "tickets.csv").write_text("\n".join(["message,label", *rows, ""]))
     (folder / "handbook").mkdir()
@@ -66,13 +74,22 @@ DONE = {"new", "report", "compare", "runs", "clean", "completion", "explain", "d
 
 @pytest.mark.parametrize(
     "command",
-    [c for c in commands() if re.match(f"ftkit ({'|'.join([*DONE, 'run'])}) ?", c.values[0]) and "--folds" not in c.values[0]],
+    [
+        c
+        for c in commands()
+        if re.match(f"ftkit ({'|'.join([*DONE, 'run'])}) ?", c.values[0])
+        and "--folds" not in c.values[0]
+    ],
 )
 def test_every_command_does_what_it_says(command, tickets, tmp_path, monkeypatch, capsys):
     words = shlex.split(command.partition(" > ")[0], comments=True)[1:]
     if "--pdf" in words and not any(map(shutil.which, exports.BROWSERS)):
         pytest.skip("no Chromium here")
-    if any(not (tickets / word).exists() and not (ROOT / word).exists() for word in words if word.startswith("params/")):
+    if any(
+        not (tickets / word).exists() and not (ROOT / word).exists()
+        for word in words
+        if word.startswith("params/")
+    ):
         pytest.skip("speaks of a project that an earlier command writes")
     folder = shutil.copytree(tickets, tmp_path / "project")
     monkeypatch.chdir(folder)
@@ -89,8 +106,10 @@ def test_every_command_does_what_it_says(command, tickets, tmp_path, monkeypatch
 def test_every_setting_is_a_parameter_with_a_value_that_fits(page):
     for block in blocks(page, "yaml"):
         content = yaml.safe_load(block)
-        for stage, values in content.items() if isinstance(content, dict) else ():  # a list: machines to rent
-            params.build(stage, values)
+        for stage, values in (
+            content.items() if isinstance(content, dict) else ()
+        ):  # a list: machines to rent
+            build(stage, values)
 
 
 def test_every_error_of_the_troubleshooting_is_one_that_the_code_gives():
@@ -115,7 +134,9 @@ def walked():
     """An executed notebook with each kind of output, made by the code that notebooks call."""
     import plotly.graph_objects as go
 
-    chart = theme.bundle(go.Figure(go.Bar(x=[1], y=["hybrid"])).update_layout(title="hybrid is ahead"))
+    chart = theme.bundle(
+        go.Figure(go.Bar(x=[1], y=["hybrid"])).update_layout(title="hybrid is ahead")
+    )
     table = {"text/html": theme.table_html([{"message": "<script>alert(1)</script> ```````` $x$"}])}
     outputs = [
         chart,
@@ -123,27 +144,53 @@ def walked():
         {"text/plain": "answers: 3/3"},
         {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "Box()"},
     ]
-    return {"cells": [
-        {"cell_type": "markdown", "source": ["# How does it do?"], "metadata": {}},
-        {"cell_type": "code", "source": ["theme.show(chart)"], "metadata": {}, "outputs": [{"output_type": "display_data", "data": d} for d in outputs]},
-    ]}  # fmt: skip
+    return {
+        "cells": [
+            {"cell_type": "markdown", "source": ["# How does it do?"], "metadata": {}},
+            {
+                "cell_type": "code",
+                "source": ["theme.show(chart)"],
+                "metadata": {},
+                "outputs": [{"output_type": "display_data", "data": d} for d in outputs],
+            },
+        ]
+    }
 
 
 def test_a_walk_is_shown_with_its_outputs_and_runs_nothing_of_the_data(site):
     shown = (site / "walk_07_evaluation.html").read_text()
-    assert "How does it do?" in shown and "theme" in shown and "Plotly.newPlot" in shown and "hybrid is ahead" in shown
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown and "<script>alert" not in shown and "answers: 3/3" not in shown
+    assert (
+        "How does it do?" in shown
+        and "theme" in shown
+        and "Plotly.newPlot" in shown
+        and "hybrid is ahead" in shown
+    )
+    assert (
+        "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
+        and "<script>alert" not in shown
+        and "answers: 3/3" not in shown
+    )
     assert "need a running kernel" in shown and (site / "_static" / "plotly.min.js").exists()
     assert "walk_07_evaluation" in (site / "index.html").read_text()
 
 
 def test_the_reference_holds_every_parameter_and_command(site):
     told = (site / "parameters.html").read_text()
-    assert all(f">{name}<" in told for model in params.MODELS.values() for name in model.model_fields if name != "run")
-    assert all(f"ftkit {name}" in (site / "commands.html").read_text() for name in ("run", "new", "clean", "monitor", "compare"))
+    assert all(
+        f">{name}<" in told
+        for model in MODELS.values()
+        for name in model.model_fields
+        if name != "run"
+    )
+    assert all(
+        f"ftkit {name}" in (site / "commands.html").read_text()
+        for name in ("run", "new", "clean", "monitor", "compare")
+    )
 
 
 def test_no_page_asks_the_network(site):
     for page in site.rglob("*.html"):
-        loaded = re.findall(r"<(?:link|script|img|iframe)[^>]+(?:href|src)=\"(https?://[^\"]+)\"", page.read_text())
+        loaded = re.findall(
+            r"<(?:link|script|img|iframe)[^>]+(?:href|src)=\"(https?://[^\"]+)\"", page.read_text()
+        )
         assert loaded == [], page

@@ -8,11 +8,10 @@ import time
 
 import pytest
 
-from ftkit.errors import BadInput
-from ftkit.models import embedded
-from ftkit.models.embedded import curriculum, lexicon, skills
+from ftkit.core.errors import BadInput
+from ftkit.models.nano import checkpoint_folder, curriculum, fits, lexicon, skills, verify
 
-FOLDER = embedded.checkpoint_folder()
+FOLDER = checkpoint_folder()
 CONVERSATION = [
     {"role": "system", "content": "Answer with one of these labels:\ndelivery\nreturns"},
     {"role": "user", "content": "where is my parcel"},
@@ -38,8 +37,19 @@ def copy(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["Straße, naïve café", "🙂🚀 👩‍👩‍👧", "مرحبا بالعالم", "你好，世界", "a\tb\r\n\x00\x1b  c ", "", "  two  spaces  ", "H-0123 €12.50 #4821", "{\"a\":\"b\"}", "\ufeff\u200b"],
-)  # fmt: skip
+    [
+        "Straße, naïve café",
+        "🙂🚀 👩‍👩‍👧",
+        "مرحبا بالعالم",
+        "你好，世界",
+        "a\tb\r\n\x00\x1b  c ",
+        "",
+        "  two  spaces  ",
+        "H-0123 €12.50 #4821",
+        '{"a":"b"}',
+        "\ufeff\u200b",
+    ],
+)
 def test_any_text_survives_the_round_trip(tokenizer, text):
     assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
 
@@ -48,7 +58,15 @@ def test_random_unicode_survives_the_round_trip(tokenizer):
     rng = random.Random(5)
     for _ in range(200):
         text = "".join(
-            chr(rng.choice([rng.randrange(32, 127), rng.randrange(160, 0xD7FF), rng.randrange(0x10000, 0x1FFFF)]))
+            chr(
+                rng.choice(
+                    [
+                        rng.randrange(32, 127),
+                        rng.randrange(160, 0xD7FF),
+                        rng.randrange(0x10000, 0x1FFFF),
+                    ]
+                )
+            )
             for _ in range(40)
         )
         assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
@@ -61,25 +79,31 @@ def test_digits_stand_alone_and_common_words_are_whole(tokenizer):
 
 
 def test_the_chat_template_marks_exactly_the_answers(tokenizer):
-    coded = tokenizer.apply_chat_template(CONVERSATION, tokenize=True, return_dict=True, return_assistant_tokens_mask=True)
+    coded = tokenizer.apply_chat_template(
+        CONVERSATION, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+    )
     marked = [t for t, m in zip(coded["input_ids"], coded["assistant_masks"], strict=True) if m]
     assert tokenizer.decode(marked) == "delivery<|end|>returns<|end|>"
 
 
 def test_lessons_are_coded_as_the_chat_template_writes_them(tokenizer):
-    batches = pytest.importorskip("ftkit.models.embedded.training.batches")
+    batches = pytest.importorskip("ftkit.models.nano.training.batches")
     rng, words = random.Random(3), lexicon.read(FOLDER)
     for made in [curriculum.lesson(rng, words) for _ in range(40)]:
         ids, marks = batches.encode(tokenizer, [made])[0]
         assert (
-            ids == tokenizer(tokenizer.apply_chat_template(made.messages, tokenize=False), add_special_tokens=False)["input_ids"]
+            ids
+            == tokenizer(
+                tokenizer.apply_chat_template(made.messages, tokenize=False),
+                add_special_tokens=False,
+            )["input_ids"]
         )
         scored = "".join(made.messages[i]["content"] + "<|end|>" for i in made.scored)
         assert tokenizer.decode([t for t, m in zip(ids, marks, strict=True) if m]) == scored
 
 
 def test_the_shipped_files_match_their_hashes_and_are_small_enough():
-    embedded.verify(FOLDER)
+    verify(FOLDER)
     shards = list(FOLDER.glob("*.safetensors"))
     assert shards and all(s.stat().st_size <= 16e6 for s in shards)
     assert sum(f.stat().st_size for f in FOLDER.iterdir()) <= 64e6
@@ -93,17 +117,17 @@ def test_an_altered_shard_is_told_with_its_hash(copy):
     shard.write_bytes(data)
     expected = json.loads((copy / "hashes.json").read_text())[shard.name]
     with pytest.raises(BadInput, match=f"expected {expected[:12]}"):
-        embedded.verify(copy)
+        verify(copy)
 
 
 def test_a_truncated_and_a_missing_shard_are_told(copy):
     shard = next(copy.glob("*.safetensors"))
     shard.write_bytes(shard.read_bytes()[:1000])
     with pytest.raises(BadInput, match=r"safetensors: does not match its hash"):
-        embedded.verify(copy)
+        verify(copy)
     shard.unlink()
     with pytest.raises(BadInput, match="found no file"):
-        embedded.verify(copy)
+        verify(copy)
 
 
 def test_a_tokenizer_larger_than_the_weights_is_refused(copy):
@@ -111,19 +135,25 @@ def test_a_tokenizer_larger_than_the_weights_is_refused(copy):
     told["model"]["vocab"]["surplus"] = 20_000
     (copy / "tokenizer.json").write_text(json.dumps(told))
     with pytest.raises(BadInput, match=r"20001 tokens, the weights have rows for"):
-        embedded.fits(copy)
+        fits(copy)
 
 
 def test_the_skill_card_belongs_to_the_shipped_weights():
     card = skills.SkillCard.model_validate_json((FOLDER / "skill_card.json").read_text())
     hashes = json.loads((FOLDER / "hashes.json").read_text())
-    assert card.weights_sha256 == {name: digest for name, digest in hashes.items() if name.endswith(".safetensors")}
+    assert card.weights_sha256 == {
+        name: digest for name, digest in hashes.items() if name.endswith(".safetensors")
+    }
     assert {s.skill for s in card.skills} == set(skills.AIMS)
     for skill in card.skills:
         assert skill.items >= 500
         assert skill.low <= skill.share == skill.correct / skill.items <= skill.high
     recipe = json.loads((FOLDER / "recipe.json").read_text())
-    assert (card.tokens, card.steps, card.parameters) == (recipe["tokens"], recipe["step"], recipe["parameters"])
+    assert (card.tokens, card.steps, card.parameters) == (
+        recipe["tokens"],
+        recipe["step"],
+        recipe["parameters"],
+    )
 
 
 def test_the_base_loads_in_three_seconds():
@@ -142,7 +172,11 @@ def test_the_same_seed_gives_the_same_lessons_and_another_seed_others():
 
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
-    assert curriculum.probe_items(16, 1) == curriculum.probe_items(16, 1) != curriculum.probe_items(16, 2)
+    assert (
+        curriculum.probe_items(16, 1)
+        == curriculum.probe_items(16, 1)
+        != curriculum.probe_items(16, 2)
+    )
     assert len(curriculum.general_lessons(20, 1)) == 20
 
 
@@ -151,7 +185,9 @@ def test_every_skill_is_taught_and_every_answer_is_scored_last():
     seen = set()
     for made in [curriculum.lesson(rng, words) for _ in range(400)]:
         seen.add(made.skill)
-        assert made.messages[-1]["role"] == "assistant" and made.scored[-1] == len(made.messages) - 1
+        assert (
+            made.messages[-1]["role"] == "assistant" and made.scored[-1] == len(made.messages) - 1
+        )
     assert seen >= {
         "copying",
         "label choice",
@@ -167,11 +203,13 @@ def test_every_skill_is_taught_and_every_answer_is_scored_last():
 
 
 def test_measured_labels_are_words_that_were_never_labels_in_training():
-    from ftkit.models.embedded.draw import Draw
+    from ftkit.models.nano.draw import Draw
 
     words = lexicon.read(FOLDER)
     trained = {g.word for i in range(300) for g in Draw(random.Random(i), words).groups(4)}
-    measured = {g.word for i in range(50) for g in Draw(random.Random(i), words, held_out=True).groups(4)}
+    measured = {
+        g.word for i in range(50) for g in Draw(random.Random(i), words, held_out=True).groups(4)
+    }
     assert measured <= set(words.held_out) and not trained & measured
 
 
@@ -214,7 +252,10 @@ def demo(tmp_path_factory):
 @pytest.fixture(scope="module")
 def lessons():
     rng, words = random.Random(11), lexicon.read(FOLDER)
-    return ["\n".join(m["content"] for m in curriculum.lesson(rng, words, rng.random()).messages) for _ in range(3000)]
+    return [
+        "\n".join(m["content"] for m in curriculum.lesson(rng, words, rng.random()).messages)
+        for _ in range(3000)
+    ]
 
 
 def test_no_six_words_of_the_demo_occur_in_the_lessons(demo, lessons):
@@ -237,13 +278,17 @@ def test_the_lean_forward_pass_gives_the_numbers_of_the_library():
     import torch
     from transformers import AutoModelForCausalLM
 
-    from ftkit.models.embedded.training.forward import hidden_states, rotary
+    from ftkit.models.nano.training.forward import hidden_states, rotary
 
     model = AutoModelForCausalLM.from_pretrained(FOLDER)
     ids = torch.randint(5, 8000, (2, 60), generator=torch.Generator().manual_seed(1))
     config = model.config
     with torch.no_grad():
-        ours = hidden_states(model, ids, rotary(2048, config.hidden_size // config.num_attention_heads, 10000.0, "cpu"))
+        ours = hidden_states(
+            model,
+            ids,
+            rotary(2048, config.hidden_size // config.num_attention_heads, 10000.0, "cpu"),
+        )
         theirs = model.model(input_ids=ids, use_cache=False).last_hidden_state
     assert torch.allclose(ours, theirs, atol=1e-4)
 
@@ -252,5 +297,5 @@ def test_generators_and_card_start_without_torch():
     import subprocess
     import sys
 
-    code = "import sys, ftkit.models.embedded.curriculum, ftkit.models.embedded.skills; assert 'torch' not in sys.modules"
+    code = "import sys, ftkit.models.nano.curriculum, ftkit.models.nano.skills; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,22 +7,64 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftkit import evaluation
-from ftkit.errors import BadInput
-from ftkit.params import EvaluationParameters, TrainingParameters
-from ftkit.records import ANSWER_COLUMNS, SCORE_COLUMNS, Check, StrategySpec, TaskCard
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.evaluation import EvaluationParameters
+from ftkit.core.parameters.training import TrainingParameters
+from ftkit.core.records.evaluation import SCORE_COLUMNS
+from ftkit.core.records.strategy import ANSWER_COLUMNS, StrategySpec
+from ftkit.core.records.task import Check, TaskCard
+from ftkit.evaluation.comparisons import compare, effects
+from ftkit.evaluation.conclude import conclude
+from ftkit.evaluation.general_skills import (
+    general_accuracy,
+    general_questions,
+    is_right,
+    probe,
+    probe_models,
+    regression,
+)
+from ftkit.evaluation.item_table import browse
+from ftkit.evaluation.summary import macro_f1, summarise
+from ftkit.evaluation.test_access_log import looks, open_test
+from ftkit.scoring.items import cluster_of
+from ftkit.scoring.score import score
+from ftkit.strategies.answer_cache import kept, key
 
 FIELDS = TaskCard(
-    name="desk", instruction="answer", kind="fields", fields=["category", "reply", "source"], key_fields=["category", "reply"],
-    knowledge_field="reply", checks=[Check(name="JSON", kind="json"), Check(name="no sorry", kind="not_regex", value="sorry")],
-)  # fmt: skip
-LABEL = TaskCard(name="l", instruction="sort", kind="label", labels=["delivery", "returns", "card_arrival", "card_arrival_late"])
-TEXT = TaskCard(name="t", instruction="say", kind="text", checks=[Check(name="short", kind="max_words", value=5)])
+    name="desk",
+    instruction="answer",
+    kind="fields",
+    fields=["category", "reply", "source"],
+    key_fields=["category", "reply"],
+    knowledge_field="reply",
+    checks=[
+        Check(name="JSON", kind="json"),
+        Check(name="no sorry", kind="not_regex", value="sorry"),
+    ],
+)
+LABEL = TaskCard(
+    name="l",
+    instruction="sort",
+    kind="label",
+    labels=["delivery", "returns", "card_arrival", "card_arrival_late"],
+)
+TEXT = TaskCard(
+    name="t",
+    instruction="say",
+    kind="text",
+    checks=[Check(name="short", kind="max_words", value=5)],
+)
 
 
 def items_of(outputs, **columns):
     n = len(outputs)
-    base = {"id": [f"i{k}" for k in range(n)], "input": ["?"] * n, "output": outputs, "group": [""] * n, "cluster": [""] * n}
+    base = {
+        "id": [f"i{k}" for k in range(n)],
+        "input": ["?"] * n,
+        "output": outputs,
+        "group": [""] * n,
+        "cluster": [""] * n,
+    }
     return pd.DataFrame({**base, "split": "test", "source_row": range(n), **columns})
 
 
@@ -35,7 +77,7 @@ def answers_of(strategy, texts, ids=None):
 
 
 def one(card, truth, text, **more):
-    return evaluation.score(card, items_of([truth]), answers_of("s", [text]), **more).iloc[0]
+    return score(card, items_of([truth]), answers_of("s", [text]), **more).iloc[0]
 
 
 TRUTH = '{"category":"delivery","reply":"34 days","source":"H-012"}'
@@ -45,7 +87,12 @@ TRUTH = '{"category":"delivery","reply":"34 days","source":"H-012"}'
     ("text", "correct", "partial", "form"),
     [
         (TRUTH, True, 1.0, "strict"),
-        ('{"category": "Delivery", "reply": "34  days.", "source": "H-044"}', True, 2 / 3, "strict"),
+        (
+            '{"category": "Delivery", "reply": "34  days.", "source": "H-044"}',
+            True,
+            2 / 3,
+            "strict",
+        ),
         ("```json\n" + TRUTH + "\n```", True, 1.0, "repairable"),
         ('{"category":"returns","reply":"34 days","source":"H-012"}', False, 2 / 3, "strict"),
         ('{"category":"delivery","reply":"34 days"}', True, 2 / 3, "failed"),
@@ -80,7 +127,8 @@ def test_labels_are_matched_after_normalisation(text, correct, form):
 
 def test_text_is_right_only_as_a_whole_and_partly_by_its_words():
     exact, near, long = (
-        one(TEXT, "We open at 10:30.", t) for t in ("we open at 10:30", "open at 10:30", "we open at 10:30 or so maybe")
+        one(TEXT, "We open at 10:30.", t)
+        for t in ("we open at 10:30", "open at 10:30", "we open at 10:30 or so maybe")
     )
     assert exact.correct and exact.partial == 1
     assert not near.correct and near.partial == pytest.approx(2 * 3 / 7)
@@ -88,8 +136,12 @@ def test_text_is_right_only_as_a_whole_and_partly_by_its_words():
 
 
 def test_an_empty_answer_is_missing_and_wrong():
-    scores = evaluation.score(FIELDS, items_of([TRUTH] * 3), answers_of("s", [TRUTH, "", None]))
-    assert scores["missing"].tolist() == [False, True, True] and scores["correct"].tolist() == [True, False, False]
+    scores = score(FIELDS, items_of([TRUTH] * 3), answers_of("s", [TRUTH, "", None]))
+    assert scores["missing"].tolist() == [False, True, True] and scores["correct"].tolist() == [
+        True,
+        False,
+        False,
+    ]
     assert list(scores.columns) == SCORE_COLUMNS
 
 
@@ -111,7 +163,13 @@ def reply(text, source=""):
     ],
 )
 def test_a_value_that_no_passage_holds_is_unsupported(text, unsupported):
-    row = one(FIELDS, TRUTH, text, evidence={"i0": ["Kelmo tents take 20 days. Ask."]}, sources=["H-012", "H-044"])
+    row = one(
+        FIELDS,
+        TRUTH,
+        text,
+        evidence={"i0": ["Kelmo tents take 20 days. Ask."]},
+        sources=["H-012", "H-044"],
+    )
     assert row.unsupported == unsupported
 
 
@@ -123,20 +181,22 @@ def test_without_evidence_hallucination_is_not_measured():
 def test_different_item_sets_and_duplicates_are_told_with_ids():
     items = items_of([TRUTH] * 3)
     with pytest.raises(BadInput, match=r"s.*1 item.*not answered: i2"):
-        evaluation.score(FIELDS, items, answers_of("s", [TRUTH] * 2))
+        score(FIELDS, items, answers_of("s", [TRUTH] * 2))
     with pytest.raises(BadInput, match="not among the items: x9"):
-        evaluation.score(FIELDS, items, answers_of("s", [TRUTH] * 4, ["i0", "i1", "i2", "x9"]))
+        score(FIELDS, items, answers_of("s", [TRUTH] * 4, ["i0", "i1", "i2", "x9"]))
     with pytest.raises(BadInput, match="answered twice: i1"):
-        evaluation.score(FIELDS, items, answers_of("s", [TRUTH] * 4, ["i0", "i1", "i1", "i2"]))
+        score(FIELDS, items, answers_of("s", [TRUTH] * 4, ["i0", "i1", "i1", "i2"]))
     with pytest.raises(BadInput, match="occur twice: i0"):
-        evaluation.score(FIELDS, items_of([TRUTH] * 2, id=["i0", "i0"]), answers_of("s", [TRUTH]))
+        score(FIELDS, items_of([TRUTH] * 2, id=["i0", "i0"]), answers_of("s", [TRUTH]))
     with pytest.raises(BadInput, match="no items"):
-        evaluation.score(FIELDS, items.iloc[:0], answers_of("s", []))
+        score(FIELDS, items.iloc[:0], answers_of("s", []))
 
 
 def test_clusters_join_customers_and_near_copies_in_chains():
-    items = items_of(["x"] * 5, group=["ann", "ann", "", "", None], cluster=["", "c1", "c1", "", float("nan")])
-    found = evaluation.cluster_of(items)
+    items = items_of(
+        ["x"] * 5, group=["ann", "ann", "", "", None], cluster=["", "c1", "c1", "", float("nan")]
+    )
+    found = cluster_of(items)
     assert len(set(found[:3])) == 1 and len(set(found)) == 3
 
 
@@ -146,32 +206,38 @@ def planted(accuracies, n=600, seed=0, size=1):
     ability = rng.random(n)
     for name, accuracy in accuracies.items():
         right = np.where(rng.random(n) < 0.6, ability, rng.random(n)) < accuracy
-        rows += [(f"i{k}", name, f"c{k // size}", bool(r), float(r), "strict", None, False) for k, r in enumerate(right)]
+        rows += [
+            (f"i{k}", name, f"c{k // size}", bool(r), float(r), "strict", None, False)
+            for k, r in enumerate(right)
+        ]
     return pd.DataFrame(rows, columns=SCORE_COLUMNS)
 
 
 def test_a_planted_difference_of_ten_points_is_found_and_a_tie_is_not():
-    found = evaluation.compare(planted({"a": 0.8, "b": 0.7, "c": 0.7}, 1500), n_resamples=2000)
+    found = compare(planted({"a": 0.8, "b": 0.7, "c": 0.7}, 1500), n_resamples=2000)
     by_pair = {(c.a, c.b): c for c in found}
     assert by_pair["a", "b"].difference.low > 0.03 and by_pair["a", "b"].p_adjusted < 0.001
-    assert by_pair["b", "c"].difference.low < 0 < by_pair["b", "c"].difference.high and by_pair["b", "c"].p_adjusted > 0.05
+    assert (
+        by_pair["b", "c"].difference.low < 0 < by_pair["b", "c"].difference.high
+        and by_pair["b", "c"].p_adjusted > 0.05
+    )
     c = by_pair["a", "b"]
     assert (c.wins - c.losses) / 1500 == pytest.approx(c.difference.value)
 
 
 def test_only_named_pairs_are_compared_and_unknown_names_told():
     scores = planted({"a": 0.8, "b": 0.7}, 50)
-    assert [(c.a, c.b) for c in evaluation.compare(scores, [("b", "a")])] == [("b", "a")]
+    assert [(c.a, c.b) for c in compare(scores, [("b", "a")])] == [("b", "a")]
     with pytest.raises(BadInput, match="nobody"):
-        evaluation.compare(scores, [("a", "nobody")])
+        compare(scores, [("a", "nobody")])
 
 
 def test_scores_on_different_items_are_not_compared():
     scores = planted({"a": 0.8, "b": 0.7}, 50)
     with pytest.raises(BadInput, match="i49"):
-        evaluation.compare(scores.iloc[:-1])
+        compare(scores.iloc[:-1])
     with pytest.raises(BadInput, match="scored twice"):
-        evaluation.compare(pd.concat([scores, scores.iloc[-1:]]))
+        compare(pd.concat([scores, scores.iloc[-1:]]))
 
 
 def spec(name, family, model="base", retriever=False):
@@ -179,27 +245,40 @@ def spec(name, family, model="base", retriever=False):
 
 
 GRID = [
-    spec("prompting", "prompting"), spec("RAG", "RAG", retriever=True), spec("fine-tuned", "fine-tuned", "tuned"),
+    spec("prompting", "prompting"),
+    spec("RAG", "RAG", retriever=True),
+    spec("fine-tuned", "fine-tuned", "tuned"),
     spec("hybrid", "hybrid", "tuned", True),
-]  # fmt: skip
+]
 
 
 def test_planted_effects_of_tuning_and_retrieval_and_their_interaction_lie_in_the_intervals():
     scores = planted({"prompting": 0.3, "RAG": 0.5, "fine-tuned": 0.4, "hybrid": 0.8}, 4000)
-    found = {e.name: e.difference for e in evaluation.effects(scores, GRID)}
+    found = {e.name: e.difference for e in effects(scores, GRID)}
     for name, truth in (("tuning", 0.2), ("retrieval", 0.3), ("interaction", 0.2)):
         assert found[name].low < truth < found[name].high and found[name].low > 0
-    assert evaluation.effects(scores, GRID[:3]) == []
+    assert effects(scores, GRID[:3]) == []
 
 
 def test_a_summary_tells_missing_answers_formats_and_fields():
-    texts = [TRUTH, "", "```" + TRUTH + "```", '{"category":"delivery","reply":"9","source":"H-012"}']
+    texts = [
+        TRUTH,
+        "",
+        "```" + TRUTH + "```",
+        '{"category":"delivery","reply":"9","source":"H-012"}',
+    ]
     items, said = items_of([TRUTH] * 4), answers_of("prompting", texts)
-    scores = evaluation.score(FIELDS, items, said)
-    r = evaluation.summarise(GRID[0], scores, said, card=FIELDS, items=items)
+    scores = score(FIELDS, items, said)
+    r = summarise(GRID[0], scores, said, card=FIELDS, items=items)
     assert r.accuracy.value == 0.5 and r.missing == 1 and r.unsupported is None
-    assert r.format_ok.value == 0.75 and r.format_strict is not None and r.format_strict.value == 0.5
-    assert {k: e.value for k, e in r.fields.items()} == {"category": 0.75, "reply": 0.5, "source": 0.75}
+    assert (
+        r.format_ok.value == 0.75 and r.format_strict is not None and r.format_strict.value == 0.5
+    )
+    assert {k: e.value for k, e in r.fields.items()} == {
+        "category": 0.75,
+        "reply": 0.5,
+        "source": 0.75,
+    }
     assert (r.prompt_tokens_mean, r.seconds_per_answer) == (50, pytest.approx(0.1))
 
 
@@ -209,10 +288,13 @@ def test_macro_f1_equals_scikit_learn_and_confusions_are_counted():
     rng = np.random.default_rng(2)
     truth = rng.choice(LABEL.labels, 300, p=[0.6, 0.25, 0.1, 0.05])
     given = np.where(rng.random(300) < 0.7, truth, rng.choice(LABEL.labels, 300))
-    e = evaluation.macro_f1(given.tolist(), truth.tolist())
-    assert e.value == pytest.approx(f1_score(truth, given, average="macro"), abs=1e-6) and e.low < e.value < e.high
+    e = macro_f1(given.tolist(), truth.tolist())
+    assert (
+        e.value == pytest.approx(f1_score(truth, given, average="macro"), abs=1e-6)
+        and e.low < e.value < e.high
+    )
     items, said = items_of(truth.tolist()), answers_of("prompting", given.tolist())
-    r = evaluation.summarise(GRID[0], evaluation.score(LABEL, items, said), said, card=LABEL, items=items)
+    r = summarise(GRID[0], score(LABEL, items, said), said, card=LABEL, items=items)
     top = r.confusions[0]
     assert top.count == ((truth == top.truth) & (given == top.answered)).sum() > 0
     assert r.macro_f1 is not None and r.macro_f1.value == pytest.approx(e.value)
@@ -221,8 +303,12 @@ def test_macro_f1_equals_scikit_learn_and_confusions_are_counted():
 def test_the_browser_shows_differing_items_first():
     items = items_of([TRUTH] * 3)
     said = pd.concat([answers_of("a", [TRUTH, TRUTH, "x"]), answers_of("b", [TRUTH, "", "x"])])
-    table = evaluation.browse(items, said, evaluation.score(FIELDS, items, said))
-    assert table["item_id"].tolist() == ["i1", "i2", "i0"] and table["kind"].tolist() == ["differ", "all wrong", "all right"]
+    table = browse(items, said, score(FIELDS, items, said))
+    assert table["item_id"].tolist() == ["i1", "i2", "i0"] and table["kind"].tolist() == [
+        "differ",
+        "all wrong",
+        "all right",
+    ]
     assert table["b mark"].tolist() == ["no answer", "wrong format", "right"]
 
 
@@ -235,48 +321,68 @@ class Fixed:
         self.texts = texts
 
     def answer(self, conversations, progress=None):
-        from ftkit.models import Reply
+        from ftkit.models.chat import Reply
 
         return [Reply(t) for t in self.texts]
 
 
 def test_a_planted_regression_is_found_on_the_general_probe():
-    items = [([{"role": "user", "content": str(k)}], f"word {k}", "copy" if k % 2 else "label") for k in range(200)]
-    base = evaluation.probe(Fixed([f"Word {k}" for k in range(200)]), "base", items)
-    tuned = evaluation.probe(Fixed([f"word {k}" if k % 5 else "" for k in range(200)]), "tuned", items)
-    (change,) = evaluation.regression(pd.concat([base, tuned]))
+    items = [
+        ([{"role": "user", "content": str(k)}], f"word {k}", "copy" if k % 2 else "label")
+        for k in range(200)
+    ]
+    base = probe(Fixed([f"Word {k}" for k in range(200)]), "base", items)
+    tuned = probe(Fixed([f"word {k}" if k % 5 else "" for k in range(200)]), "tuned", items)
+    (change,) = regression(pd.concat([base, tuned]))
     assert change.difference.value == pytest.approx(-0.2) and change.difference.high < -0.1
-    assert evaluation.general_accuracy(tuned)["tuned"].value == pytest.approx(0.8)
-    assert evaluation.regression(base) == []
+    assert general_accuracy(tuned)["tuned"].value == pytest.approx(0.8)
+    assert regression(base) == []
 
 
 def stage_in(tmp_path, **parameters):
-    from ftkit import runs
+    from ftkit.core import run_folder
 
-    for other in runs.READS["evaluation"]:
+    for other in run_folder.READS["evaluation"]:
         (tmp_path / other).mkdir(exist_ok=True)
-        runs.write_text(tmp_path / other / "manifest.json", MANIFEST.replace("STAGE", other))
-    return runs.Stage(tmp_path, "evaluation", parameters)
+        run_folder.write_text(tmp_path / other / "manifest.json", MANIFEST.replace("STAGE", other))
+    return run_folder.Stage(tmp_path, "evaluation", parameters)
 
 
 MANIFEST = json.dumps(
-    {"stage": "STAGE", "parameters": {}, "inputs": {}, "outputs": {}, "code_sha256": "", "seed": 0, "versions": {},
-     "git_commit": "", "device": "cpu", "started": "", "duration_s": 0, "peak_memory_gib": 0}
-)  # fmt: skip
+    {
+        "stage": "STAGE",
+        "parameters": {},
+        "inputs": {},
+        "outputs": {},
+        "code": {},
+        "seed": 0,
+        "versions": {},
+        "git_commit": "",
+        "device": "cpu",
+        "started": "",
+        "duration_s": 0,
+        "peak_memory_gib": 0,
+    }
+)
 
 
 def test_every_opening_of_the_test_set_is_noted_and_survives(tmp_path):
-    first = evaluation.open_test(stage_in(tmp_path, seed=1))
-    again = evaluation.open_test(stage_in(tmp_path, seed=1))
-    assert len(first) == 1 and len(again) == 2 and again[0] == first[0] and "nothing changed" in again[1]
+    first = open_test(stage_in(tmp_path, seed=1))
+    again = open_test(stage_in(tmp_path, seed=1))
+    assert (
+        len(first) == 1
+        and len(again) == 2
+        and again[0] == first[0]
+        and "nothing changed" in again[1]
+    )
     with (tmp_path / "evaluation" / "openings.jsonl").open("a") as log:
         log.write('{"time": "2026-')  # a kill in the middle of a line
     other = stage_in(tmp_path, seed=2)
-    assert len(evaluation.open_test(other)) == 4 and evaluation.looks(other) == 3
+    assert len(open_test(other)) == 4 and looks(other) == 3
 
 
 def test_answers_are_kept_until_something_they_depend_on_changes(tmp_path):
-    from ftkit.params import EvaluationParameters
+    from ftkit.core.parameters.evaluation import EvaluationParameters
 
     calls, adapter = [], tmp_path / "training" / "adapter"
     adapter.mkdir(parents=True)
@@ -291,9 +397,13 @@ def test_answers_are_kept_until_something_they_depend_on_changes(tmp_path):
         return answers_of("hybrid", [TRUTH, ""])
 
     def get(system="Answer.", p=p):
-        conversations = [[{"role": "system", "content": system}, {"role": "user", "content": "?"}]] * 2
+        conversations = [
+            [{"role": "system", "content": system}, {"role": "user", "content": "?"}]
+        ] * 2
         spec = GRID[3].model_copy(update={"adapter": "training/adapter"})
-        return evaluation.kept(tmp_path / "answers", spec, evaluation.key(spec, ["i0", "i1"], conversations, p, tmp_path), answer)
+        return kept(
+            tmp_path / "answers", spec, key(spec, ["i0", "i1"], conversations, p, tmp_path), answer
+        )
 
     first = get()
     assert first["text"].tolist() == get()["text"].tolist() == [TRUTH, ""]
@@ -302,32 +412,43 @@ def test_answers_are_kept_until_something_they_depend_on_changes(tmp_path):
     get(system="Else.", p=p.model_copy(update={"max_new_tokens": 8}))
     (adapter / "adapter_config.json").write_text('{"r": 8}')
     get(system="Else.")
-    assert len(calls) == 4 and len(list((tmp_path / "answers").glob("*.parquet"))) == 1, "only the latest answers stay"
+    assert len(calls) == 4 and len(list((tmp_path / "answers").glob("*.parquet"))) == 1, (
+        "only the latest answers stay"
+    )
 
 
 def test_the_whole_evaluation_is_one_record_that_survives_a_file(tmp_path):
-    from ftkit import runs
-    from ftkit.records import Evaluation
+    from ftkit.core import run_folder
+    from ftkit.core.records.evaluation import Evaluation
 
     items = items_of([TRUTH] * 4, group=["ann", "ann", "bob", "cy"])
-    said = pd.concat([answers_of(s.name, [TRUTH, "", TRUTH, "x"][k:] + [TRUTH] * k) for k, s in enumerate(GRID)])
+    said = pd.concat(
+        [answers_of(s.name, [TRUTH, "", TRUTH, "x"][k:] + [TRUTH] * k) for k, s in enumerate(GRID)]
+    )
     said.loc[said["strategy"] == "RAG", "cut"] = 7
-    scores = evaluation.score(FIELDS, items, said)
-    found = evaluation.conclude(GRID, FIELDS, items, said, scores, looks=2, openings=["then"], n_resamples=200)
-    assert len(found.comparisons) == 6 and len(found.effects) == 3 and found.clusters == 3 and found.regression == []
-    assert "embedded base" in found.probe_note and any("different settings" in n for n in found.notes)
+    scores = score(FIELDS, items, said)
+    found = conclude(GRID, FIELDS, items, said, scores, looks=2, openings=["then"], n_resamples=200)
+    assert (
+        len(found.comparisons) == 6
+        and len(found.effects) == 3
+        and found.clusters == 3
+        and found.regression == []
+    )
+    assert "embedded base" in found.probe_note and any(
+        "different settings" in n for n in found.notes
+    )
     assert any(n.startswith("prompting gave no answer to 1") for n in found.notes) and any(
         "RAG: 4 prompts" in n for n in found.notes
     )
-    runs.write_record(tmp_path / "evaluation.json", found)
-    assert runs.read_record(tmp_path / "evaluation.json", Evaluation) == found
+    run_folder.write_record(tmp_path / "evaluation.json", found)
+    assert run_folder.read_record(tmp_path / "evaluation.json", Evaluation) == found
 
 
 def test_without_general_items_no_model_is_loaded():
     def load(name):
         raise AssertionError(name)
 
-    assert len(evaluation.probe_models(load, [], lambda label: None)) == 0
+    assert len(probe_models(load, [], lambda label: None)) == 0
 
 
 def general_file(folder, lines):
@@ -337,44 +458,71 @@ def general_file(folder, lines):
 
 def test_a_file_of_general_questions_is_halved_between_choosing_and_measuring(tmp_path):
     file = general_file(
-        tmp_path, [json.dumps({"question": f"How much is {k} and {k}?", "answer": f"#### {2 * k}"}) for k in range(60)]
+        tmp_path,
+        [
+            json.dumps({"question": f"How much is {k} and {k}?", "answer": f"#### {2 * k}"})
+            for k in range(60)
+        ],
     )
-    chooses = evaluation.general_questions(TrainingParameters(base_model="other", general_questions=file), 0, 7)
-    measures = evaluation.general_questions(EvaluationParameters(base_model="other", general_questions=file), 0, 7)
+    chooses = general_questions(
+        TrainingParameters(base_model="other", general_questions=file), 0, 7
+    )
+    measures = general_questions(
+        EvaluationParameters(base_model="other", general_questions=file), 0, 7
+    )
     texts = [{messages[0]["content"] for messages, _, _ in part} for part in (chooses, measures)]
     assert not texts[0] & texts[1] and len(texts[0] | texts[1]) == 60 and min(map(len, texts)) > 15
-    assert len(evaluation.general_questions(EvaluationParameters(general_questions=file), 5, 7)) == 5
-    assert evaluation.general_questions(EvaluationParameters(base_model="other"), 100, 7) == []
+    assert len(general_questions(EvaluationParameters(general_questions=file), 5, 7)) == 5
+    assert general_questions(EvaluationParameters(base_model="other"), 100, 7) == []
     assert chooses[0][2] == "general"
 
 
-@pytest.mark.parametrize("line", ["[1]", '{"prompt": "only a question"}', '{"prompt": "q", "response": 3}', "not json"])
+@pytest.mark.parametrize(
+    "line", ["[1]", '{"prompt": "only a question"}', '{"prompt": "q", "response": 3}', "not json"]
+)
 def test_a_bad_general_question_is_told_with_its_line(tmp_path, line):
     file = general_file(tmp_path, ['{"prompt": "q", "response": "a"}', line])
     with pytest.raises(BadInput, match=r"general\.jsonl line 2"):
-        evaluation.general_questions(EvaluationParameters(general_questions=file), 0, 7)
+        general_questions(EvaluationParameters(general_questions=file), 0, 7)
 
 
 @pytest.mark.parametrize(
     ("said", "truth", "right"),
     [
-        ("It is 7 + 5 = 12.\n#### 12", "so 12\n#### 12", True), ("12 apples, then 3 more", "#### 12", False), ("about 1,200", "1200", True),
-        ("", "#### 0", False), ("Paris.", "paris", True), ("It is Paris", "paris", False),
+        ("It is 7 + 5 = 12.\n#### 12", "so 12\n#### 12", True),
+        ("12 apples, then 3 more", "#### 12", False),
+        ("about 1,200", "1200", True),
+        ("", "#### 0", False),
+        ("Paris.", "paris", True),
+        ("It is Paris", "paris", False),
     ],
-)  # fmt: skip
+)
 def test_when_a_general_answer_is_right(said, truth, right):
-    assert evaluation.is_right(said, truth) is right
+    assert is_right(said, truth) is right
 
 
-GSM8K = Path(__file__).parents[3] / "shared" / "data" / "capability_probe" / "gsm8k_example_model_solutions.jsonl"
+GSM8K = (
+    Path(__file__).parents[3]
+    / "shared"
+    / "data"
+    / "capability_probe"
+    / "gsm8k_example_model_solutions.jsonl"
+)
 
 
 @pytest.mark.skipif(not GSM8K.exists(), reason="the public data set capability_probe is not here")
 def test_gsm8k_answers_get_their_published_scores():
     rows = [json.loads(line) for line in GSM8K.read_text().splitlines()]
-    test = [json.loads(line) for line in GSM8K.with_name("gsm8k_test.jsonl").read_text().splitlines()]
+    test = [
+        json.loads(line) for line in GSM8K.with_name("gsm8k_test.jsonl").read_text().splitlines()
+    ]
     truths = {row["question"]: row["answer"] for row in test}
-    published = {"6b_finetuning": 286, "6b_verification": 515, "175b_finetuning": 458, "175b_verification": 742}
+    published = {
+        "6b_finetuning": 286,
+        "6b_verification": 515,
+        "175b_finetuning": 458,
+        "175b_verification": 742,
+    }
     for system, count in published.items():
-        graded = [evaluation.is_right(row[system]["solution"], truths[row["question"]]) for row in rows]
+        graded = [is_right(row[system]["solution"], truths[row["question"]]) for row in rows]
         assert sum(graded) == count and graded == [row[system]["is_correct"] for row in rows]

@@ -7,14 +7,21 @@ import pytest
 from test_race import EXAMPLES, TASK, Able, items, prompts
 from test_serving import bundle
 
-from ftkit import deployment, frontier, prompting, strategies
-from ftkit.errors import BadInput
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.files import load
+from ftkit.core.parameters.prompting import PromptingParameters
+from ftkit.core.records.prompting import ResponseFormat
+from ftkit.core.records.retrieval import Passage, RetrievalCard
+from ftkit.deployment.export import write
+from ftkit.deployment.served_strategy import Served
+from ftkit.deployment.server.start import running
 from ftkit.models.endpoint import EndpointModel
-from ftkit.params import PromptingParameters, load
-from ftkit.pipeline import preflight
-from ftkit.race import race
-from ftkit.records import Passage, ResponseFormat, RetrievalCard
-from ftkit.serving import Served, running
+from ftkit.strategies.grid import endpoint_prompt, grid
+from ftkit.strategies.prompt_candidates import with_hash
+from ftkit.strategies.prompt_choice import choose
+from ftkit.strategies.prompt_search import race
+from ftkit.strategies.structured_output import CONSTRAINED, RANKED
+from ftkit.workflow.preflight import preflight
 
 FORM = ResponseFormat(kind="choice", value=["yes", "no"])
 CANDIDATES = [*prompts(0.3, 0.1, 0.5), *prompts(0.3, 0.2, shots=["e1"])]
@@ -28,50 +35,77 @@ class Other(Able):
 
 
 def book(n=80):
-    return prompting.choose(race(CANDIDATES, Able(), TASK, items(n), EXAMPLES).trials, n)
+    return choose(race(CANDIDATES, Able(), TASK, items(n), EXAMPLES).trials, n)
 
 
 def test_the_endpoint_gets_the_prompt_that_it_does_best_with_within_its_budget():
     base, model = book(), Other()
-    found, told = frontier.search(base, model, TASK, items(80), EXAMPLES, 300, None, CANDIDATES)
-    assert base.zero_shot == "p2 0.5" and found.endpoint == "p1 0.1" and found.zero_shot == base.zero_shot
+    found, told = endpoint_prompt.search(
+        base, model, TASK, items(80), EXAMPLES, 300, None, CANDIDATES
+    )
+    assert (
+        base.zero_shot == "p2 0.5"
+        and found.endpoint == "p1 0.1"
+        and found.zero_shot == base.zero_shot
+    )
     assert model.asked <= 300 and "does best with 'p1 0.1'" in told
-    specs = {s.name: s.prompt for s in strategies.grid(found, RetrievalCard(enabled=True), None, endpoint=True)}
+    specs = {
+        s.name: s.prompt for s in grid.grid(found, RetrievalCard(enabled=True), None, endpoint=True)
+    }
     assert specs["endpoint"] == specs["endpoint RAG"] == "p1 0.1" and specs["prompting"] == "p2 0.5"
-    assert frontier.told(found, strategies.grid(found, RetrievalCard(enabled=True), None, endpoint=True)) == []
+    assert (
+        endpoint_prompt.told(
+            found, grid.grid(found, RetrievalCard(enabled=True), None, endpoint=True)
+        )
+        == []
+    )
     with pytest.raises(BadInput, match=r"prompting\.endpoint_answers: 60 answers are too few"):
-        frontier.search(base, model, TASK, items(80), EXAMPLES, 60, None, CANDIDATES)
+        endpoint_prompt.search(base, model, TASK, items(80), EXAMPLES, 60, None, CANDIDATES)
 
 
 def test_without_a_search_it_gets_the_bases_prompt_and_that_is_said():
     base = book()
-    same, told = frontier.search(base, None, TASK, items(80), EXAMPLES, 200, None, CANDIDATES)
+    same, told = endpoint_prompt.search(
+        base, None, TASK, items(80), EXAMPLES, 200, None, CANDIDATES
+    )
     assert same == base and "the base model's prompt" in told
-    specs = strategies.grid(base, RetrievalCard(enabled=False), None, endpoint=True)
+    specs = grid.grid(base, RetrievalCard(enabled=False), None, endpoint=True)
     assert specs[-1].prompt == base.few_shot
-    assert "asked with the prompt that suits the base model" in frontier.told(base, specs)[0]
-    assert frontier.told(base, specs[:1]) == []
+    assert "asked with the prompt that suits the base model" in endpoint_prompt.told(base, specs)[0]
+    assert endpoint_prompt.told(base, specs[:1]) == []
 
 
 def test_a_held_prompt_is_tried_and_a_server_that_refuses_it_is_told():
     class Refusing(Other):
         def answer(self, conversations, progress=None, formats=()):
             if any(formats):
-                raise BadInput("the endpoint does not take this response format", where="x", todo="y")
+                raise BadInput(
+                    "the endpoint does not take this response format", where="x", todo="y"
+                )
             return [r.__class__("Maybe", 1, 1, 0.1) for r in super().answer(conversations)]
 
-    found, told = frontier.search(book(), Refusing(), TASK, items(40), EXAMPLES, 0, FORM, CANDIDATES)
-    assert "Held within the format it was not asked" in told and len(found.endpoint_trials) == len(CANDIDATES)
+    found, told = endpoint_prompt.search(
+        book(), Refusing(), TASK, items(40), EXAMPLES, 0, FORM, CANDIDATES
+    )
+    assert "Held within the format it was not asked" in told and len(found.endpoint_trials) == len(
+        CANDIDATES
+    )
 
     class Vague(Other):
         def answer(self, conversations, progress=None, formats=()):
             plain = super().answer(conversations)
-            return plain if any(formats) else [r.__class__(f"I say {r.text}, maybe", 1, 1, 0.1) for r in plain]
+            return (
+                plain
+                if any(formats)
+                else [r.__class__(f"I say {r.text}, maybe", 1, 1, 0.1) for r in plain]
+            )
 
-    found, _ = frontier.search(book(), Vague(), TASK, items(40), EXAMPLES, 0, FORM, CANDIDATES)
+    found, _ = endpoint_prompt.search(
+        book(), Vague(), TASK, items(40), EXAMPLES, 0, FORM, CANDIDATES
+    )
     names = [t.prompt.name for t in found.endpoint_trials]
-    assert sum(name.endswith(prompting.CONSTRAINED) for name in names) == 2 and not any(
-        n.endswith(prompting.RANKED) for n in names
+    assert sum(name.endswith(CONSTRAINED) for name in names) == 2 and not any(
+        n.endswith(RANKED) for n in names
     )
     assert found.get(found.endpoint).name == found.endpoint
 
@@ -83,33 +117,67 @@ def test_with_passages_the_best_without_and_with_examples_are_tried():
         def search(self, texts, progress=None):
             return [[Passage(id="H#0", source="H", text="t")] for _ in texts]
 
-    found, _ = frontier.search(book(), Other(), TASK, items(40), EXAMPLES, 0, None, CANDIDATES)
-    card = frontier.with_passages(RetrievalCard(enabled=True), found, Other(), TASK, items(30), EXAMPLES, Finder())
-    assert [t.prompt.few_shot for t in card.endpoint_trials] == [False, True] and card.endpoint_prompt
-    spec = strategies.grid(found, card, None, endpoint=True)[-1]
+    found, _ = endpoint_prompt.search(
+        book(), Other(), TASK, items(40), EXAMPLES, 0, None, CANDIDATES
+    )
+    card = endpoint_prompt.with_passages(
+        RetrievalCard(enabled=True), found, Other(), TASK, items(30), EXAMPLES, Finder()
+    )
+    assert [t.prompt.few_shot for t in card.endpoint_trials] == [
+        False,
+        True,
+    ] and card.endpoint_prompt
+    spec = grid.grid(found, card, None, endpoint=True)[-1]
     assert (spec.name, spec.prompt) == ("endpoint RAG", card.endpoint_prompt)
-    assert frontier.with_passages(card, found, None, TASK, items(30), EXAMPLES, Finder()) == card
+    assert (
+        endpoint_prompt.with_passages(card, found, None, TASK, items(30), EXAMPLES, Finder())
+        == card
+    )
 
 
 def test_a_real_server_is_asked_once_for_each_answer(tiny_checkpoint, tmp_path):
-    deployment.write(tmp_path / "export", bundle(tiny_checkpoint("llama")))
+    write(tmp_path / "export", bundle(tiny_checkpoint("llama")))
     with running(Served(tmp_path / "export", threads=1)) as url:
-        p = PromptingParameters(run=str(tmp_path / "run"), endpoint_url=url, endpoint_model="desk-raw", max_new_tokens=4)
-        model = frontier.open_endpoint(p, "prompting")
+        p = PromptingParameters(
+            run=str(tmp_path / "run"), endpoint_url=url, endpoint_model="desk-raw", max_new_tokens=4
+        )
+        model = endpoint_prompt.open_endpoint(p, "prompting")
         assert isinstance(model, EndpointModel)
-        candidates = [prompting.with_hash(name, f"Say {name}.") for name in ("a", "b")]
-        first, _ = frontier.search(book(), model, TASK, items(20), EXAMPLES, 0, None, candidates)
-        kept = tmp_path / "run" / "prompting" / frontier.KEPT
+        candidates = [with_hash(name, f"Say {name}.") for name in ("a", "b")]
+        first, _ = endpoint_prompt.search(
+            book(), model, TASK, items(20), EXAMPLES, 0, None, candidates
+        )
+        kept = tmp_path / "run" / "prompting" / endpoint_prompt.KEPT
         lines = kept.read_text().splitlines()
-        again, _ = frontier.search(book(), frontier.open_endpoint(p, "prompting"), TASK, items(20), EXAMPLES, 0, None, candidates)
+        again, _ = endpoint_prompt.search(
+            book(),
+            endpoint_prompt.open_endpoint(p, "prompting"),
+            TASK,
+            items(20),
+            EXAMPLES,
+            0,
+            None,
+            candidates,
+        )
         assert len(lines) == 40 and kept.read_text().splitlines() == lines
-        assert [t.accuracy for t in again.endpoint_trials] == [t.accuracy for t in first.endpoint_trials]
+        assert [t.accuracy for t in again.endpoint_trials] == [
+            t.accuracy for t in first.endpoint_trials
+        ]
         spent = model.bill.usd((2.5, 10.0))
-        capped = frontier.open_endpoint(p.model_copy(update={"endpoint_most_usd": 1.1 * spent}), "prompting")
-        _, told = frontier.search(book(), capped, TASK, items(20), EXAMPLES, 0, FORM, candidates)
-        assert "budget is nearly spent" in told and kept.read_text().splitlines() == lines, "no more is asked than may be paid"
+        capped = endpoint_prompt.open_endpoint(
+            p.model_copy(update={"endpoint_most_usd": 1.1 * spent}), "prompting"
+        )
+        _, told = endpoint_prompt.search(
+            book(), capped, TASK, items(20), EXAMPLES, 0, FORM, candidates
+        )
+        assert "budget is nearly spent" in told and kept.read_text().splitlines() == lines, (
+            "no more is asked than may be paid"
+        )
         answered = httpx.get(url.replace("/v1", "/metrics")).text
-        assert 'ftkit_answer_seconds_count{model="desk"} 40.0' in answered and json.loads(lines[0])["prompt_tokens"] > 0
+        assert (
+            'ftkit_answer_seconds_count{model="desk"} 40.0' in answered
+            and json.loads(lines[0])["prompt_tokens"] > 0
+        )
 
 
 def test_one_endpoint_for_all_three_or_it_is_told(tmp_path):
@@ -120,4 +188,6 @@ def test_one_endpoint_for_all_three_or_it_is_told(tmp_path):
     )
     with pytest.raises(BadInput) as told:
         preflight(load(file), set())
-    assert "name different endpoints" in str(told.value) and "retrieval.endpoint_model is empty" in str(told.value)
+    assert "name different endpoints" in str(
+        told.value
+    ) and "retrieval.endpoint_model is empty" in str(told.value)

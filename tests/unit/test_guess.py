@@ -5,9 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from ftkit import params
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.files import load, to_yaml
 from ftkit.data.guess import propose
-from ftkit.errors import BadInput
 
 
 def frame(tmp_path, columns, n=200, name="rows.csv"):
@@ -22,23 +22,44 @@ def text(i):
 
 
 def record(i):
-    fields = {"category": ["delivery", "returns"][i % 2], "reply": f"{i} days", "source": f"H-{i:03d}"}
+    fields = {
+        "category": ["delivery", "returns"][i % 2],
+        "reply": f"{i} days",
+        "source": f"H-{i:03d}",
+    }
     return json.dumps(fields if i else {"category": "delivrey", "reply": "1 day", "source": ""})
 
 
 @pytest.mark.parametrize(
     ("columns", "given", "output", "kind"),
     [
-        ({"id": lambda i: i, "message": text, "intent": lambda i: f"intent {i % 7}"}, "message", "intent", "label"),
+        (
+            {"id": lambda i: i, "message": text, "intent": lambda i: f"intent {i % 7}"},
+            "message",
+            "intent",
+            "label",
+        ),
         ({"x1": text, "x2": lambda i: ["yes", "no"][i % 2]}, "x1", "x2", "label"),
         ({"x2": lambda i: ["yes", "no"][i % 2], "x1": text}, "x1", "x2", "label"),
         ({"question": text, "answer": record}, "question", "answer", "fields"),
         ({"a": text, "b": record}, "a", "b", "fields"),
-        ({"prompt": text, "response": lambda i: f"dear customer {i}, " + text(i + 1)}, "prompt", "response", "text"),
-        ({"label": lambda i: f"id-{i}", "Message": text, "kind": lambda i: f"k{i % 3}"}, "Message", "kind", "label"),
+        (
+            {"prompt": text, "response": lambda i: f"dear customer {i}, " + text(i + 1)},
+            "prompt",
+            "response",
+            "text",
+        ),
+        (
+            {"label": lambda i: f"id-{i}", "Message": text, "kind": lambda i: f"k{i % 3}"},
+            "Message",
+            "kind",
+            "label",
+        ),
     ],
 )
-def test_columns_and_kind_are_guessed_from_names_and_contents(tmp_path, columns, given, output, kind):
+def test_columns_and_kind_are_guessed_from_names_and_contents(
+    tmp_path, columns, given, output, kind
+):
     guess = propose(frame(tmp_path, columns))
     assert (guess.input_column, guess.output_column, guess.kind) == (given, output, kind)
     assert any(f"'{output}'" in s and "because" in s for s in guess.sentences)
@@ -46,17 +67,23 @@ def test_columns_and_kind_are_guessed_from_names_and_contents(tmp_path, columns,
 
 def test_the_proposed_values_are_valid_and_survive_the_parameter_file(tmp_path):
     guess = propose(
-        frame(tmp_path, {"question": text, "answer": record, "customer": lambda i: f"c{i % 40}"}), "desk", handbook="handbook"
+        frame(tmp_path, {"question": text, "answer": record, "customer": lambda i: f"c{i % 40}"}),
+        "desk",
+        handbook="handbook",
     )
     path = tmp_path / "desk.yaml"
-    path.write_text(params.to_yaml(guess.sections))
-    built = params.load(path)
+    path.write_text(to_yaml(guess.sections))
+    built = load(path)
     task, data = built["task"], built["data"]
     assert (task.kind, task.fields) == ("fields", ["category", "reply", "source"])
-    assert task.enums == {"category": ["delivery", "returns"]}, "a value that stands once is a typing error"
+    assert task.enums == {"category": ["delivery", "returns"]}, (
+        "a value that stands once is a typing error"
+    )
     assert task.key_fields == ["category", "reply"] and task.knowledge_field == "reply"
     assert data.group_column == guess.group_column == "customer"
-    assert built["retrieval"].handbook == "handbook" and built["retrieval"].citation_field == "source"
+    assert (
+        built["retrieval"].handbook == "handbook" and built["retrieval"].citation_field == "source"
+    )
 
 
 def test_without_a_handbook_there_is_no_retrieval_and_no_knowledge_field(tmp_path):
@@ -66,9 +93,13 @@ def test_without_a_handbook_there_is_no_retrieval_and_no_knowledge_field(tmp_pat
 
 
 def test_short_labels_get_few_tokens_and_long_texts_many(tmp_path):
-    short = propose(frame(tmp_path, {"text": text, "label": lambda i: ["yes", "no"][i % 2]})).sections
+    short = propose(
+        frame(tmp_path, {"text": text, "label": lambda i: ["yes", "no"][i % 2]})
+    ).sections
     long = propose(frame(tmp_path, {"text": text, "summary": lambda i: text(i) * 10})).sections
-    assert short["evaluation"]["max_new_tokens"] == 16 and long["evaluation"]["max_new_tokens"] > 250
+    assert (
+        short["evaluation"]["max_new_tokens"] == 16 and long["evaluation"]["max_new_tokens"] > 250
+    )
 
 
 def test_more_rows_get_fewer_passes_and_capped_held_out_sets(tmp_path):
@@ -79,31 +110,53 @@ def test_more_rows_get_fewer_passes_and_capped_held_out_sets(tmp_path):
 
 
 def test_many_labels_are_taught_with_the_prompt_that_03_offers_for_them(tmp_path):
-    from ftkit.prompting import candidates
-    from ftkit.records import TaskCard
+    from ftkit.core.records.task import TaskCard
+    from ftkit.strategies.prompt_candidates import candidates
 
     guess = propose(frame(tmp_path, {"text": text, "label": lambda i: f"l{i % 25}"}))
     card = TaskCard(name="t", instruction="Choose.", kind="label", labels=guess.labels)
     assert guess.sections["training"]["prompt"] in [p.name for p in candidates(card, None, [], 7)]
-    assert "prompt" not in propose(frame(tmp_path, {"text": text, "label": lambda i: f"l{i % 5}"})).sections["training"]
+    assert (
+        "prompt"
+        not in propose(frame(tmp_path, {"text": text, "label": lambda i: f"l{i % 5}"})).sections[
+            "training"
+        ]
+    )
 
 
 def test_other_possible_columns_are_named(tmp_path):
-    columns = {"dialogue": text, "section": lambda i: f"s{i % 5}", "note": lambda i: "note: " + text(i + 3)}
+    columns = {
+        "dialogue": text,
+        "section": lambda i: f"s{i % 5}",
+        "note": lambda i: "note: " + text(i + 3),
+    }
     doubts = [s for s in propose(frame(tmp_path, columns)).sentences if s.startswith("Not sure")]
-    assert any("output" in s and "'note' (text)" in s for s in doubts) and any("input" in s and "'note'" in s for s in doubts)
+    assert any("output" in s and "'note' (text)" in s for s in doubts) and any(
+        "input" in s and "'note'" in s for s in doubts
+    )
 
 
 def test_a_clear_file_leaves_no_doubt(tmp_path):
-    guess = propose(frame(tmp_path, {"id": lambda i: 1000 + i, "text": text, "label": lambda i: f"l{i % 4}"}))
-    assert not [s for s in guess.sentences if "Not sure" in s] and guess.labels == ["l0", "l1", "l2", "l3"]
+    guess = propose(
+        frame(tmp_path, {"id": lambda i: 1000 + i, "text": text, "label": lambda i: f"l{i % 4}"})
+    )
+    assert not [s for s in guess.sentences if "Not sure" in s] and guess.labels == [
+        "l0",
+        "l1",
+        "l2",
+        "l3",
+    ]
 
 
 def test_preference_pairs_and_conversations_are_told(tmp_path):
     columns = {"prompt": text, "chosen": lambda i: text(i + 1), "rejected": lambda i: text(i + 2)}
     assert any("preference pairs" in s for s in propose(frame(tmp_path, columns)).sentences)
     path = tmp_path / "chat.jsonl"
-    path.write_text("\n".join(json.dumps({"messages": [text(i), "and more"], "label": "yes"}) for i in range(30)))
+    path.write_text(
+        "\n".join(
+            json.dumps({"messages": [text(i), "and more"], "label": "yes"}) for i in range(30)
+        )
+    )
     with pytest.raises(BadInput, match="messages hold lists"):
         propose(path)
 
@@ -111,12 +164,19 @@ def test_preference_pairs_and_conversations_are_told(tmp_path):
 def test_a_test_file_beside_the_training_file_is_pointed_at(tmp_path):
     columns = {"text": text, "label": lambda i: f"l{i % 4}"}
     frame(tmp_path, columns, name="test.csv")
-    assert any("test.csv" in s for s in propose(frame(tmp_path, columns, name="train.csv")).sentences)
+    assert any(
+        "test.csv" in s for s in propose(frame(tmp_path, columns, name="train.csv")).sentences
+    )
 
 
 def test_banking77_is_a_label_task(shared_data):
     guess = propose(shared_data / "banking77" / "train.csv", "banking77")
-    assert (guess.input_column, guess.output_column, guess.kind, len(guess.labels)) == ("text", "category", "label", 77)
+    assert (guess.input_column, guess.output_column, guess.kind, len(guess.labels)) == (
+        "text",
+        "category",
+        "label",
+        77,
+    )
 
 
 def test_the_speaker_notes_are_guessed_with_their_second_reading(shared_data):
@@ -125,14 +185,24 @@ def test_the_speaker_notes_are_guessed_with_their_second_reading(shared_data):
 
 
 def test_short_answers_to_questions_are_told_from_other_texts(tmp_path):
-    ask = {"question": lambda i: f"How many parts has machine {i * 7919 % 1009}?", "answer": lambda i: f"{i} small parts"}
+    ask = {
+        "question": lambda i: f"How many parts has machine {i * 7919 % 1009}?",
+        "answer": lambda i: f"{i} small parts",
+    }
     (tmp_path / "book").mkdir()
     task = propose(frame(tmp_path, ask), handbook=str(tmp_path / "book")).sections["task"]
-    assert (task["instruction"], task["metric"], task["problem"]) == ("Answer the question.", "squad_exact", "knowledge")
+    assert (task["instruction"], task["metric"], task["problem"]) == (
+        "Answer the question.",
+        "squad_exact",
+        "knowledge",
+    )
     other = propose(frame(tmp_path, {**ask, "question": text})).sections["task"]
     assert other["instruction"] == "Write the answer for the text." and "metric" not in other
 
 
 def test_no_row_of_the_file_breaks_the_limit_of_words_that_is_guessed(tmp_path):
-    rows = {"message": text, "reply": lambda i: " ".join(f"word{k}{i}" for k in range(90 if i == 7 else 12))}
+    rows = {
+        "message": text,
+        "reply": lambda i: " ".join(f"word{k}{i}" for k in range(90 if i == 7 else 12)),
+    }
     assert propose(frame(tmp_path, rows)).sections["task"]["max_words"] >= 90

@@ -9,12 +9,14 @@ from collections import namedtuple
 import psutil
 import pytest
 
-from ftkit import machine
+from ftkit.core import machine
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes cannot be bound to cores here")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="processes cannot be bound to cores here"
+)
 def test_a_process_bound_to_one_core_starts_one_thread():
-    asked = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from ftkit import machine; from ftkit.models.load import set_threads; print(machine.cores(), set_threads(0), set_threads(8))"  # fmt: skip
+    asked = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from ftkit import machine; from ftkit.models.load import set_threads; print(machine.cores(), set_threads(0), set_threads(8))"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "1", "1"]
 
@@ -39,9 +41,13 @@ def test_cores_that_others_keep_busy_are_left_alone_and_own_work_does_not_count(
 
 def test_own_work_waiting_and_stolen_time_are_not_that_of_others(monkeypatch):
     times = namedtuple("times", "user nice system idle iowait irq softirq steal guest guest_nice")
-    monkeypatch.setattr(psutil, "cpu_times", lambda: times(60.0, 1.0, 8.0, 500.0, 40.0, 0.5, 0.5, 30.0, 5.0, 0.0))
+    monkeypatch.setattr(
+        psutil, "cpu_times", lambda: times(60.0, 1.0, 8.0, 500.0, 40.0, 0.5, 0.5, 30.0, 5.0, 0.0)
+    )
     monkeypatch.setattr(time, "process_time", lambda: 25.0)
-    assert machine._others()[1] == 60 + 1 + 8 + 0.5 + 0.5 - 25 - 0, "user time holds the guests' already"
+    assert machine._others()[1] == 60 + 1 + 8 + 0.5 + 0.5 - 25 - 0, (
+        "user time holds the guests' already"
+    )
 
 
 def test_a_busy_neighbour_is_seen(monkeypatch):

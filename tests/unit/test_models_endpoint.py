@@ -7,19 +7,28 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ftkit.errors import BadInput, FtkitError
+from ftkit.core.errors import BadInput, FtkitError
+from ftkit.core.records.prompting import ResponseFormat
 from ftkit.models.endpoint import EndpointModel
-from ftkit.records import ResponseFormat
 
 KEY = "sk-test-never-shown"
 
 
 def completion(text, usage=True):
     body = {
-        "id": "x", "object": "chat.completion", "created": 0, "model": "m",
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
-    }  # fmt: skip
-    return body | ({"usage": {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}} if usage else {})
+        "id": "x",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        ],
+    }
+    return body | (
+        {"usage": {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}}
+        if usage
+        else {}
+    )
 
 
 class Server:
@@ -34,7 +43,11 @@ class Server:
                 with outer.lock:
                     outer.seen.append(body)
                     number = len(outer.seen)
-                done = outer.faults(number, body) or (200, {}, completion("echo: " + body["messages"][-1]["content"]))
+                done = outer.faults(number, body) or (
+                    200,
+                    {},
+                    completion("echo: " + body["messages"][-1]["content"]),
+                )
                 status, headers, content = done
                 if status == 0:
                     return self.connection.close()
@@ -85,18 +98,26 @@ def test_answers_come_in_order_with_tokens_and_progress(serve):
     told = []
     replies = model.answer(ask(12), lambda done, total: told.append((done, total)))
     assert [r.text for r in replies] == [f"echo: question {i}" for i in range(12)]
-    assert {(r.prompt_tokens, r.completion_tokens, r.failed, r.estimated) for r in replies} == {(11, 3, "", False)}
+    assert {(r.prompt_tokens, r.completion_tokens, r.failed, r.estimated) for r in replies} == {
+        (11, 3, "", False)
+    }
     assert told == [(i, 12) for i in range(1, 13)]
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        error(500), error(503), error(429, **{"retry-after-ms": "10"}), error(408), (0, {}, b""),
-        (200, {}, b"not json"), (200, {"content-type": "text/html"}, b"<html>busy</html>"), (200, {}, {**completion(""), "choices": []}),
+        error(500),
+        error(503),
+        error(429, **{"retry-after-ms": "10"}),
+        error(408),
+        (0, {}, b""),
+        (200, {}, b"not json"),
+        (200, {"content-type": "text/html"}, b"<html>busy</html>"),
+        (200, {}, {**completion(""), "choices": []}),
     ],
     ids=["500", "503", "429", "408", "connection lost", "no json", "html", "no choices"],
-)  # fmt: skip
+)
 def test_no_answer_is_lost_to_a_passing_fault(serve, fault):
     server, model = serve(lambda n, body: fault if n % 2 else None)
     replies = model.answer(ask(8))
@@ -159,7 +180,9 @@ def test_a_server_that_is_down_is_told_within_seconds(monkeypatch):
 
 def test_one_refused_request_costs_only_its_own_answer(serve):
     bad = error(400, f"This model's maximum context length is 10 tokens ({KEY})")
-    server, model = serve(lambda n, body: bad if body["messages"][-1]["content"] == "question 2" else None)
+    server, model = serve(
+        lambda n, body: bad if body["messages"][-1]["content"] == "question 2" else None
+    )
     replies = model.answer(ask(4))
     assert [bool(r.text) for r in replies] == [True, True, False, True]
     assert "maximum context" in replies[2].failed and KEY not in replies[2].failed
@@ -175,7 +198,9 @@ def test_missing_usage_is_estimated_and_said(serve):
 def test_a_server_that_wants_the_newer_parameter_names_gets_them(serve):
     def newer(n, body):
         if "max_tokens" in body:
-            return error(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")
+            return error(
+                400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+            )
         if "temperature" in body:
             return error(400, "'temperature' does not support 0 with this model.")
         return None
@@ -206,10 +231,16 @@ def test_after_a_break_only_the_missing_answers_are_asked_for(serve, tmp_path):
     assert len(server.seen) - before == 7
 
 
-def test_a_response_format_goes_to_the_servers_own_mode_and_into_the_key_of_kept_answers(serve, tmp_path):
+def test_a_response_format_goes_to_the_servers_own_mode_and_into_the_key_of_kept_answers(
+    serve, tmp_path
+):
     server, model = serve(cache=tmp_path / "answers.jsonl")
     schema = {"type": "object", "properties": {}, "additionalProperties": False}
-    formats = [ResponseFormat(kind="json_schema", value=schema), ResponseFormat(kind="choice", value=["a", "b"]), None]
+    formats = [
+        ResponseFormat(kind="json_schema", value=schema),
+        ResponseFormat(kind="choice", value=["a", "b"]),
+        None,
+    ]
     model.answer(ask(3), formats=formats)
     sent = {body["messages"][-1]["content"]: body for body in server.seen}
     assert sent["question 0"]["response_format"]["json_schema"]["schema"] == schema
@@ -222,13 +253,17 @@ def test_a_response_format_goes_to_the_servers_own_mode_and_into_the_key_of_kept
 
 
 def test_a_server_that_refuses_a_response_format_stops_the_run_with_the_way_out(serve):
-    server, model = serve(lambda n, body: error(400, "Unrecognized request argument supplied: structured_outputs"))
+    server, model = serve(
+        lambda n, body: error(400, "Unrecognized request argument supplied: structured_outputs")
+    )
     with pytest.raises(BadInput, match="does not take this response format") as told:
         model.answer(ask(20), formats=[ResponseFormat(kind="choice", value=["a"])] * 20)
     assert "endpoint_constrained" in told.value.todo and len(server.seen) <= 8
 
 
-@pytest.mark.parametrize(("url", "name", "found"), [("localhost:8000", "m", "no URL"), ("http://h/v1", "", "empty")])
+@pytest.mark.parametrize(
+    ("url", "name", "found"), [("localhost:8000", "m", "no URL"), ("http://h/v1", "", "empty")]
+)
 def test_an_unusable_address_is_told_before_any_request(url, name, found):
     with pytest.raises(BadInput, match=found):
         EndpointModel(url, name)
@@ -246,11 +281,16 @@ def test_an_answers_confidence_is_the_probability_of_its_tokens(serve, tmp_path)
     import math
 
     server, model = serve(
-        lambda n, body: (200, {}, with_logprobs("yes", -0.1, -0.2)), confidence=True, cache=tmp_path / "kept.jsonl"
+        lambda n, body: (200, {}, with_logprobs("yes", -0.1, -0.2)),
+        confidence=True,
+        cache=tmp_path / "kept.jsonl",
     )
     assert [r.confidence for r in model.answer(ask(2))] == [pytest.approx(math.exp(-0.3))] * 2
     assert all(body["logprobs"] is True for body in server.seen)
-    assert model.answer(ask(2))[0].confidence == pytest.approx(math.exp(-0.3)) and len(server.seen) == 2  # kept with the answer
+    assert (
+        model.answer(ask(2))[0].confidence == pytest.approx(math.exp(-0.3))
+        and len(server.seen) == 2
+    )  # kept with the answer
     _, silent = serve(confidence=True)
     assert math.isnan(silent.answer(ask(1))[0].confidence)
     _, odd = serve(lambda n, body: (200, {}, with_logprobs("yes", -0.1, 3.0)), confidence=True)
@@ -259,14 +299,22 @@ def test_an_answers_confidence_is_the_probability_of_its_tokens(serve, tmp_path)
 
 @pytest.mark.parametrize("said", ["logprobs are not supported with this model", "Unprocessable"])
 def test_a_server_without_log_probabilities_is_asked_without(serve, said):
-    server, model = serve(lambda n, body: error(400, said) if "logprobs" in body else None, confidence=True, concurrency=1)
+    server, model = serve(
+        lambda n, body: error(400, said) if "logprobs" in body else None,
+        confidence=True,
+        concurrency=1,
+    )
     assert [r.text for r in model.answer(ask(5))] == [f"echo: question {i}" for i in range(5)]
     assert len(server.seen) == 6  # one refusal, and never asked again
 
 
 def test_a_bad_request_does_not_cost_the_others_their_confidence(serve):
     def faults(n, body):
-        return error(400, "context too long") if "question 0" in str(body) else (200, {}, with_logprobs("yes", -0.1))
+        return (
+            error(400, "context too long")
+            if "question 0" in str(body)
+            else (200, {}, with_logprobs("yes", -0.1))
+        )
 
     _, model = serve(faults, confidence=True, concurrency=1)
     replies = model.answer(ask(3))
@@ -278,7 +326,8 @@ def test_a_budget_ends_the_asking_and_what_was_paid_counts_the_next_time(serve, 
     options = {"prices": (1.0, 3.0), "cache": tmp_path / "kept.jsonl", "concurrency": 1}
     server, model = serve(most_usd=90e-6, **options)
     with pytest.raises(
-        FtkitError, match=r"the budget of 9e-05 USD is used up: 5 answers with 55 prompt and 15 answer tokens cost 0[.]0001 USD"
+        FtkitError,
+        match=r"the budget of 9e-05 USD is used up: 5 answers with 55 prompt and 15 answer tokens cost 0[.]0001 USD",
     ):
         model.answer(ask(20))
     assert len(server.seen) == 5
@@ -289,4 +338,8 @@ def test_a_budget_ends_the_asking_and_what_was_paid_counts_the_next_time(serve, 
         more.answer(ask(20))
     assert len(again.seen) == 3, "the first five were paid before"
     _, model = serve(concurrency=1)
-    assert len(model.answer(ask(20))) == 20 and model.bill.answers == 20 and model.bill.usd((1.0, 3.0)) == pytest.approx(400e-6)
+    assert (
+        len(model.answer(ask(20))) == 20
+        and model.bill.answers == 20
+        and model.bill.usd((1.0, 3.0)) == pytest.approx(400e-6)
+    )

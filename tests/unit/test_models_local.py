@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ftkit.errors import BadInput
+from ftkit.core.errors import BadInput
 from ftkit.models import tokens
 from ftkit.models.load import load_model, load_tokenizer
 from ftkit.models.local import LocalModel
@@ -34,7 +34,10 @@ def change(path, **values):
 
 def ask(n):
     return [
-        [{"role": "system", "content": "short"}, {"role": "user", "content": f"question {i} {'and more ' * (i % 4)}"}]
+        [
+            {"role": "system", "content": "short"},
+            {"role": "user", "content": f"question {i} {'and more ' * (i % 4)}"},
+        ]
         for i in range(n)
     ]
 
@@ -48,12 +51,23 @@ def test_a_batch_answers_in_order_what_each_alone_would_get(tiny_checkpoint, fam
     alone = model.answer(ask(6))
     assert [r.text for r in together] == [r.text for r in alone]
     assert [r.prompt_tokens for r in together] == [len(model.prompt_ids(m)[0]) for m in ask(6)]
-    assert told == [(4, 6), (6, 6)] and all(0 < r.completion_tokens <= 6 and r.seconds > 0 for r in together)
+    assert told == [(4, 6), (6, 6)] and all(
+        0 < r.completion_tokens <= 6 and r.seconds > 0 for r in together
+    )
 
 
 def test_sampling_settings_of_the_checkpoint_do_not_change_greedy_answers(tiny_checkpoint, copy):
-    before = [r.text for r in LocalModel(str(tiny_checkpoint("llama")), max_new_tokens=8).answer(ask(3))]
-    change(copy / "generation_config.json", do_sample=True, temperature=9.0, repetition_penalty=5.0, max_length=3, num_beams=3)
+    before = [
+        r.text for r in LocalModel(str(tiny_checkpoint("llama")), max_new_tokens=8).answer(ask(3))
+    ]
+    change(
+        copy / "generation_config.json",
+        do_sample=True,
+        temperature=9.0,
+        repetition_penalty=5.0,
+        max_length=3,
+        num_beams=3,
+    )
     assert [r.text for r in LocalModel(str(copy), max_new_tokens=8).answer(ask(3))] == before
 
 
@@ -68,24 +82,42 @@ def test_generation_stops_at_any_of_several_end_tokens_and_when_all_rows_ended(c
     inner = model.model.forward
     model.model.forward = lambda *a, **k: steps.append(1) or inner(*a, **k)
     reply = model.answer(ask(1))[0]
-    assert model.ends == sorted({1, third}) and reply.completion_tokens <= 3 and len(steps) == reply.completion_tokens
+    assert (
+        model.ends == sorted({1, third})
+        and reply.completion_tokens <= 3
+        and len(steps) == reply.completion_tokens
+    )
 
 
-def test_a_prompt_longer_than_the_context_keeps_its_system_turn_and_tells_what_was_cut(tiny_checkpoint):
+def test_a_prompt_longer_than_the_context_keeps_its_system_turn_and_tells_what_was_cut(
+    tiny_checkpoint,
+):
     model = LocalModel(str(tiny_checkpoint("llama")), max_new_tokens=16)
-    messages = [{"role": "system", "content": "obey this"}, {"role": "user", "content": "front " * 400 + "the very end"}]
+    messages = [
+        {"role": "system", "content": "obey this"},
+        {"role": "user", "content": "front " * 400 + "the very end"},
+    ]
     whole, (ids, cut) = tokens.encode(model.tokenizer, messages), model.prompt_ids(messages)
     assert len(ids) == 512 - 16 and cut == len(whole) - len(ids)
     text = model.tokenizer.decode(ids)
-    assert text.startswith("<|system|>obey this<|end|><|user|>") and text.endswith("the very end<|end|><|assistant|>")
+    assert text.startswith("<|system|>obey this<|end|><|user|>") and text.endswith(
+        "the very end<|end|><|assistant|>"
+    )
     assert model.answer([messages])[0].cut_tokens == cut
 
 
 def test_a_system_turn_longer_than_the_context_leaves_room_for_the_question(tiny_checkpoint):
     model = LocalModel(str(tiny_checkpoint("llama")), max_new_tokens=16)
-    messages = [{"role": "system", "content": "rule " * 700}, {"role": "user", "content": "the question"}]
+    messages = [
+        {"role": "system", "content": "rule " * 700},
+        {"role": "user", "content": "the question"},
+    ]
     ids, cut = model.prompt_ids(messages)
-    assert len(ids) == 496 and cut > 0 and "the question<|end|><|assistant|>" in model.tokenizer.decode(ids)
+    assert (
+        len(ids) == 496
+        and cut > 0
+        and "the question<|end|><|assistant|>" in model.tokenizer.decode(ids)
+    )
 
 
 def test_a_template_that_refuses_a_system_turn_gets_it_in_the_first_user_turn(copy):
@@ -132,33 +164,53 @@ def broken_tokenizer(folder):
 
 
 def other_tokenizer(folder):
-    from ftkit.models.embedded import checkpoint_folder
+    from ftkit.models.nano import checkpoint_folder
 
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(checkpoint_folder() / name, folder / name)
 
 
 def missing_shard(folder):
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "model-00002-of-00002.safetensors"}}))
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {"a": "model-00002-of-00002.safetensors"}})
+    )
 
 
 def own_code(folder):
-    change(folder / "config.json", model_type="somebodys", auto_map={"AutoModelForCausalLM": "modeling.Model"})
+    change(
+        folder / "config.json",
+        model_type="somebodys",
+        auto_map={"AutoModelForCausalLM": "modeling.Model"},
+    )
 
 
 @pytest.mark.parametrize(
     ("damage", "found"),
     [
-        (empty, "no config.json"), (pickled, "only pickle weights"), (lambda f: (f / "model.safetensors").unlink(), "no weights"),
-        (truncated, "could not be loaded"), (without_tokenizer, "no tokenizer"), (broken_tokenizer, "tokenizer could not be loaded"),
-        (other_tokenizer, "do not belong together"), (missing_shard, "model-00002-of-00002.safetensors is missing"),
-        (own_code, "Python code from its own folder"), (lambda f: (f / "config.json").write_text("{"), "not readable JSON"),
+        (empty, "no config.json"),
+        (pickled, "only pickle weights"),
+        (lambda f: (f / "model.safetensors").unlink(), "no weights"),
+        (truncated, "could not be loaded"),
+        (without_tokenizer, "no tokenizer"),
+        (broken_tokenizer, "tokenizer could not be loaded"),
+        (other_tokenizer, "do not belong together"),
+        (missing_shard, "model-00002-of-00002.safetensors is missing"),
+        (own_code, "Python code from its own folder"),
+        (lambda f: (f / "config.json").write_text("{"), "not readable JSON"),
     ],
     ids=[
-        "empty", "pickle", "no weights", "truncated", "no tokenizer", "broken tokenizer", "other tokenizer", "missing shard", "remote code",
+        "empty",
+        "pickle",
+        "no weights",
+        "truncated",
+        "no tokenizer",
+        "broken tokenizer",
+        "other tokenizer",
+        "missing shard",
+        "remote code",
         "broken config",
     ],
-)  # fmt: skip
+)
 def test_a_folder_that_cannot_be_used_is_refused_with_its_reason(copy, damage, found):
     damage(copy)
     with pytest.raises(BadInput, match=found) as told:

@@ -9,16 +9,21 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from ftkit import params, runs
+from ftkit.core import run_folder
+from ftkit.core.parameters.files import notebook_cell
+from ftkit.core.parameters.models import MODELS
 
 ROOT = Path(__file__).parents[2]
-BOOKS = {stage: ROOT / "notebooks" / f"{runs.stage_name(stage)}.ipynb" for stage in runs.STAGES}
+BOOKS = {
+    stage: ROOT / "notebooks" / f"{run_folder.stage_name(stage)}.ipynb"
+    for stage in run_folder.STAGES
+}
 START = ROOT / "notebooks" / "00_start.ipynb"
 MOST_CELLS, MOST_LINES = 14, 16
 EXTRA_KEYS = "metadata.papermill cell.metadata.papermill"
 
 
-@pytest.fixture(params=runs.STAGES)
+@pytest.fixture(params=run_folder.STAGES)
 def stage(request):
     return request.param
 
@@ -38,13 +43,13 @@ def test_there_is_one_notebook_per_stage_and_no_other():
 def test_the_parameters_cell_is_what_the_model_says(stage):
     tagged = [c for c in code_cells(stage) if "parameters" in c.metadata.get("tags", [])]
     assert len(tagged) == 1 and "parameters" in code_cells(stage)[0].metadata.get("tags", [])
-    assert tagged[0].source == params.notebook_cell(stage)
+    assert tagged[0].source == notebook_cell(stage)
 
 
 def test_papermill_lists_every_parameter(stage):
     from papermill.inspection import inspect_notebook
 
-    assert set(inspect_notebook(str(BOOKS[stage]))) == set(params.MODELS[stage].model_fields)
+    assert set(inspect_notebook(str(BOOKS[stage]))) == set(MODELS[stage].model_fields)
 
 
 def test_the_first_cell_asks_the_question_and_says_what_it_takes(stage):
@@ -74,15 +79,28 @@ def test_cells_are_short_and_define_nothing(stage):
 def test_code_and_words_take_turns(stage):
     cells = read(stage).cells
     for first, second, third in zip(cells[2:], cells[3:], cells[4:], strict=False):
-        assert {first.cell_type, second.cell_type, third.cell_type} != {"code"}, f"no sentence between:\n{first.source}"
+        assert {first.cell_type, second.cell_type, third.cell_type} != {"code"}, (
+            f"no sentence between:\n{first.source}"
+        )
 
 
 @pytest.mark.parametrize("light", ["task", "data", "decision"])
 def test_a_notebook_without_a_model_imports_none(light):
-    nodes = [n for c in code_cells(light) for n in ast.parse(c.source).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    nodes = [
+        n
+        for c in code_cells(light)
+        for n in ast.parse(c.source).body
+        if isinstance(n, ast.Import | ast.ImportFrom)
+    ]
     code = "\n".join(ast.unparse(n) for n in nodes)
     check = "import sys; heavy = {'torch', 'transformers', 'sentence_transformers', 'lancedb'} & set(sys.modules); assert not heavy, heavy"
-    done = subprocess.run([sys.executable, "-c", f"{code}\n{check}"], capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{check}"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -96,10 +114,21 @@ def test_notebooks_name_their_kernel_and_hold_no_outputs(stage):
     book = read(stage)
     nbformat.validate(book)
     assert book.metadata.kernelspec.name == "python3"
-    assert all(not c.outputs and c.execution_count is None for c in book.cells if c.cell_type == "code")
+    assert all(
+        not c.outputs and c.execution_count is None for c in book.cells if c.cell_type == "code"
+    )
 
 
 def test_nothing_of_a_run_is_left_in_the_notebooks():
-    command = [sys.executable, "-m", "nbstripout", "--verify", "--keep-id", "--extra-keys", EXTRA_KEYS, *map(str, BOOKS.values())]
+    command = [
+        sys.executable,
+        "-m",
+        "nbstripout",
+        "--verify",
+        "--keep-id",
+        "--extra-keys",
+        EXTRA_KEYS,
+        *map(str, BOOKS.values()),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ftkit.data.data_card.data_card import data_card
 
-from ftkit import data
-from ftkit.data import personal
-from ftkit.params import DataParameters
-from ftkit.records import TaskCard
+from ftkit.core.parameters.data import DataParameters
+from ftkit.core.records.task import TaskCard
+from ftkit.data import personal_data
+from ftkit.data.curate import curate, load
+from ftkit.data.curate import doubts as curate_doubts
 
 PRESIDIO = Path(__file__).parents[3] / "shared" / "data" / "presidio_pii" / "synth_dataset_v2.json"
 
@@ -30,24 +32,27 @@ PRESIDIO = Path(__file__).parents[3] / "shared" / "data" / "presidio_pii" / "syn
         ("from 192.168.178.24 at noon", ["IP"]),
         ("pay GB82 WEST 1234 5698 7654 32", ["IBAN"]),
         ("May I ask something? Will you help? My Quillo filter leaks", []),
-        ("Hello, miss. What is the reason? Hello, sir. Let me ask. The doctor asks Dr. What he did", []),
+        (
+            "Hello, miss. What is the reason? Hello, sir. Let me ask. The doctor asks Dr. What he did",
+            [],
+        ),
         ("Order B-70084 of 12 May, 34 days", []),
         ("<name 3> wrote to <e-mail>", []),
     ],
 )
 def test_what_is_found(text, kinds):
-    assert [f.kind for f in personal.find(text)] == kinds
+    assert [f.kind for f in personal_data.find(text)] == kinds
 
 
 def test_words_that_the_data_write_small_are_no_names():
     texts = ["I want to grant access", "please grant it", "Grant Berg asks", "the Grant is late"]
-    common = personal.common_words(texts)
+    common = personal_data.common_words(texts)
     assert "grant" in common
-    assert personal.find("Reading the Grant now", common) == []
+    assert personal_data.find("Reading the Grant now", common) == []
 
 
 def test_the_same_value_has_the_same_pseudonym_and_twice_is_the_same_as_once():
-    redactor = personal.Redactor()
+    redactor = personal_data.Redactor()
     first = redactor.redact("I am Anna Keller, anna@example.org or +44 7700 900123")
     second = redactor.redact("Anna Keller again, not Jan Novák; write to ANNA@example.org")
     assert first == "I am <name 1>, <e-mail 1> or <phone 1>"
@@ -59,22 +64,38 @@ def test_nothing_is_fetched(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("the network was asked")
 
-    personal._analyzer.cache_clear()
+    personal_data._analyzer.cache_clear()
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    assert personal.mask("mail jo@mail.example.co.uk or card 4111 1111 1111 1111") == "mail <e-mail> or card <card>"
+    assert (
+        personal_data.mask("mail jo@mail.example.co.uk or card 4111 1111 1111 1111")
+        == "mail <e-mail> or card <card>"
+    )
 
 
 def curated(folder, **settings):
-    rows = [(f"question {k} about {'abcdefghij'[k % 10] * (3 + k // 10)}", "billing" if k % 2 else "delivery") for k in range(60)]
-    rows += [("I am Anna Keller, where is parcel nine", "delivery"), ("Anna Keller wants her invoice again", "billing")]
+    rows = [
+        (
+            f"question {k} about {'abcdefghij'[k % 10] * (3 + k // 10)}",
+            "billing" if k % 2 else "delivery",
+        )
+        for k in range(60)
+    ]
+    rows += [
+        ("I am Anna Keller, where is parcel nine", "delivery"),
+        ("Anna Keller wants her invoice again", "billing"),
+    ]
     pd.DataFrame(rows, columns=["message", "answer"]).to_csv(folder / "rows.csv", index=False)
     p = DataParameters(
-        run=str(folder / "run"), data=str(folder / "rows.csv"), meaning_rows=0, near_duplicate_threshold=1.0, **settings
+        run=str(folder / "run"),
+        data=str(folder / "rows.csv"),
+        meaning_rows=0,
+        near_duplicate_threshold=1.0,
+        **settings,
     )
     card = TaskCard(name="t", instruction="i", kind="label")
-    done = data.curate(*data.load(p, folder), card, p)
-    return done, data.data_card(done, p, folder, card), data.doubts(done, card)
+    done = curate(*load(p, folder), card, p)
+    return done, data_card(done, p, folder, card), curate_doubts(done, card)
 
 
 def test_rows_with_personal_data_are_shown_redacted_or_dropped_as_asked(tmp_path):
@@ -82,7 +103,10 @@ def test_rows_with_personal_data_are_shown_redacted_or_dropped_as_asked(tmp_path
     assert card.personal == {"name": 2} and len(doubts) == 2 and card.rows_used == 62
     redacted, card, doubts = curated(tmp_path, personal_data="redact")
     texts = [row["input"] for row in redacted.rows]
-    assert "<name 1> wants her invoice again" in texts and "I am <name 1>, where is parcel nine" in texts
+    assert (
+        "<name 1> wants her invoice again" in texts
+        and "I am <name 1>, where is parcel nine" in texts
+    )
     assert not doubts and card.personal == {"name": 2}
     dropped, card, _ = curated(tmp_path, personal_data="drop")
     assert card.rows_used == 60 and card.rows_read == card.rows_used + card.rows_rejected
@@ -97,7 +121,9 @@ def test_a_model_that_names_people_is_asked_too(tmp_path):
     words = {w: i for i, w in enumerate(["[PAD]", "[UNK]", "zarquon", "asks", "about", "bread"])}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(tmp_path)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]"
+    ).save_pretrained(tmp_path)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=6,
@@ -115,8 +141,10 @@ def test_a_model_that_names_people_is_asked_too(tmp_path):
         optimizer.step()
         optimizer.zero_grad()
     model.eval().save_pretrained(tmp_path)
-    assert personal.find("zarquon asks about bread") == []
-    assert [f.kind for f in personal.find("zarquon asks about bread", names_model=str(tmp_path))] == ["name"]
+    assert personal_data.find("zarquon asks about bread") == []
+    assert [
+        f.kind for f in personal_data.find("zarquon asks about bread", names_model=str(tmp_path))
+    ] == ["name"]
 
 
 @pytest.mark.skipif(not PRESIDIO.exists(), reason="the public data set presidio_pii is not here")
@@ -128,6 +156,9 @@ def test_identifiers_with_a_form_are_all_found_in_the_public_data():
         for row in rows
         for span in row["spans"]
         if span["entity_type"] in wanted
-        and not any(f.start < span["end_position"] and f.end > span["start_position"] for f in personal.find(row["full_text"]))
+        and not any(
+            f.start < span["end_position"] and f.end > span["start_position"]
+            for f in personal_data.find(row["full_text"])
+        )
     ]
     assert missed == []

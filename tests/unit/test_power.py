@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ftkit import power
-from ftkit.errors import BadInput
+from ftkit.core import power
+from ftkit.core.errors import BadInput
 
 
 @pytest.mark.parametrize(("points", "n"), [(10, 155), (5, 626), (3, 1742)])

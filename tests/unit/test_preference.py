@@ -9,14 +9,16 @@ import pytest
 import torch
 from made_run import training_card
 
-from ftkit.errors import BadInput, FtkitError
+from ftkit.core.errors import BadInput, FtkitError
+from ftkit.core.parameters.preference import PreferenceParameters
+from ftkit.core.parameters.training import TrainingParameters
+from ftkit.core.records.evaluation import SCORE_COLUMNS
+from ftkit.core.records.training import PreferenceCard, PreferencePoint
 from ftkit.models.local import LocalModel
-from ftkit.params import PreferenceParameters, TrainingParameters
-from ftkit.records import SCORE_COLUMNS, PreferenceCard, PreferencePoint
-from ftkit.strategies import after_preference
-from ftkit.training import dpo, kto, prefer, reinforce
+from ftkit.report.figures import preference as figures
+from ftkit.strategies.grid import after_preference
 from ftkit.training.methods import wrap_lora
-from ftkit.ui.figures import preference as figures
+from ftkit.training.preference import dpo, kto, reinforcement, win_rate
 
 
 @pytest.fixture
@@ -37,7 +39,8 @@ def ask(text):
 def gap(local, n=6):
     """Return how much more likely the better answer is, in nats."""
     return sum(
-        sum(v for _, v in local.logprobs(ask(f"q{i}"), "yes")) - sum(v for _, v in local.logprobs(ask(f"q{i}"), "no"))
+        sum(v for _, v in local.logprobs(ask(f"q{i}"), "yes"))
+        - sum(v for _, v in local.logprobs(ask(f"q{i}"), "no"))
         for i in range(n)
     )
 
@@ -46,14 +49,24 @@ def test_training_makes_better_answers_likelier_and_the_files_load_as_any_adapte
     base, start = tuned
     local = LocalModel(str(base), adapter=start, max_new_tokens=8)
     before = gap(local)
-    p = PreferenceParameters(method="dpo", learning_rate=5e-3, num_train_epochs=3, per_device_train_batch_size=4)
+    p = PreferenceParameters(
+        method="dpo", learning_rate=5e-3, num_train_epochs=3, per_device_train_batch_size=4
+    )
     encoded = [dpo.encode(local, ask(f"q{i}"), "yes", "no") for i in range(24)]
     assert encoded[0].prompt_ids == local.prompt_ids(ask("q0"))[0]
     assert encoded[0].chosen_ids[-1] == local.tokenizer.eos_token_id
     seen = []
-    log, seconds = dpo.train(local, encoded[:20], encoded[20:], p, tmp_path / "out", base, lambda *told: seen.append(told))
+    log, seconds = dpo.train(
+        local,
+        encoded[:20],
+        encoded[20:],
+        p,
+        tmp_path / "out",
+        base,
+        lambda *told: seen.append(told),
+    )
     assert gap(LocalModel(str(base), adapter=tmp_path / "out" / "adapter")) > before + 1
-    margins = prefer.margins(log)
+    margins = win_rate.margins(log)
     assert margins[0] == (0, pytest.approx(0, abs=1e-4)) and margins[-1][1] > 0.1
     assert seen and seconds > 0 and not (tmp_path / "out" / "checkpoints").exists()
 
@@ -74,27 +87,37 @@ def test_drawn_answers_are_seeded_and_differ(tuned):
 
 
 def scores(right):
-    rows = [(f"v{i}", "x", f"v{i}", r, float(r), "strict", None, False) for i, r in enumerate(right)]
+    rows = [
+        (f"v{i}", "x", f"v{i}", r, float(r), "strict", None, False) for i, r in enumerate(right)
+    ]
     return pd.DataFrame(rows, columns=SCORE_COLUMNS)
 
 
 def card(*held):
     return PreferenceCard(
-        method="dpo", adapter="preference/adapter", log=[PreferencePoint(step=i, held_margin=m) for i, m in enumerate(held)]
+        method="dpo",
+        adapter="preference/adapter",
+        log=[PreferencePoint(step=i, held_margin=m) for i, m in enumerate(held)],
     )
 
 
 def test_a_clear_gain_is_used_and_07_takes_the_adapter():
-    found = prefer.conclude(card(0, 1), scores([0] * 60 + [1] * 40), scores([1] * 100), (["a b"] * 100, ["a b"] * 100))
+    found = win_rate.conclude(
+        card(0, 1), scores([0] * 60 + [1] * 40), scores([1] * 100), (["a b"] * 100, ["a b"] * 100)
+    )
     assert found.used and (found.wins, found.losses) == (60, 0) and "used in 07" in found.reason
     assert after_preference(training_card(), found).adapter == "preference/adapter"
     assert (
-        "Used in 07" in figures.outcome(found).layout.title.text and figures.margins(found) is not None and figures.facts(found)
+        "Used in 07" in figures.outcome(found).layout.title.text
+        and figures.margins(found) is not None
+        and figures.facts(found)
     )
 
 
 def test_a_gain_within_chance_is_not_used():
-    found = prefer.conclude(card(0, 1), scores([0, 1] * 20), scores([0, 1] * 19 + [1, 1]), (["a"] * 40, ["a"] * 40))
+    found = win_rate.conclude(
+        card(0, 1), scores([0, 1] * 20), scores([0, 1] * 19 + [1, 1]), (["a"] * 40, ["a"] * 40)
+    )
     assert not found.used and not found.hacked and "no gain beyond chance" in found.reason
     assert after_preference(training_card(), found).adapter == "training/adapter"
 
@@ -102,18 +125,22 @@ def test_a_gain_within_chance_is_not_used():
 @pytest.mark.parametrize(
     ("after", "texts", "told"),
     [
-        ([0] * 30 + [1] * 10, ["a b"] * 40, "reward margin rose from 0.00 to 2.00 while the share right fell"),
+        (
+            [0] * 30 + [1] * 10,
+            ["a b"] * 40,
+            "reward margin rose from 0.00 to 2.00 while the share right fell",
+        ),
         ([0, 1] * 20, ["a b c d e f"] * 40, "answers grew from 2.0 to 6.0 words"),
         ([0, 1] * 20, ["a b c a b c a b c"] * 8 + ["a b"] * 32, "repeat themselves"),
     ],
 )
 def test_planted_reward_hacking_is_noticed_and_not_used(after, texts, told):
-    found = prefer.conclude(card(0, 2), scores([0, 1] * 20), scores(after), (["a b"] * 40, texts))
+    found = win_rate.conclude(card(0, 2), scores([0, 1] * 20), scores(after), (["a b"] * 40, texts))
     assert told in found.hacked and not found.used and "reward hacking" in found.reason
 
 
 def test_where_it_is_off_that_is_told():
-    title, points = prefer.learned(PreferenceCard(method="none", reason="off"))
+    title, points = win_rate.learned(PreferenceCard(method="none", reason="off"))
     assert title == "No preference tuning" and points == ["off"]
 
 
@@ -137,7 +164,11 @@ def sure(tuned, tmp_path):
 def earned(base, adapter, letter="e"):
     """Return the mean reward of drawn answers to questions that were not asked in training."""
     local = LocalModel(str(base), adapter=adapter, max_new_tokens=4)
-    texts = [text for drawn in local.sample([ask(f"new {i}") for i in range(8)], 8, 1.0, seed=3) for text in drawn]
+    texts = [
+        text
+        for drawn in local.sample([ask(f"new {i}") for i in range(8)], 8, 1.0, seed=3)
+        for text in drawn
+    ]
     return sum(share_of(letter)([], texts)) / len(texts)
 
 
@@ -160,7 +191,7 @@ def test_rl_makes_rewarded_answers_likelier_and_kl_holds_it_near_its_start(sure,
     before = earned(base, start)
     for name, beta in (("free", 1e-4), ("held", 1.0)):
         local = LocalModel(str(base), adapter=start, max_new_tokens=4)
-        log, seconds = reinforce.train(
+        log, seconds = reinforcement.train(
             local,
             prompts,
             share_of("e"),
@@ -172,7 +203,7 @@ def test_rl_makes_rewarded_answers_likelier_and_kl_holds_it_near_its_start(sure,
         assert len(log) == 24 and all(x.reward is not None for x in log) and seconds > 0
         kl[name] = log[-1].kl
         if name == "free":
-            rewards = prefer.quarters(log)
+            rewards = win_rate.quarters(log)
             assert rewards[-1] > 1.2 * rewards[0]
     assert earned(base, tmp_path / "free" / "adapter") > before + 0.03
     assert kl["held"] < 0.5 < 2 < kl["free"]
@@ -183,10 +214,15 @@ def test_rloo_makes_rewarded_answers_likelier_too(sure, tmp_path):
     base, start = sure
     local, before = LocalModel(str(base), adapter=start, max_new_tokens=4), earned(base, start)
     prompts = {f"e{i}": ask(f"q{i}") for i in range(16)}
-    log, _ = reinforce.train(
-        local, prompts, share_of("e"), rl(method="rloo", beta=1e-4, learning_rate=1e-2), tmp_path / "rloo", base
+    log, _ = reinforcement.train(
+        local,
+        prompts,
+        share_of("e"),
+        rl(method="rloo", beta=1e-4, learning_rate=1e-2),
+        tmp_path / "rloo",
+        base,
     )
-    rewards = prefer.quarters(log)
+    rewards = win_rate.quarters(log)
     assert len(log) == 24 and rewards[-1] > 1.2 * rewards[0]
     assert earned(base, tmp_path / "rloo" / "adapter") > before + 0.03
 
@@ -199,24 +235,35 @@ def test_the_reward_is_asked_with_the_ids_of_what_was_asked(tuned, tmp_path):
         asked.extend(ids)
         return [0.0] * len(answers)
 
-    reinforce.train(local, {f"e{i}": ask(f"q{i}") for i in range(4)}, reward, rl(num_train_epochs=1), tmp_path, base)
+    reinforcement.train(
+        local,
+        {f"e{i}": ask(f"q{i}") for i in range(4)},
+        reward,
+        rl(num_train_epochs=1),
+        tmp_path,
+        base,
+    )
     assert sorted(asked) == sorted([f"e{i}" for i in range(4) for _ in range(8)])
     with pytest.raises(BadInput, match="2 prompts are fewer"):
-        reinforce.train(local, {"a": ask("a"), "b": ask("b")}, reward, rl(), tmp_path, base)
+        reinforcement.train(local, {"a": ask("a"), "b": ask("b")}, reward, rl(), tmp_path, base)
 
 
 def test_a_reward_model_learns_pairs_and_scores_new_answers_by_them(tuned, tmp_path):
     base, start = tuned
     local = LocalModel(str(base), adapter=start, max_new_tokens=8)
     encoded = [dpo.encode(local, ask(f"q{i}"), f"yes {i % 5}", f"no {i % 7}") for i in range(60)]
-    model = reinforce.RewardModel(local, base)
+    model = reinforcement.RewardModel(local, base)
     told = model.train(encoded[:40], encoded[40:], 1, tmp_path)
     assert told.value >= 0.9 and told.n == 20
-    better, worse = (model.score([ask("new")] * 3, [f"{word} {i}" for i in range(3)]) for word in ("yes", "no"))
+    better, worse = (
+        model.score([ask("new")] * 3, [f"{word} {i}" for i in range(3)]) for word in ("yes", "no")
+    )
     assert min(better) > max(worse)
 
 
-def test_a_reward_model_goes_on_after_kill_9_and_a_finished_one_is_read_back(tuned, tmp_path, monkeypatch):
+def test_a_reward_model_goes_on_after_kill_9_and_a_finished_one_is_read_back(
+    tuned, tmp_path, monkeypatch
+):
     from trl.trainer.reward_trainer import RewardTrainer
 
     base, start = tuned
@@ -225,7 +272,7 @@ def test_a_reward_model_goes_on_after_kill_9_and_a_finished_one_is_read_back(tun
     step = RewardTrainer.training_step
 
     def train(folder, seed=1):
-        model = reinforce.RewardModel(local, base)
+        model = reinforcement.RewardModel(local, base)
         told = model.train(encoded[:40], encoded[40:], seed, folder)
         return told, model.score([ask("new")] * 2, ["yes 1", "no 1"])
 
@@ -244,13 +291,18 @@ def test_a_reward_model_goes_on_after_kill_9_and_a_finished_one_is_read_back(tun
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert (
-        list((tmp_path / "cut" / "reward" / "checkpoints").iterdir()) and not (tmp_path / "cut" / "reward" / "adapter").exists()
+        list((tmp_path / "cut" / "reward" / "checkpoints").iterdir())
+        and not (tmp_path / "cut" / "reward" / "adapter").exists()
     )
     seen = []
     monkeypatch.setattr(
-        RewardTrainer, "training_step", lambda t, *a, **k: (seen.append(t.state.global_step), step(t, *a, **k))[1]
+        RewardTrainer,
+        "training_step",
+        lambda t, *a, **k: (seen.append(t.state.global_step), step(t, *a, **k))[1],
     )
-    assert train(tmp_path / "cut") == whole and min(seen) == 5, "it went on from the first pass, to the same scores"
+    assert train(tmp_path / "cut") == whole and min(seen) == 5, (
+        "it went on from the first pass, to the same scores"
+    )
     seen.clear()
     assert train(tmp_path / "cut") == whole and seen == [], "read back"
     train(tmp_path / "cut", seed=2)
@@ -264,37 +316,59 @@ def test_a_reward_model_that_tells_nothing_apart_is_refused(tuned, tmp_path):
     words = [rng.sample(["red", "blue"], 2) for _ in range(40)]
     encoded = [dpo.encode(local, ask(f"q{i}"), *pair) for i, pair in enumerate(words)]
     with pytest.raises(FtkitError, match="no better than chance"):
-        reinforce.RewardModel(local, base).train(encoded[:20], encoded[20:], 1, tmp_path)
+        reinforcement.RewardModel(local, base).train(encoded[:20], encoded[20:], 1, tmp_path)
 
 
 def test_rl_that_is_rewarded_for_words_alone_is_noticed_as_hacking(sure, tmp_path):
     """The planted case: the reward counts words, so answers grow and get no better; all of it really trained and measured."""
     base, start = sure
     prompts = {f"e{i}": ask(f"q{i}") for i in range(16)}
-    before = [r.text for r in LocalModel(str(base), adapter=start, max_new_tokens=12).answer(list(prompts.values()))]
+    before = [
+        r.text
+        for r in LocalModel(str(base), adapter=start, max_new_tokens=12).answer(
+            list(prompts.values())
+        )
+    ]
     local = LocalModel(str(base), adapter=start, max_new_tokens=12)
     p = rl(max_new_tokens=12, beta=1e-4, num_train_epochs=12)
-    log, _ = reinforce.train(local, prompts, lambda ids, texts: [len(t.split()) / 6 for t in texts], p, tmp_path, base)
+    log, _ = reinforcement.train(
+        local, prompts, lambda ids, texts: [len(t.split()) / 6 for t in texts], p, tmp_path, base
+    )
     after = [
-        r.text for r in LocalModel(str(base), adapter=tmp_path / "adapter", max_new_tokens=12).answer(list(prompts.values()))
+        r.text
+        for r in LocalModel(str(base), adapter=tmp_path / "adapter", max_new_tokens=12).answer(
+            list(prompts.values())
+        )
     ]
     trained = PreferenceCard(method="grpo", adapter="preference/adapter", reward="task", log=log)
-    found = prefer.conclude(trained, scores([0] * 16), scores([0] * 16), (before, after))
-    assert prefer.quarters(log)[-1] > prefer.quarters(log)[0] and found.words_after > 1.3 * found.words_before
+    found = win_rate.conclude(trained, scores([0] * 16), scores([0] * 16), (before, after))
+    assert (
+        win_rate.quarters(log)[-1] > win_rate.quarters(log)[0]
+        and found.words_after > 1.3 * found.words_before
+    )
     assert found.hacked and not found.used and "reward hacking" in found.reason
 
 
 def test_what_rl_did_is_told_and_drawn():
-    log = [PreferencePoint(step=i, loss=0.1, reward=0.2 + 0.01 * i, kl=0.01 * i, tokens=5) for i in range(1, 21)]
+    log = [
+        PreferencePoint(step=i, loss=0.1, reward=0.2 + 0.01 * i, kl=0.01 * i, tokens=5)
+        for i in range(1, 21)
+    ]
     found = card(0, 1).model_copy(update={"method": "grpo", "reward": "task", "log": log})
-    found = prefer.conclude(found, scores([0] * 30 + [1] * 10), scores([1] * 40), (["a b"] * 40, ["a b"] * 40))
+    found = win_rate.conclude(
+        found, scores([0] * 30 + [1] * 10), scores([1] * 40), (["a b"] * 40, ["a b"] * 40)
+    )
     assert (
         found.used
         and "Rewarded by the task's own checks. The mean reward of drawn answers went from 0.23 to 0.38."
-        in prefer.learned(found)[1]
+        in win_rate.learned(found)[1]
     )
-    assert "Drawn answers earn more: 0.23 to 0.38" in figures.margins(found).layout.title.text.replace("<br>", " ")
-    fell = prefer.conclude(found, scores([1] * 30 + [0] * 10), scores([0] * 40), (["a b"] * 40, ["a b"] * 40))
+    assert "Drawn answers earn more: 0.23 to 0.38" in figures.margins(
+        found
+    ).layout.title.text.replace("<br>", " ")
+    fell = win_rate.conclude(
+        found, scores([1] * 30 + [0] * 10), scores([0] * 40), (["a b"] * 40, ["a b"] * 40)
+    )
     assert "the reward rose from 0.23 to 0.38 while the share right fell" in fell.hacked
 
 
@@ -302,11 +376,17 @@ def test_kto_makes_good_answers_likelier_than_bad_ones_whatever_their_numbers(tu
     base, start = tuned
     local = LocalModel(str(base), adapter=start, max_new_tokens=8)
     before = gap(local)
-    p = PreferenceParameters(method="kto", learning_rate=5e-3, num_train_epochs=4, per_device_train_batch_size=4)
-    graded = [kto.encode(local, ask(f"q{i}"), "yes" if i % 3 else "no", bool(i % 3)) for i in range(30)]
+    p = PreferenceParameters(
+        method="kto", learning_rate=5e-3, num_train_epochs=4, per_device_train_batch_size=4
+    )
+    graded = [
+        kto.encode(local, ask(f"q{i}"), "yes" if i % 3 else "no", bool(i % 3)) for i in range(30)
+    ]
     log, _ = kto.train(local, graded[:24], graded[24:], p, tmp_path / "out", base)
     assert gap(LocalModel(str(base), adapter=tmp_path / "out" / "adapter")) > before + 1
-    assert log[0].held_loss is not None and all(point.loss is None or point.loss == point.loss for point in log)
+    assert log[0].held_loss is not None and all(
+        point.loss is None or point.loss == point.loss for point in log
+    )
     assert not (tmp_path / "out" / "checkpoints").exists()
 
 
@@ -318,7 +398,14 @@ def test_kto_needs_good_and_bad_answers_and_a_batch_to_compare_in(tuned, tmp_pat
         kto.train(local, graded, graded, PreferenceParameters(method="kto"), tmp_path, base)
     mixed = [kto.encode(local, ask(f"q{i}"), "yes", i % 2 == 0) for i in range(10)]
     with pytest.raises(BadInput, match="within a batch"):
-        kto.train(local, mixed, mixed, PreferenceParameters(method="kto", per_device_train_batch_size=1), tmp_path, base)
+        kto.train(
+            local,
+            mixed,
+            mixed,
+            PreferenceParameters(method="kto", per_device_train_batch_size=1),
+            tmp_path,
+            base,
+        )
 
 
 def stopped_at(step):
@@ -339,10 +426,15 @@ def cut_and_gone_on(train, folder, step):
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    assert not (folder / "cut" / "adapter").exists() and list((folder / "cut" / "checkpoints").iterdir())
+    assert not (folder / "cut" / "adapter").exists() and list(
+        (folder / "cut" / "checkpoints").iterdir()
+    )
     steps = []
     again, seconds = train(folder / "cut", lambda now, of, note: steps.append(now))
-    weights = [(folder / name / "adapter" / "adapter_model.safetensors").read_bytes() for name in ("whole", "cut")]
+    weights = [
+        (folder / name / "adapter" / "adapter_model.safetensors").read_bytes()
+        for name in ("whole", "cut")
+    ]
     assert steps[0] > 1 and seconds > 0 and not (folder / "cut" / "checkpoints").exists()
     return whole, again, weights
 
@@ -350,14 +442,19 @@ def cut_and_gone_on(train, folder, step):
 @pytest.mark.parametrize("method", ["dpo", "kto"])
 def test_after_kill_9_preference_tuning_goes_on_to_the_same_weights(tuned, tmp_path, method):
     base, start = tuned
-    p = PreferenceParameters(method=method, learning_rate=5e-3, num_train_epochs=3, per_device_train_batch_size=4)
+    p = PreferenceParameters(
+        method=method, learning_rate=5e-3, num_train_epochs=3, per_device_train_batch_size=4
+    )
 
     def train(folder, progress):
         local = LocalModel(str(base), adapter=start, max_new_tokens=8)
         if method == "dpo":
             rows = [dpo.encode(local, ask(f"q{i}"), "yes", "no") for i in range(24)]
             return dpo.train(local, rows[:20], rows[20:], p, folder, base, progress)
-        rows = [kto.encode(local, ask(f"q{i}"), "yes" if i % 2 else "no", bool(i % 2)) for i in range(44)]
+        rows = [
+            kto.encode(local, ask(f"q{i}"), "yes" if i % 2 else "no", bool(i % 2))
+            for i in range(44)
+        ]
         return kto.train(local, rows[:36], rows[36:], p, folder, base, progress)
 
     whole, again, weights = cut_and_gone_on(train, tmp_path, 8)
@@ -371,7 +468,15 @@ def test_after_kill_9_rl_goes_on_from_its_last_checkpoint(sure, tmp_path, method
     def train(folder, progress):
         local = LocalModel(str(base), adapter=start, max_new_tokens=4)
         prompts = {f"e{i}": ask(f"q{i}") for i in range(16)}
-        return reinforce.train(local, prompts, share_of("e"), rl(method=method, num_train_epochs=3), folder, base, progress)
+        return reinforcement.train(
+            local,
+            prompts,
+            share_of("e"),
+            rl(method=method, num_train_epochs=3),
+            folder,
+            base,
+            progress,
+        )
 
     whole, again, weights = cut_and_gone_on(train, tmp_path, 8)
     assert [x.step for x in again] == [x.step for x in whole] and weights[0] == weights[1]
@@ -381,7 +486,9 @@ def test_other_pairs_or_settings_start_anew(tuned, tmp_path):
     base, start = tuned
 
     def train(folder, progress, answer="yes", **options):
-        p = PreferenceParameters(method="dpo", num_train_epochs=2, per_device_train_batch_size=4, **options)
+        p = PreferenceParameters(
+            method="dpo", num_train_epochs=2, per_device_train_batch_size=4, **options
+        )
         local = LocalModel(str(base), adapter=start, max_new_tokens=8)
         rows = [dpo.encode(local, ask(f"q{i}"), answer, "no") for i in range(24)]
         return dpo.train(local, rows[:20], rows[20:], p, folder, base, progress)

@@ -3,17 +3,32 @@
 import pandas as pd
 import pytest
 
-from ftkit import prompting
-from ftkit.data import mask
+from ftkit.core.parameters.prompting import PromptingParameters
+from ftkit.core.records.task import Check, TaskCard
+from ftkit.data.personal_data import mask
 from ftkit.models.chat import Reply
 from ftkit.models.local import LocalModel
-from ftkit.params import PromptingParameters
-from ftkit.prompting.proposals import WAYS
-from ftkit.records import Check, TaskCard
+from ftkit.strategies.prompt_candidates import candidates
+from ftkit.strategies.prompt_proposals import WAYS, rows
+from ftkit.strategies.prompt_proposals import propose as prompt_proposals_propose
 
-LABELS = TaskCard(name="t", instruction="Choose the desk.", kind="label", labels=["delivery", "returns"])
-FIELDS = TaskCard(name="t", instruction="Fill in.", kind="fields", fields=["category", "reply"], checks=[Check(name="known category", kind="enum", field="category", value=["a", "b"])])  # fmt: skip
-TRAIN = pd.DataFrame({"id": [f"i{k}" for k in range(12)], "input": [f"Write to jo.{k}@example.org about order {k}" for k in range(12)], "output": ["delivery", "returns"] * 6})  # fmt: skip
+LABELS = TaskCard(
+    name="t", instruction="Choose the desk.", kind="label", labels=["delivery", "returns"]
+)
+FIELDS = TaskCard(
+    name="t",
+    instruction="Fill in.",
+    kind="fields",
+    fields=["category", "reply"],
+    checks=[Check(name="known category", kind="enum", field="category", value=["a", "b"])],
+)
+TRAIN = pd.DataFrame(
+    {
+        "id": [f"i{k}" for k in range(12)],
+        "input": [f"Write to jo.{k}@example.org about order {k}" for k in range(12)],
+        "output": ["delivery", "returns"] * 6,
+    }
+)
 
 
 class Writer:
@@ -29,18 +44,28 @@ class Writer:
 
 def propose(writer, folder, card=LABELS, **more):
     p = PromptingParameters(proposal_model="writer", **{"proposals": 5, **more})
-    return prompting.propose(card, TRAIN, p, folder, mask, model=writer)
+    return prompt_proposals_propose(card, TRAIN, p, folder, mask, model=writer)
 
 
 def test_usable_ones_are_candidates_and_the_others_say_why_not(tmp_path):
-    texts = ["Say delivery or returns.", "", "word " * 400, "Fill {customer} in.", "Say delivery or returns."]
+    texts = [
+        "Say delivery or returns.",
+        "",
+        "word " * 400,
+        "Fill {customer} in.",
+        "Say delivery or returns.",
+    ]
     found = propose(Writer(texts), tmp_path)
     assert [bool(x.refused) for x in found] == [False, True, True, True, True]
-    assert "empty" in found[1].refused and "400 words" in found[2].refused and "{customer}" in found[3].refused
+    assert (
+        "empty" in found[1].refused
+        and "400 words" in found[2].refused
+        and "{customer}" in found[3].refused
+    )
     assert found[4].refused == "it was proposed before"
-    made = prompting.candidates(LABELS, TRAIN, [2], 7, proposed=[x.text for x in found if not x.refused])
+    made = candidates(LABELS, TRAIN, [2], 7, proposed=[x.text for x in found if not x.refused])
     assert [c.system for c in made if c.name == "proposed 1"] == ["Say delivery or returns."]
-    assert prompting.proposal_rows(found)[0]["candidate"] == "yes"
+    assert rows(found)[0]["candidate"] == "yes"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +86,11 @@ def test_the_request_holds_the_task_and_masked_examples_and_asks_each_time_in_an
     propose(writer, tmp_path, FIELDS)
     texts = [m[-1]["content"] for m in writer.asked]
     assert all(
-        "Task: Fill in." in t and "known category" in t and "@example.org" not in t and "Right answer:" in t for t in texts
+        "Task: Fill in." in t
+        and "known category" in t
+        and "@example.org" not in t
+        and "Right answer:" in t
+        for t in texts
     )
     assert [t.splitlines()[-1] for t in texts] == list(WAYS) and len(set(texts)) == 5
 
@@ -73,7 +102,7 @@ def test_proposals_are_kept_and_asked_for_anew_only_when_something_changed(tmp_p
     assert propose(again, tmp_path) == found and again.asked == []
     propose(again, tmp_path, proposals=2)
     assert len(again.asked) == 2
-    assert prompting.propose(LABELS, TRAIN, PromptingParameters(), tmp_path, mask) == []
+    assert prompt_proposals_propose(LABELS, TRAIN, PromptingParameters(), tmp_path, mask) == []
 
 
 def test_a_real_local_model_proposes(tmp_path, tiny_checkpoint):

@@ -9,14 +9,18 @@ from html.parser import HTMLParser
 import pytest
 from made_run import HOSTILE, make_run
 
-from ftkit import runs
-from ftkit.errors import BadInput, RunFailed
-from ftkit.records import Decision, DeploymentCard, Evaluation, Manifest
-from ftkit.ui import report
-from ftkit.ui.figures.decision import _label_places, accuracy_against_cost
-from ftkit.ui.report import exports
-from ftkit.ui.report.blocks import data_text
-from ftkit.ui.report.charts import values
+from ftkit.core import run_folder
+from ftkit.core.errors import BadInput, RunFailed
+from ftkit.core.records.decision import Decision
+from ftkit.core.records.deployment import DeploymentCard
+from ftkit.core.records.evaluation import Evaluation
+from ftkit.core.records.manifest import Manifest
+from ftkit.report import exports
+from ftkit.report.blocks import data_text
+from ftkit.report.charts import values
+from ftkit.report.figures.decision import _label_places, accuracy_against_cost
+from ftkit.report.page import write
+from ftkit.report.run_contents import load as run_contents_load
 
 
 class Page(HTMLParser):
@@ -29,7 +33,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.elements[tag] = self.elements.get(tag, 0) + 1
-        self.loads += [value for name, value in attrs if name in ("src", "href", "action", "data") and value]
+        self.loads += [
+            value for name, value in attrs if name in ("src", "href", "action", "data") and value
+        ]
         self.handlers += [name for name, _ in attrs if name.startswith("on")]
 
     def handle_data(self, data):
@@ -44,7 +50,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def text(run):
-    return report.write(run, "params/desk.yaml").read_text()
+    return write(run, "params/desk.yaml").read_text()
 
 
 @pytest.fixture
@@ -53,11 +59,13 @@ def copy(run, tmp_path):
 
 
 def test_the_verdict_comes_first_with_costs_flips_and_next_steps(run, text):
-    decision = runs.read_record(run / "decision" / "decision.json", Decision)
+    decision = run_folder.read_record(run / "decision" / "decision.json", Decision)
     words = " ".join(Page(text).words)
     order = [decision.sentence, decision.reasons[0], decision.flips[0], decision.next_steps[0]]
     places = [words.index(part) for part in order] + [words.rindex("How to make it again")]
-    assert places == sorted(places), "verdict, why, what would change it, what to do, and only then the rest"
+    assert places == sorted(places), (
+        "verdict, why, what would change it, what to do, and only then the rest"
+    )
     assert "USD" in words[: places[2]] and "ftkit run params/desk.yaml" in words
 
 
@@ -74,7 +82,9 @@ def test_every_strategy_stands_in_the_table_with_its_interval(text):
 def test_nothing_is_loaded_from_anywhere_and_the_policy_says_so(text):
     page = Page(text)
     assert all(load.startswith(("#", "data:")) for load in page.loads)
-    assert not page.handlers and not {"iframe", "object", "embed", "form", "base"} & set(page.elements)
+    assert not page.handlers and not {"iframe", "object", "embed", "form", "base"} & set(
+        page.elements
+    )
     assert not re.search(r"@import|url\(", re.search(r"<style>(.*?)</style>", text, re.S).group(1))
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text).group(1)
     assert policy.startswith("default-src 'none'") and "unsafe-eval" not in policy
@@ -82,11 +92,13 @@ def test_nothing_is_loaded_from_anywhere_and_the_policy_says_so(text):
 
 
 def test_hostile_data_stay_text(tmp_path, text):
-    made = report.write(make_run(tmp_path / "x", n=60, hostile=HOSTILE)).read_text()
+    made = write(make_run(tmp_path / "x", n=60, hostile=HOSTILE)).read_text()
     page, calm = Page(made), Page(text)
     assert page.elements["script"] == calm.elements["script"] and "img" not in page.elements
     assert not page.handlers and all(load.startswith(("#", "data:")) for load in page.loads)
-    assert "\u202e" not in made and "{{7*7}}" in made, "marks that turn text are shown, templates are not filled"
+    assert "\u202e" not in made and "{{7*7}}" in made, (
+        "marks that turn text are shown, templates are not filled"
+    )
 
 
 def test_personal_data_are_masked_and_long_cells_cut(text):
@@ -97,43 +109,74 @@ def test_personal_data_are_masked_and_long_cells_cut(text):
 def test_every_chart_has_its_figures_as_a_table(text):
     drawn, tables = text.count('data-chart="'), text.count('<details class="values">')
     assert drawn >= 12 and tables == drawn
-    figures = re.findall(r'<script type="application/json" id="chart-\d+">(.*?)</script>', text, re.S)
+    figures = re.findall(
+        r'<script type="application/json" id="chart-\d+">(.*?)</script>', text, re.S
+    )
     assert len(figures) == drawn and all(json.loads(f)["data"] for f in figures)
 
 
 def test_values_drawn_on_several_axes_stand_beside_their_units(run):
-    from ftkit.ui.figures import deployment as figures
+    from ftkit.report.figures import deployment as figures
 
-    table = values(figures.load(runs.read_record(run / "deployment" / "deployment.json", DeploymentCard)))
+    table = values(
+        figures.load(run_folder.read_record(run / "deployment" / "deployment.json", DeploymentCard))
+    )
     assert table["names"] == ["series", "clients at once", "value", "unit"]
     units = {(row[0], row[3]) for row in table["rows"]}
-    costs = values(accuracy_against_cost(*(runs.read_record(run / f"{n}.json", t) for n, t in (("evaluation/evaluation", Evaluation), ("decision/decision", Decision)))))  # fmt: skip
-    assert {row[0] for row in costs["rows"]} >= {"prompting", "RAG", "hybrid"} and "e+" not in str(costs["rows"])
+    costs = values(
+        accuracy_against_cost(
+            *(
+                run_folder.read_record(run / f"{n}.json", t)
+                for n, t in (("evaluation/evaluation", Evaluation), ("decision/decision", Decision))
+            )
+        )
+    )
+    assert {row[0] for row in costs["rows"]} >= {"prompting", "RAG", "hybrid"} and "e+" not in str(
+        costs["rows"]
+    )
     assert units == {
-        ("answers a second", "answers a second"), ("median", "seconds per answer"), ("95% within", "seconds per answer"),
-    }  # fmt: skip
+        ("answers a second", "answers a second"),
+        ("median", "seconds per answer"),
+        ("95% within", "seconds per answer"),
+    }
 
 
 def test_no_label_covers_a_dot_or_another_label():
-    points = {"prompting": (3200, 9), "few-shot": (3500, 9), "RAG": (6000, 10), "hybrid": (14000, 33), "fine-tuned": (19600, 21)}
+    points = {
+        "prompting": (3200, 9),
+        "few-shot": (3500, 9),
+        "RAG": (6000, 10),
+        "hybrid": (14000, 33),
+        "fine-tuned": (19600, 21),
+    }
     places = _label_places(points)
-    assert places["prompting"] == (9, True) and places["hybrid"] == (33, False) and places["fine-tuned"] == (21, True)
+    assert (
+        places["prompting"] == (9, True)
+        and places["hybrid"] == (33, False)
+        and places["fine-tuned"] == (21, True)
+    )
     spans = []
     for name, (height, left) in places.items():
         x, width = points[name][0], 280 * len(name)
         spans.append((name, x - width if left else x, x if left else x + width, height))
     for name, low, high, height in spans:
-        covered = [n for n, (x, y) in points.items() if n != name and low < x < high and abs(y - height) < 6]
-        crossed = [n for n, a, b, h in spans if n != name and a < high and low < b and abs(h - height) < 6]
+        covered = [
+            n
+            for n, (x, y) in points.items()
+            if n != name and low < x < high and abs(y - height) < 6
+        ]
+        crossed = [
+            n for n, a, b, h in spans if n != name and a < high and low < b and abs(h - height) < 6
+        ]
         assert not covered and not crossed, (name, covered, crossed)
 
 
 def test_the_same_run_gives_the_same_file(run, text):
-    assert report.write(run, "params/desk.yaml").read_text() == text
+    assert write(run, "params/desk.yaml").read_text() == text
 
 
 def test_stages_that_are_missing_are_told_and_the_rest_is_shown(tmp_path):
-    words = " ".join(Page(report.write(make_run(tmp_path / "half", until="retrieval")).read_text()).words)
+    words = " ".join(Page(write(make_run(tmp_path / "half", until="retrieval")).read_text()).words)
     for name in ("05_training", "07_evaluation", "08_decision"):
         assert f"{name} has not been run" in words
     assert "No decision yet" in words and "80 articles" in words
@@ -141,65 +184,76 @@ def test_stages_that_are_missing_are_told_and_the_rest_is_shown(tmp_path):
 
 def test_a_record_that_cannot_be_read_is_told(copy):
     (copy / "training" / "training.json").write_text("{")
-    assert "is not a readable TrainingCard" in report.write(copy).read_text()
+    assert "is not a readable TrainingCard" in write(copy).read_text()
 
 
 def test_a_decision_that_rests_on_an_older_evaluation_is_told(copy):
     path = copy / "evaluation" / "manifest.json"
-    manifest = runs.read_record(path, Manifest)
+    manifest = run_folder.read_record(path, Manifest)
     changed = manifest.outputs | {"evaluation.json": "0" * 64}
-    runs.write_record(path, manifest.model_copy(update={"outputs": changed}))
-    words = " ".join(Page(report.write(copy).read_text()).words)
+    run_folder.write_record(path, manifest.model_copy(update={"outputs": changed}))
+    words = " ".join(Page(write(copy).read_text()).words)
     assert "08_decision rests on an older result of 07_evaluation" in words
 
 
 def test_a_verdict_that_cannot_tell_says_what_would_settle_it(tmp_path):
     close = {"prompting": 0.50, "few-shot": 0.52, "RAG": 0.55, "fine-tuned": 0.56, "hybrid": 0.60}
     run = make_run(tmp_path / "close", close, n=60)
-    decision = runs.read_record(run / "decision" / "decision.json", Decision)
-    made = report.write(run).read_text()
+    decision = run_folder.read_record(run / "decision" / "decision.json", Decision)
+    made = write(run).read_text()
     assert decision.verdict == "can't tell yet" and 'class="verdict open"' in made
 
 
 def test_no_run_no_report(tmp_path):
     with pytest.raises(BadInput, match="no such run folder"):
-        report.write(tmp_path / "none")
+        write(tmp_path / "none")
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="no finished stage"):
-        report.write(tmp_path / "empty")
+        write(tmp_path / "empty")
     assert not list((tmp_path / "empty").iterdir())
 
 
 def test_an_export_that_differs_and_a_production_that_drifted_stand_on_the_first_page(copy):
     path = copy / "deployment" / "deployment.json"
-    card = runs.read_record(path, DeploymentCard)
+    card = run_folder.read_record(path, DeploymentCard)
     wrong = card.parity[1].model_copy(update={"passed": False, "cause": "the end token is missing"})
-    runs.write_record(path, card.model_copy(update={"parity": [card.parity[0], wrong]}))
-    words = " ".join(Page(report.write(copy).read_text()).words)
+    run_folder.write_record(path, card.model_copy(update={"parity": [card.parity[0], wrong]}))
+    words = " ".join(Page(write(copy).read_text()).words)
     first = words[: words.index("The strategies compared", words.index("Before you rely on it"))]
-    assert "does not answer as it was tested (through the server): the end token is missing" in first
+    assert (
+        "does not answer as it was tested (through the server): the end token is missing" in first
+    )
     assert "Production: label first" in first
 
 
 def test_the_report_in_other_forms_holds_the_same_figures_and_nothing_personal_or_executable(run):
-    found = report.load(run)
+    found = run_contents_load(run)
     files = {file.name: file for file in exports.write(run)}
     assert list(files) == ["summary.md", "strategies.csv", "answers.csv", "report.json"]
-    decision = runs.read_record(run / "decision" / "decision.json", Decision)
+    decision = run_folder.read_record(run / "decision" / "decision.json", Decision)
     summary = files["summary.md"].read_text()
     assert decision.sentence.split(":")[0] in summary and "| strategy | right answers |" in summary
     rows = list(csv.DictReader(files["strategies.csv"].open(encoding="utf-8-sig")))
     measured = {r.spec.name: r for r in found.evaluation.results}
     assert {row["strategy"] for row in rows} == set(measured)
-    assert all(float(row["right_percent"]) == round(100 * measured[row["strategy"]].accuracy.value, 2) for row in rows)
+    assert all(
+        float(row["right_percent"]) == round(100 * measured[row["strategy"]].accuracy.value, 2)
+        for row in rows
+    )
     assert sum(row["chosen"] == "True" for row in rows) == (decision.strategy is not None)
     answers = list(csv.DictReader(files["answers.csv"].open(encoding="utf-8-sig")))
     assert len(answers) == found.evaluation.test_items == len({row["item_id"] for row in answers})
-    assert not [v for row in answers for v in row.values() if v[:1] in ("=", "+", "-", "@")], "no cell is a formula"
+    assert not [v for row in answers for v in row.values() if v[:1] in ("=", "+", "-", "@")], (
+        "no cell is a formula"
+    )
     whole = "".join(file.read_text() for file in files.values() if file.name != "report.json")
-    assert not [mail for mail in re.findall(r"[\w.]+@[\w.]+\.\w+", whole)], "mail addresses are masked"
+    assert not [mail for mail in re.findall(r"[\w.]+@[\w.]+\.\w+", whole)], (
+        "mail addresses are masked"
+    )
     values = json.loads(files["report.json"].read_text())
-    assert values["decision"]["verdict"] == decision.verdict and values["evaluation"]["test_items"] == len(answers)
+    assert values["decision"]["verdict"] == decision.verdict and values["evaluation"][
+        "test_items"
+    ] == len(answers)
 
 
 def test_what_is_not_done_is_missing_in_the_exports_and_said(copy):
@@ -212,7 +266,11 @@ def test_what_is_not_done_is_missing_in_the_exports_and_said(copy):
 
 
 def test_a_pdf_needs_a_browser_and_a_browser_that_prints(run, tmp_path, monkeypatch):
-    page = shutil.copy(run / "report.html", tmp_path / "report.html") if (run / "report.html").exists() else report.write(run)
+    page = (
+        shutil.copy(run / "report.html", tmp_path / "report.html")
+        if (run / "report.html").exists()
+        else write(run)
+    )
     monkeypatch.setattr(exports, "BROWSERS", ("no-such-browser",))
     with pytest.raises(BadInput, match="no Chromium"):
         exports.pdf(page)

@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
 
-from ftkit.evaluation import judge, risk_coverage
-from ftkit.evaluation.risk_coverage import allowed, auroc, of, selective
+from ftkit.core.records.evaluation import Evaluation
+from ftkit.core.records.prompting import ResponseFormat
+from ftkit.core.records.strategy import ANSWER_COLUMNS, StrategySpec
+from ftkit.core.statistics import wilson
+from ftkit.evaluation import judge, selective_answering
+from ftkit.evaluation.selective_answering import allowed, auroc, of, selective
 from ftkit.models.local import LocalModel
-from ftkit.records import ANSWER_COLUMNS, Evaluation, ResponseFormat, StrategySpec
-from ftkit.statistics import wilson
-from ftkit.ui.figures import confidence as figures
+from ftkit.report.figures import confidence as figures
 
 SPEC = StrategySpec(name="tuned", family="fine-tuned", model="tuned", prompt="p", retriever=False)
 
@@ -23,7 +25,12 @@ def world(n, rng, cluster=1):
     sense = rng.normal(size=n) * 0.6 + rng.normal(size=groups.max() + 1)[groups]
     sure, chance = 1 / (1 + np.exp(-1.2 * sense)), 1 / (1 + np.exp(-(2 * sense + 2)))
     order = np.argsort(-sure)
-    return sure[order], chance[order], (rng.random(n) < chance).astype(float)[order], groups[order].astype(str)
+    return (
+        sure[order],
+        chance[order],
+        (rng.random(n) < chance).astype(float)[order],
+        groups[order].astype(str),
+    )
 
 
 @pytest.mark.parametrize("cluster", [1, 4])
@@ -48,13 +55,16 @@ def test_with_a_judge_that_misses_wrong_answers_the_promise_still_holds():
         says = np.where(right == 1, rng.random(1500) < 0.99, rng.random(1500) > 0.6).astype(float)
         caught = wilson(int(rng.binomial(150, 0.6)), 150).low
         for how, answers in (
-            ("corrected", allowed(sure, says, groups, 0.1 * caught, 0.025)[0]), ("as it is", allowed(sure, says, groups, 0.1)[0]),
-        ):  # fmt: skip
+            ("corrected", allowed(sure, says, groups, 0.1 * caught, 0.025)[0]),
+            ("as it is", allowed(sure, says, groups, 0.1)[0]),
+        ):
             false[how] += answers > 0 and (1 - chance[:answers]).mean() > 0.1
             promised += how == "corrected" and answers > 0
     assert false["corrected"] <= 15 < 90 < false["as it is"], false
     assert promised > 60, "and something is still promised"
-    found = of(SPEC, np.linspace(1, 0.1, 400), np.ones(400), np.arange(400).astype(str), 400, 0.1, 0.5)
+    found = of(
+        SPEC, np.linspace(1, 0.1, 400), np.ones(400), np.arange(400).astype(str), 400, 0.1, 0.5
+    )
     assert found.caught == 0.5 and found.alone > 0
     shown = figures.alone(Evaluation.model_construct(results=[], selective=[found]))
     assert "may miss 50% of what is wrong" in shown.layout.title.text.replace("<br>", " ")
@@ -69,7 +79,9 @@ def test_curves_that_a_judge_drew_are_corrected():
         says = np.where(right == 1, rng.random(600) < 0.97, rng.random(600) > 0.6).astype(float)
         human = rng.random(300) < 0.6
         check = judge.calibrate(
-            "m", human.tolist(), np.where(human, rng.random(300) < 0.97, rng.random(300) > 0.6).astype(bool).tolist()
+            "m",
+            human.tolist(),
+            np.where(human, rng.random(300) < 0.97, rng.random(300) > 0.6).astype(bool).tolist(),
         )
         drawn = Evaluation.model_construct(
             results=[],
@@ -78,11 +90,22 @@ def test_curves_that_a_judge_drew_are_corrected():
             notes=[],
             selective=[of(SPEC, sure, says, groups, 600, 0.1, check.specificity.low)],
         )
-        fixed, true = judge.corrected(drawn, check).selective[0], of(SPEC, sure, right, groups, 600, 0.1)
-        held["wrong"] += fixed.curve[-1].wrong.low <= true.curve[-1].wrong.value <= fixed.curve[-1].wrong.high
+        fixed, true = (
+            judge.corrected(drawn, check).selective[0],
+            of(SPEC, sure, right, groups, 600, 0.1),
+        )
+        held["wrong"] += (
+            fixed.curve[-1].wrong.low <= true.curve[-1].wrong.value <= fixed.curve[-1].wrong.high
+        )
         held["auroc"] += fixed.auroc.low <= true.auroc.value <= fixed.auroc.high
-        held["over"] += fixed.overconfidence.low <= true.overconfidence.value <= fixed.overconfidence.high
-        plain += drawn.selective[0].overconfidence.low <= true.overconfidence.value <= drawn.selective[0].overconfidence.high
+        held["over"] += (
+            fixed.overconfidence.low <= true.overconfidence.value <= fixed.overconfidence.high
+        )
+        plain += (
+            drawn.selective[0].overconfidence.low
+            <= true.overconfidence.value
+            <= drawn.selective[0].overconfidence.high
+        )
         assert fixed.alone == drawn.selective[0].alone, "the promise allows for the judge already"
     assert min(held.values()) >= 186 and plain < 60, (held, plain)
 
@@ -92,7 +115,9 @@ def test_a_cluster_counts_as_one_answer_and_few_answers_promise_nothing():
     assert allowed(sure, right, np.arange(28), 0.1) == (0, None), "28 right answers do not show 10%"
     sure, right = np.linspace(0.99, 0.5, 200), np.ones(200)
     assert allowed(sure, right, np.arange(200), 0.1)[0] == 200
-    assert allowed(sure, right, np.arange(200) // 10, 0.1) == (0, None), "20 clusters do not show it either"
+    assert allowed(sure, right, np.arange(200) // 10, 0.1) == (0, None), (
+        "20 clusters do not show it either"
+    )
 
 
 def test_answers_that_are_equally_sure_stay_together():
@@ -106,30 +131,50 @@ def test_the_auroc_is_the_mann_whitney_statistic_and_its_interval_knows_clusters
     sure, _, right, groups = world(300, np.random.default_rng(seed), 4)
     yes = right > 0
     found = auroc(sure, right, groups)
-    assert found.value == pytest.approx(mannwhitneyu(sure[yes], sure[~yes]).statistic / (yes.sum() * (~yes).sum()))
+    assert found.value == pytest.approx(
+        mannwhitneyu(sure[yes], sure[~yes]).statistic / (yes.sum() * (~yes).sum())
+    )
     assert found.low < found.value < found.high
     copied = [np.repeat(x, 4) for x in (sure, right, np.arange(300))]
     once, four = auroc(sure, right, np.arange(300)), auroc(*copied)
-    assert four.high - four.low == pytest.approx(once.high - once.low, rel=1e-3), "copies in one cluster tell nothing more"
+    assert four.high - four.low == pytest.approx(once.high - once.low, rel=1e-3), (
+        "copies in one cluster tell nothing more"
+    )
     assert auroc(sure, np.ones(300), groups) is None
 
 
 def table(texts, sure):
-    rows = [(f"i{k}", "tuned", t, 50, 9, 0.1, [], [], 0, s) for k, (t, s) in enumerate(zip(texts, sure, strict=True))]
+    rows = [
+        (f"i{k}", "tuned", t, 50, 9, 0.1, [], [], 0, s)
+        for k, (t, s) in enumerate(zip(texts, sure, strict=True))
+    ]
     return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 
 
 def scored(right, missing=()):
-    rows = [{"item_id": f"i{k}", "strategy": "tuned", "group": f"g{k}", "correct": bool(r), "missing": k in missing} for k, r in enumerate(right)]  # fmt: skip
+    rows = [
+        {
+            "item_id": f"i{k}",
+            "strategy": "tuned",
+            "group": f"g{k}",
+            "correct": bool(r),
+            "missing": k in missing,
+        }
+        for k, r in enumerate(right)
+    ]
     return pd.DataFrame(rows)
 
 
 def test_answers_without_confidence_are_left_out_and_missing_ones_never_go_alone():
     assert selective([SPEC], table(["a"] * 4, [math.nan] * 4), scored([1] * 4), 0.1) == []
-    found = selective([SPEC], table(["a"] * 100, [0.9] * 100), scored([1] * 100, missing=range(20)), 0.1)[0]
+    found = selective(
+        [SPEC], table(["a"] * 100, [0.9] * 100), scored([1] * 100, missing=range(20)), 0.1
+    )[0]
     assert found.told == 80 and found.alone == 0.8
     assert found.overconfidence.value == pytest.approx(-0.1)
-    assert found.curve[-1].coverage == 0.8 and found.curve[-1].wrong.high > 0, "none wrong is an upper bound, not a sure 0"
+    assert found.curve[-1].coverage == 0.8 and found.curve[-1].wrong.high > 0, (
+        "none wrong is an upper bound, not a sure 0"
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,24 +197,34 @@ def test_parts_of_like_confidence_tell_how_often_they_are_right():
     rng = np.random.default_rng(4)
     sure = np.sort(rng.uniform(0.05, 0.99, 4000))
     groups = np.arange(4000).astype(str)
-    honest = risk_coverage.reliability(sure, (rng.random(4000) < sure).astype(float), groups)
+    honest = selective_answering.reliability(sure, (rng.random(4000) < sure).astype(float), groups)
     assert len(honest) == 10 and sum(p.answers for p in honest) == 4000
-    assert sum(p.right.low <= p.confidence <= p.right.high for p in honest) >= 8, "95% intervals of a calibrated model"
-    boast = risk_coverage.reliability(sure, (rng.random(4000) < sure**3).astype(float), groups)
+    assert sum(p.right.low <= p.confidence <= p.right.high for p in honest) >= 8, (
+        "95% intervals of a calibrated model"
+    )
+    boast = selective_answering.reliability(
+        sure, (rng.random(4000) < sure**3).astype(float), groups
+    )
     assert sum(p.confidence > p.right.high for p in boast) >= 6
-    ties = risk_coverage.reliability(np.r_[np.full(70, 0.2), np.full(30, 0.9)], np.ones(100), groups[:100])
-    assert [(p.answers, round(p.confidence, 2)) for p in ties] == [(70, 0.2), (30, 0.9)], "equally sure ones stay together"
-    few = risk_coverage.reliability(sure[:30], np.ones(30), groups[:30])
+    ties = selective_answering.reliability(
+        np.r_[np.full(70, 0.2), np.full(30, 0.9)], np.ones(100), groups[:100]
+    )
+    assert [(p.answers, round(p.confidence, 2)) for p in ties] == [(70, 0.2), (30, 0.9)], (
+        "equally sure ones stay together"
+    )
+    few = selective_answering.reliability(sure[:30], np.ones(30), groups[:30])
     assert len(few) == 1 and few[0].answers == 30
 
 
 @pytest.mark.parametrize(
     ("truth", "told"),
     [
-        (lambda s: s, "about as sure as it is right"), (lambda s: s / 2, "thinks too well of itself"),
-        (lambda s: (1 + s) / 2, "right more often than it thinks"), (lambda s: np.full_like(s, s.mean()), "but not in"),
+        (lambda s: s, "about as sure as it is right"),
+        (lambda s: s / 2, "thinks too well of itself"),
+        (lambda s: (1 + s) / 2, "right more often than it thinks"),
+        (lambda s: np.full_like(s, s.mean()), "but not in"),
     ],
-)  # fmt: skip
+)
 def test_the_picture_says_whether_it_is_as_sure_as_it_is_right(truth, told):
     sure = np.linspace(0.99, 0.02, 2000)
     right = (np.random.default_rng(0).random(2000) < truth(sure)).astype(float)
@@ -180,12 +235,21 @@ def test_the_picture_says_whether_it_is_as_sure_as_it_is_right(truth, told):
 
 def test_a_local_model_tells_the_probability_of_its_whole_answer(tiny_checkpoint):
     model = LocalModel(tiny_checkpoint("llama"), max_new_tokens=8, threads=1)
-    asked = [[{"role": "user", "content": text}] for text in ("Where is it?", "hello", "a much longer question about the order")]
+    asked = [
+        [{"role": "user", "content": text}]
+        for text in ("Where is it?", "hello", "a much longer question about the order")
+    ]
     for messages, reply in zip(asked, model.answer(asked), strict=True):
         again = model.stream(messages, lambda piece: None)
-        assert 0 < reply.confidence < 1 and again.confidence == pytest.approx(reply.confidence, rel=1e-3)
-        if reply.completion_tokens < 8 and reply.text == model.tokenizer.decode(model.tokenizer(reply.text)["input_ids"]):
+        assert 0 < reply.confidence < 1 and again.confidence == pytest.approx(
+            reply.confidence, rel=1e-3
+        )
+        if reply.completion_tokens < 8 and reply.text == model.tokenizer.decode(
+            model.tokenizer(reply.text)["input_ids"]
+        ):
             told = math.exp(sum(value for _, value in model.logprobs(messages, reply.text)))
             assert told == pytest.approx(reply.confidence, rel=1e-2)
     held = ResponseFormat(kind="choice", value=["yes", "no"])
-    assert all(0.5 <= r.confidence <= 1 for r in model.answer(asked, None, [held] * 3)), "of two answers one has at least half"
+    assert all(0.5 <= r.confidence <= 1 for r in model.answer(asked, None, [held] * 3)), (
+        "of two answers one has at least half"
+    )

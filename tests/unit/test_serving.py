@@ -22,18 +22,25 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ftkit import deployment
 from ftkit.cli import main
+from ftkit.core.errors import BadInput, NotReady
+from ftkit.core.parameters.training import TrainingParameters
+from ftkit.core.records.deployment import Bundle
+from ftkit.core.records.prompting import Prompt, ResponseFormat
+from ftkit.core.records.strategy import StrategySpec
 from ftkit.deployment import export as exporting
-from ftkit.errors import BadInput, NotReady
+from ftkit.deployment.export import copied, merged, size_mib, verify, write
+from ftkit.deployment.load_test import load
+from ftkit.deployment.planted_faults import planted
+from ftkit.deployment.platforms import Limits as platforms_Limits
+from ftkit.deployment.platforms import checked as platforms_checked
+from ftkit.deployment.platforms import files as platforms_files
+from ftkit.deployment.platforms import plain_template
+from ftkit.deployment.served_strategy import Served
+from ftkit.deployment.server.app import Limits
+from ftkit.deployment.server.start import check_host, folder_of, running
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import fingerprint
-from ftkit.params import TrainingParameters
-from ftkit.records import Bundle, Prompt, ResponseFormat, StrategySpec
-from ftkit.serving import Served, planted, running
-from ftkit.serving.app import Limits
-from ftkit.serving.load import load
-from ftkit.serving.run import check_host, folder_of
 from ftkit.training.methods import wrap_lora
 
 SYSTEM = "Answer in one word."
@@ -41,10 +48,24 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def bundle(base, form="base", model="base", **more):
-    spec = StrategySpec(name="prompting", family="prompting", model=model, prompt="short", retriever=False)
-    values = dict(name="desk", project="Test", spec=spec, prompt=Prompt(name="short", system=SYSTEM), base_model=str(base), base_sha256=fingerprint(base))  # fmt: skip
+    spec = StrategySpec(
+        name="prompting", family="prompting", model=model, prompt="short", retriever=False
+    )
+    values = dict(
+        name="desk",
+        project="Test",
+        spec=spec,
+        prompt=Prompt(name="short", system=SYSTEM),
+        base_model=str(base),
+        base_sha256=fingerprint(base),
+    )
     texts = dict(
-        max_new_tokens=8, batch_size=4, instruction="Answer.", verdict="prompting", run="r", created="2026-01-01T00:00:00Z"
+        max_new_tokens=8,
+        batch_size=4,
+        instruction="Answer.",
+        verdict="prompting",
+        run="r",
+        created="2026-01-01T00:00:00Z",
     )
     return Bundle.model_validate({**values, **texts, "form": form, **more})
 
@@ -52,7 +73,7 @@ def bundle(base, form="base", model="base", **more):
 @pytest.fixture(scope="module")
 def served(tiny_checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export") / "export"
-    deployment.write(folder, bundle(tiny_checkpoint("llama")), texts={"README.md": "x"})
+    write(folder, bundle(tiny_checkpoint("llama")), texts={"README.md": "x"})
     return Served(folder, threads=1)
 
 
@@ -69,23 +90,35 @@ def client(server):
 
 
 def ask(client, text="where is it", **more):
-    return client.chat.completions.create(model="desk", messages=[{"role": "user", "content": text}], **more)
+    return client.chat.completions.create(
+        model="desk", messages=[{"role": "user", "content": text}], **more
+    )
 
 
 def own_answer(served, text):
     model = LocalModel(served.bundle.base_model, max_new_tokens=8, threads=1)
-    return model.answer([[{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]])[0]
+    return model.answer(
+        [[{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]]
+    )[0]
 
 
 def test_the_server_puts_the_strategys_prompt_and_answers_as_the_model_itself(served, client):
     done, right = ask(client), own_answer(served, "where is it")
     assert done.choices[0].message.content == right.text
-    assert (done.usage.prompt_tokens, done.usage.completion_tokens) == (right.prompt_tokens, right.completion_tokens)
+    assert (done.usage.prompt_tokens, done.usage.completion_tokens) == (
+        right.prompt_tokens,
+        right.completion_tokens,
+    )
 
 
 def test_many_clients_get_each_their_own_answer(served, client):
     texts, found = [f"question number {i}" for i in range(12)], {}
-    threads = [threading.Thread(target=lambda t=t: found.update({t: ask(client, t).choices[0].message.content})) for t in texts]
+    threads = [
+        threading.Thread(
+            target=lambda t=t: found.update({t: ask(client, t).choices[0].message.content})
+        )
+        for t in texts
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -95,14 +128,20 @@ def test_many_clients_get_each_their_own_answer(served, client):
 
 def test_a_stream_is_the_same_answer_in_pieces(served, client):
     pieces = [c.choices[0] for c in ask(client, stream=True)]
-    assert "".join(p.delta.content or "" for p in pieces).strip() == own_answer(served, "where is it").text
+    assert (
+        "".join(p.delta.content or "" for p in pieces).strip()
+        == own_answer(served, "where is it").text
+    )
     assert pieces[-1].finish_reason in ("stop", "length")
 
 
 def test_the_raw_model_takes_messages_as_they_are(served, client):
     messages = [{"role": "user", "content": "hello"}]
     done = client.chat.completions.create(model="desk-raw", messages=messages)
-    assert done.choices[0].message.content == LocalModel(served.bundle.base_model, max_new_tokens=8).answer([messages])[0].text
+    assert (
+        done.choices[0].message.content
+        == LocalModel(served.bundle.base_model, max_new_tokens=8).answer([messages])[0].text
+    )
 
 
 def test_logprobs_are_those_of_the_answer(client):
@@ -116,10 +155,17 @@ def wanted(*words):
 
 @pytest.mark.parametrize("model", ["desk", "desk-raw"])
 def test_a_clients_response_format_holds_the_answer_whole_and_streamed(client, model):
-    asked = dict(model=model, messages=[{"role": "user", "content": "where is it"}], response_format=wanted("é", "no"))
+    asked = dict(
+        model=model,
+        messages=[{"role": "user", "content": "where is it"}],
+        response_format=wanted("é", "no"),
+    )
     text = client.chat.completions.create(**asked).choices[0].message.content
     assert json.loads(text) in ("é", "no")
-    pieces = [chunk.choices[0].delta.content or "" for chunk in client.chat.completions.create(**asked, stream=True)]
+    pieces = [
+        chunk.choices[0].delta.content or ""
+        for chunk in client.chat.completions.create(**asked, stream=True)
+    ]
     assert "".join(pieces) == text
 
 
@@ -127,21 +173,28 @@ def test_clients_with_other_formats_share_a_batch(client, served):
     free = own_answer(served, "question 0").text
     with ThreadPoolExecutor(8) as pool:
         formats = [None if i % 2 == 0 else wanted(f"w{i}") for i in range(8)]
-        asks = [pool.submit(ask, client, "question 0", **({"response_format": f} if f else {})) for f in formats]
+        asks = [
+            pool.submit(ask, client, "question 0", **({"response_format": f} if f else {}))
+            for f in formats
+        ]
         texts = [a.result().choices[0].message.content for a in asks]
     assert texts == [free if i % 2 == 0 else f'"w{i}"' for i in range(8)]
 
 
 def test_a_prompt_with_a_format_is_exported_and_served_with_it(tiny_checkpoint, tmp_path):
     held = ResponseFormat(kind="choice", value=["yes", "no"])
-    made = bundle(tiny_checkpoint("llama"), prompt=Prompt(name="short", system=SYSTEM, response_format=held))
-    deployment.write(tmp_path / "export", made)
+    made = bundle(
+        tiny_checkpoint("llama"), prompt=Prompt(name="short", system=SYSTEM, response_format=held)
+    )
+    write(tmp_path / "export", made)
     opened = Served(tmp_path / "export", threads=1)
     assert {r.text for r in opened.answer([f"question {i}" for i in range(6)])[1]} <= {"yes", "no"}
-    limits = deployment.Limits(512, ["</s>"])
-    files = deployment.files(made, limits, "{{ messages }}", [])
-    assert json.loads(files["serving/request_options.json"]) == {"structured_outputs": {"choice": ["yes", "no"]}}
-    assert any(f.name == "serving/request_options.json" for f in deployment.checked(files))
+    limits = platforms_Limits(512, ["</s>"])
+    files = platforms_files(made, limits, "{{ messages }}", [])
+    assert json.loads(files["serving/request_options.json"]) == {
+        "structured_outputs": {"choice": ["yes", "no"]}
+    }
+    assert any(f.name == "serving/request_options.json" for f in platforms_checked(files))
 
 
 def test_a_shorter_limit_is_kept_and_told(client):
@@ -156,25 +209,42 @@ def test_a_shorter_limit_is_kept_and_told(client):
         ({"temperature": 0.7}, 400, "temperature"),
         ({"response_format": {"type": "xml"}}, 400, "json_schema.schema"),
         ({"response_format": {"type": "json_schema"}}, 400, "json_schema.schema"),
-        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "odd"}}}}, 400, "constrained decoding"),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"schema": {"type": "odd"}},
+                }
+            },
+            400,
+            "constrained decoding",
+        ),
         ({"max_tokens": 999}, 400, "at most 8"),
         ({"frobnicate": 1}, 400, "frobnicate"),
         ({"messages": []}, 400, "messages"),
-        ({"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "y"}]}, 400, "desk's '-raw'"),
+        (
+            {"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "y"}]},
+            400,
+            "desk's '-raw'",
+        ),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "only text"),
         ({"messages": [{"role": "user", "content": "x" * 5000}]}, 413, "larger than 4,000"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_name(server, change, status, told):
     body = {"model": "desk", "messages": [{"role": "user", "content": "x"}]} | change
-    found = httpx.post(f"{server[0]}/chat/completions", json=body, headers={"Authorization": "Bearer secret"})
+    found = httpx.post(
+        f"{server[0]}/chat/completions", json=body, headers={"Authorization": "Bearer secret"}
+    )
     assert found.status_code == status
     assert told.replace("desk's ", "model's ") in found.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b'{"model": 1}', b"[" * 3000])
 def test_a_body_that_is_no_request_is_400(server, content):
-    found = httpx.post(f"{server[0]}/chat/completions", content=content, headers={"Authorization": "Bearer secret"})
+    found = httpx.post(
+        f"{server[0]}/chat/completions", content=content, headers={"Authorization": "Bearer secret"}
+    )
     assert found.status_code == 400 and found.json()["error"]["message"]
 
 
@@ -197,7 +267,11 @@ def test_the_log_masks_personal_data_and_breaks_no_line(server, client):
 def documented(language, url):
     """Return the example of docs/serving.md in a language, turned to a test server."""
     text = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
-    block = next(b for b in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[::-1] if "127.0.0.1:8000/v1" in b)
+    block = next(
+        b
+        for b in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[::-1]
+        if "127.0.0.1:8000/v1" in b
+    )
     return block.replace("http://127.0.0.1:8000/v1", url).replace('"assistant"', '"desk"')
 
 
@@ -205,17 +279,26 @@ def test_the_documented_client_and_curl_run(server, capsys):
     exec(documented("python", server[0]))
     assert capsys.readouterr().out.strip().endswith("[]")
     if shutil.which("curl"):
-        done = subprocess.run(documented("sh", server[0]), shell=True, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            documented("sh", server[0]), shell=True, capture_output=True, text=True, check=True
+        )
         assert json.loads(done.stdout)["choices"][0]["message"]["role"] == "assistant"
 
 
 def test_metrics_count_answers_and_refusals(server, client):
     ask(client)
-    text = httpx.get(server[0].replace("/v1", "/metrics"), headers={"Authorization": "Bearer secret"}).text
-    assert 'ftkit_answer_seconds_count{model="desk"}' in text and 'ftkit_refused_total{model="desk",status="401"}' in text
+    text = httpx.get(
+        server[0].replace("/v1", "/metrics"), headers={"Authorization": "Bearer secret"}
+    ).text
+    assert (
+        'ftkit_answer_seconds_count{model="desk"}' in text
+        and 'ftkit_refused_total{model="desk",status="401"}' in text
+    )
 
 
-def test_more_questions_than_may_wait_get_429_with_the_time_to_wait_and_the_others_are_answered(served):
+def test_more_questions_than_may_wait_get_429_with_the_time_to_wait_and_the_others_are_answered(
+    served,
+):
     body = {"model": "desk", "messages": [{"role": "user", "content": "x"}]}
     with running(served, limits=Limits(waiting=2)) as url:
         found = []
@@ -243,7 +326,9 @@ def test_streams_beyond_the_room_get_429_and_leave_their_place_when_they_end(ser
     monkeypatch.setattr(served.model, "stream", slow)
 
     def ask(client):
-        return client.chat.completions.create(model="desk", messages=[{"role": "user", "content": "x"}], stream=True)
+        return client.chat.completions.create(
+            model="desk", messages=[{"role": "user", "content": "x"}], stream=True
+        )
 
     with running(served, limits=Limits(waiting=1)) as url:
         client = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
@@ -298,7 +383,9 @@ def test_load_is_measured_per_number_of_clients(server):
 
 def test_an_altered_missing_or_added_file_is_refused(tiny_checkpoint, tmp_path):
     folder = tmp_path / "export"
-    deployment.write(folder, bundle(tiny_checkpoint("llama")), texts={"README.md": "x", "serving/a.sh": "echo"})
+    write(
+        folder, bundle(tiny_checkpoint("llama")), texts={"README.md": "x", "serving/a.sh": "echo"}
+    )
     (folder / "README.md").write_text("y")
     with pytest.raises(BadInput, match=r"README.md was altered"):
         Served(folder)
@@ -312,23 +399,23 @@ def test_an_altered_missing_or_added_file_is_refused(tiny_checkpoint, tmp_path):
 
 
 def test_other_base_weights_are_refused(tiny_checkpoint, tmp_path):
-    deployment.write(tmp_path / "export", bundle(tiny_checkpoint("llama"), base_sha256="0" * 64))
+    write(tmp_path / "export", bundle(tiny_checkpoint("llama"), base_sha256="0" * 64))
     with pytest.raises(BadInput, match="other weights than those that were tested"):
         Served(tmp_path / "export")
 
 
 def test_a_failed_export_leaves_the_old_one(tiny_checkpoint, tmp_path):
     folder = tmp_path / "export"
-    deployment.write(folder, bundle(tiny_checkpoint("llama")), texts={"README.md": "old"})
+    write(folder, bundle(tiny_checkpoint("llama")), texts={"README.md": "old"})
 
     def full(target):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(Exception, match="No space left"):
-        deployment.write(folder, bundle(tiny_checkpoint("llama")), weights=full)
-    assert (folder / "README.md").read_text() == "old" and deployment.verify(folder).name == "desk"
+        write(folder, bundle(tiny_checkpoint("llama")), weights=full)
+    assert (folder / "README.md").read_text() == "old" and verify(folder).name == "desk"
     folder.rename(tmp_path / ".export.old")  # killed between the two renames
-    assert deployment.verify(folder).name == "desk"
+    assert verify(folder).name == "desk"
 
 
 @pytest.fixture(scope="module")
@@ -344,8 +431,14 @@ def tuned(tiny_checkpoint, tmp_path_factory):
     local.tokenizer.save_pretrained(str(folder / "trained"))
     for form in ("adapter", "merged"):
         source = folder / "trained"
-        weights = deployment.copied(source) if form == "adapter" else deployment.merged(str(base), source, local.tokenizer)
-        deployment.write(folder / form / "export", bundle(base, form, "tuned", weights="weights"), weights=weights)
+        weights = (
+            copied(source) if form == "adapter" else merged(str(base), source, local.tokenizer)
+        )
+        write(
+            folder / form / "export",
+            bundle(base, form, "tuned", weights="weights"),
+            weights=weights,
+        )
     return {form: Served(folder / form / "export", threads=1) for form in ("adapter", "merged")}
 
 
@@ -353,12 +446,18 @@ def test_adapter_and_merged_model_answer_the_same(tuned):
     texts = [f"question {i}" for i in range(6)]
     (asked, first), (_, second) = (tuned[form].answer(texts) for form in ("adapter", "merged"))
     assert [r.text for r in first] == [r.text for r in second]
-    values = [[v for _, v in tuned[form].model.logprobs(asked[0].messages, first[0].text)] for form in ("adapter", "merged")]
+    values = [
+        [v for _, v in tuned[form].model.logprobs(asked[0].messages, first[0].text)]
+        for form in ("adapter", "merged")
+    ]
     assert values[0] == pytest.approx(values[1], abs=1e-4)
 
 
 @pytest.mark.parametrize("form", ["adapter", "merged"])
-@pytest.mark.parametrize("fault", ["chat template", "end token", "adapter not applied", "adapter applied twice", "low precision"])
+@pytest.mark.parametrize(
+    "fault",
+    ["chat template", "end token", "adapter not applied", "adapter applied twice", "low precision"],
+)
 def test_a_planted_fault_is_really_there_and_is_taken_out_again(tuned, form, fault):
     served = tuned[form]
 
@@ -389,17 +488,33 @@ def test_a_fault_that_cannot_occur_is_told(served):
 
 @pytest.mark.parametrize("form", ["adapter", "merged", "base"])
 def test_serving_files_are_parsed_and_hold_template_ends_and_limits(form):
-    limits = deployment.Limits(512, ["<|end|>"], 8 if form == "adapter" else 0)
-    record = Bundle.model_validate({**json.loads(BUNDLE), "form": form, "weights": "" if form == "base" else "weights"})
-    made = deployment.files(record, limits, "{% for m in messages %}{{ m }}{% endfor %}", [{"role": "user", "content": "ä"}])
-    checked = {f.name: f.checked for f in deployment.checked(made)}
-    assert checked["serving/vllm.sh"].startswith("parsed") and checked["serving/sagemaker.py"].startswith("parsed")
+    limits = platforms_Limits(512, ["<|end|>"], 8 if form == "adapter" else 0)
+    record = Bundle.model_validate(
+        {**json.loads(BUNDLE), "form": form, "weights": "" if form == "base" else "weights"}
+    )
+    made = platforms_files(
+        record,
+        limits,
+        "{% for m in messages %}{{ m }}{% endfor %}",
+        [{"role": "user", "content": "ä"}],
+    )
+    checked = {f.name: f.checked for f in platforms_checked(made)}
+    assert checked["serving/vllm.sh"].startswith("parsed") and checked[
+        "serving/sagemaker.py"
+    ].startswith("parsed")
     assert "512" in made["serving/vllm.sh"] and "chat_template.jinja" in made["serving/vllm.sh"]
     assert ("--enable-lora" in made["serving/vllm.sh"]) == (form == "adapter")
     assert "<|end|>" in made["serving/ollama/Modelfile"]
     assert checked["serving/kubernetes.yaml"] == "parsed as YAML (Deployment, Service); not applied"
-    assert checked["serving/azure_deployment.yaml"] == "parsed as YAML (managedOnlineDeployment); not applied"
-    assert not [name for name, text in made.items() if "$name" in text or "$dns" in text or "$folder" in text]
+    assert (
+        checked["serving/azure_deployment.yaml"]
+        == "parsed as YAML (managedOnlineDeployment); not applied"
+    )
+    assert not [
+        name
+        for name, text in made.items()
+        if "$name" in text or "$dns" in text or "$folder" in text
+    ]
 
 
 def test_behind_a_gateway_no_token_is_needed(monkeypatch):
@@ -415,7 +530,7 @@ def test_behind_a_gateway_no_token_is_needed(monkeypatch):
 def test_the_kubernetes_manifest_keeps_to_the_published_schema():
     validate = pytest.importorskip("kubernetes_validate")
     record = Bundle.model_validate(json.loads(BUNDLE))
-    text = deployment.files(record, deployment.Limits(512, []), "", [])["serving/kubernetes.yaml"]
+    text = platforms_files(record, platforms_Limits(512, []), "", [])["serving/kubernetes.yaml"]
     version = validate.latest_version()
     for part in yaml.safe_load_all(text):
         validate.validate(part, version, strict=True)
@@ -426,10 +541,17 @@ def test_the_kubernetes_manifest_keeps_to_the_published_schema():
 
 def test_locust_asks_the_server_and_counts_as_the_server_does(served, tmp_path):
     """The exported locustfile, run by the real locust: every answer of every step is one that the server gave."""
-    if not importlib.util.find_spec("locust"):  # importing it would patch every socket of this process
+    if not importlib.util.find_spec(
+        "locust"
+    ):  # importing it would patch every socket of this process
         pytest.skip("locust is not installed")
-    asked = [[{"role": "system", "content": "x"}, {"role": "user", "content": f"question {k}"}] for k in range(5)]
-    for name, text in deployment.files(served.bundle, deployment.Limits(512, []), "", asked[0], asked).items():
+    asked = [
+        [{"role": "system", "content": "x"}, {"role": "user", "content": f"question {k}"}]
+        for k in range(5)
+    ]
+    for name, text in platforms_files(
+        served.bundle, platforms_Limits(512, []), "", asked[0], asked
+    ).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "strategy.json").write_text(json.dumps({"name": served.bundle.name}))
@@ -448,31 +570,65 @@ def test_locust_asks_the_server_and_counts_as_the_server_does(served, tmp_path):
             str(table),
         ]
         told = {**os.environ, "FTKIT_TOKEN": "secret", "STEPS": "1 4", "SECONDS": "2"}
-        done = subprocess.run(command, env=told, capture_output=True, text=True, timeout=120, check=False)
-        metrics = httpx.get(url.removesuffix("/v1") + "/metrics", headers={"Authorization": "Bearer secret"}).text
+        done = subprocess.run(
+            command, env=told, capture_output=True, text=True, timeout=120, check=False
+        )
+        metrics = httpx.get(
+            url.removesuffix("/v1") + "/metrics", headers={"Authorization": "Bearer secret"}
+        ).text
     assert done.returncode == 0, done.stderr[-2000:]
     rows = {row["Name"]: row for row in csv.DictReader((tmp_path / "load_stats.csv").open())}
     assert {"1 clients", "4 clients"} <= set(rows)
     assert int(rows["Aggregated"]["Failure Count"]) == 0
-    counted = sum(float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("ftkit_answer_seconds_count"))
+    counted = sum(
+        float(line.split()[-1])
+        for line in metrics.splitlines()
+        if line.startswith("ftkit_answer_seconds_count")
+    )
     requests = int(rows["Aggregated"]["Request Count"])
-    assert requests > 20 and requests <= counted <= 1.05 * requests + 4, "the server answers what was under way at the end, too"
+    assert requests > 20 and requests <= counted <= 1.05 * requests + 4, (
+        "the server answers what was under way at the end, too"
+    )
     told["FTKIT_TOKEN"] = "wrong"
     with running(served, token="secret") as url:
         command[command.index("--host") + 1] = url.removesuffix("/v1")
-        done = subprocess.run(command, env=told | {"STEPS": "1"}, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command,
+            env=told | {"STEPS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     assert done.returncode == 1 and "HTTP 401" in done.stdout + done.stderr
 
 
-BUNDLE = json.dumps({
-    "name": "desk", "project": "p", "spec": {"name": "x", "family": "prompting", "model": "base", "prompt": "a", "retriever": False},
-    "prompt": {"name": "a", "system": "s"}, "base_model": "embedded", "form": "base", "max_new_tokens": 8, "batch_size": 4, "instruction": "i",
-    "verdict": "v", "run": "r", "created": "c",
-})  # fmt: skip
+BUNDLE = json.dumps(
+    {
+        "name": "desk",
+        "project": "p",
+        "spec": {
+            "name": "x",
+            "family": "prompting",
+            "model": "base",
+            "prompt": "a",
+            "retriever": False,
+        },
+        "prompt": {"name": "a", "system": "s"},
+        "base_model": "embedded",
+        "form": "base",
+        "max_new_tokens": 8,
+        "batch_size": 4,
+        "instruction": "i",
+        "verdict": "v",
+        "run": "r",
+        "created": "c",
+    }
+)
 
 
 def test_a_template_loses_its_generation_tags_only():
-    plain = deployment.plain_template("a{%- generation -%}b{% endgeneration %}c{% for x in y %}{% endfor %}")
+    plain = plain_template("a{%- generation -%}b{% endgeneration %}c{% for x in y %}{% endfor %}")
     assert plain == "abc{% for x in y %}{% endfor %}"
 
 
@@ -493,15 +649,20 @@ def test_serving_a_run_without_an_export_says_what_to_run(tmp_path, capsys):
 
 def test_hashes_leave_the_record_out_and_sizes_add_up(served):
     assert exporting.RECORD not in served.bundle.files and "README.md" in served.bundle.files
-    assert deployment.size_mib(served.folder) > 0
+    assert size_mib(served.folder) > 0
 
 
 def test_no_request_of_the_servers_own_document_gets_a_server_error(server):
-    document, asked = schemathesis.openapi.from_url(server[0].removesuffix("/v1") + "/openapi.json"), set()
+    document, asked = (
+        schemathesis.openapi.from_url(server[0].removesuffix("/v1") + "/openapi.json"),
+        set(),
+    )
     for operation in document.get_all_operations():
 
         @given(operation.ok().as_strategy())
-        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @settings(
+            max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        )
         def ask(case):
             answer = case.call(headers={"Authorization": "Bearer secret"})
             asked.add((case.path, answer.status_code))
@@ -509,19 +670,43 @@ def test_no_request_of_the_servers_own_document_gets_a_server_error(server):
             assert answer.status_code in (200, 405) or "error" in answer.json()
 
         ask()
-    assert {path for path, _ in asked} >= {"/v1/chat/completions", "/v1/models", "/health", "/ready", "/metrics"}
+    assert {path for path, _ in asked} >= {
+        "/v1/chat/completions",
+        "/v1/models",
+        "/health",
+        "/ready",
+        "/metrics",
+    }
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4), max_leaves=12,
-)  # fmt: skip
+    st.none()
+    | st.booleans()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
 
 
 @given(
     st.dictionaries(
         st.sampled_from(
-            sorted(["model", "messages", "stream", "logprobs", "response_format", "max_tokens", "n", "stop", "tools"])
+            sorted(
+                [
+                    "model",
+                    "messages",
+                    "stream",
+                    "logprobs",
+                    "response_format",
+                    "max_tokens",
+                    "n",
+                    "stop",
+                    "tools",
+                ]
+            )
         ),
         JSON,
     )
@@ -529,6 +714,8 @@ JSON = st.recursive(
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_body_whatsoever_gets_a_server_error(server, body):
     answer = httpx.post(
-        f"{server[0]}/chat/completions", json={"model": "desk", **body}, headers={"Authorization": "Bearer secret"}
+        f"{server[0]}/chat/completions",
+        json={"model": "desk", **body},
+        headers={"Authorization": "Bearer secret"},
     )
     assert answer.status_code in {200, 400, 404, 413}, answer.text

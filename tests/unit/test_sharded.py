@@ -7,32 +7,52 @@ import pytest
 from lessons import is_worker, lesson
 from safetensors.torch import load_file
 
-from ftkit.errors import FtkitError
+from ftkit.core.errors import FtkitError
+from ftkit.core.parameters.training import TrainingParameters
 from ftkit.models.load import load_model, load_tokenizer, too_large
 from ftkit.models.local import LocalModel
-from ftkit.params import TrainingParameters
-from ftkit.training import TrainingPlan, Watched, encode_all, model_to_train, rehearse, train
-from ftkit.training.keep import last_checkpoint
+from ftkit.training.checkpoints import last_checkpoint
+from ftkit.training.encode import encode_all
+from ftkit.training.epoch_samples import Watched
+from ftkit.training.methods import model_to_train
+from ftkit.training.rehearsal import rehearse
+from ftkit.training.sft import TrainingPlan, train
 
-pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")]
-SLOW = pytest.mark.skipif(not os.environ.get("FTKIT_SLOW"), reason="starts many processes, a minute: FTKIT_SLOW=1 runs it")
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores"),
+]
+SLOW = pytest.mark.skipif(
+    not os.environ.get("FTKIT_SLOW"), reason="starts many processes, a minute: FTKIT_SLOW=1 runs it"
+)
 FILES = {"lora": "adapter_model.safetensors", "full": "model.safetensors"}
 
 
 def run(parts, folder, *, progress=None, **options):
-    plan = TrainingPlan(folder, learning_rate=5e-3, num_train_epochs=2, per_device_train_batch_size=4, processes=2, **options)
+    plan = TrainingPlan(
+        folder,
+        learning_rate=5e-3,
+        num_train_epochs=2,
+        per_device_train_batch_size=4,
+        processes=2,
+        **options,
+    )
     names = {
         "base": "tiny",
         "base_folder": parts.folder,
         "progress": progress,
         "watched": Watched([x.input_ids[:8] for x in parts.held[:3]], 6),
     }
-    return train(load_model(str(parts.folder)), parts.tokenizer, parts.train, parts.held, plan, **names)
+    return train(
+        load_model(str(parts.folder)), parts.tokenizer, parts.train, parts.held, plan, **names
+    )
 
 
 @SLOW
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_shared_weights_learn_what_copies_learn_also_when_killed_and_gone_on_with(parts, tmp_path, method):
+def test_shared_weights_learn_what_copies_learn_also_when_killed_and_gone_on_with(
+    parts, tmp_path, method
+):
     """Both take the same steps, so only the order of sums may differ. An adapter's checkpoints are those of copies."""
     copies = run(parts, tmp_path / "copies", method=method)
 
@@ -51,36 +71,75 @@ def test_shared_weights_learn_what_copies_learn_also_when_killed_and_gone_on_wit
     told = [[p.answers for p in card.log if p.answers] for card in (copies, shared)]
     assert len(told[0]) == 2 and told[0] == told[1], "the same answers after each pass"
     assert shared.best_validation_loss == pytest.approx(copies.best_validation_loss, rel=1e-5)
-    one, two = (load_file(tmp_path / name / "adapter" / FILES[method]) for name in ("copies", "shared"))
+    one, two = (
+        load_file(tmp_path / name / "adapter" / FILES[method]) for name in ("copies", "shared")
+    )
     assert one.keys() == two.keys()
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
     start = load_file(parts.folder / "model.safetensors")
-    assert method == "lora" or max(float((start[name] - two[name]).abs().max()) for name in two) > 1e-2, "it learnt"
+    assert (
+        method == "lora" or max(float((start[name] - two[name]).abs().max()) for name in two) > 1e-2
+    ), "it learnt"
 
 
 def test_a_shared_base_learns_what_one_process_does(parts, tmp_path):
     """Twice four examples a step against eight; other examples meet in a step, so only the loss is near."""
     shared = run(parts, tmp_path / "shared", method="full", fsdp=True)
-    plan = TrainingPlan(tmp_path / "one", method="full", learning_rate=5e-3, num_train_epochs=2, per_device_train_batch_size=8)
-    one = train(
-        load_model(str(parts.folder)), parts.tokenizer, parts.train, parts.held, plan, base="tiny", base_folder=parts.folder
+    plan = TrainingPlan(
+        tmp_path / "one",
+        method="full",
+        learning_rate=5e-3,
+        num_train_epochs=2,
+        per_device_train_batch_size=8,
     )
-    assert (shared.steps, shared.tokens, shared.trainable_parameters) == (one.steps, one.tokens, one.trainable_parameters)
+    one = train(
+        load_model(str(parts.folder)),
+        parts.tokenizer,
+        parts.train,
+        parts.held,
+        plan,
+        base="tiny",
+        base_folder=parts.folder,
+    )
+    assert (shared.steps, shared.tokens, shared.trainable_parameters) == (
+        one.steps,
+        one.tokens,
+        one.trainable_parameters,
+    )
     assert shared.best_validation_loss == pytest.approx(one.best_validation_loss, rel=0.15)
-    weights, start = (load_file(f) for f in (tmp_path / "shared" / "adapter" / FILES["full"], parts.folder / FILES["full"]))
-    assert weights.keys() == start.keys() and max(float((start[n] - weights[n]).abs().max()) for n in start) > 1e-2
-    assert len([p for p in shared.log if p.answers]) == 2, "all processes answer the watched questions"
+    weights, start = (
+        load_file(f)
+        for f in (tmp_path / "shared" / "adapter" / FILES["full"], parts.folder / FILES["full"])
+    )
+    assert (
+        weights.keys() == start.keys()
+        and max(float((start[n] - weights[n]).abs().max()) for n in start) > 1e-2
+    )
+    assert len([p for p in shared.log if p.answers]) == 2, (
+        "all processes answer the watched questions"
+    )
 
 
-def test_two_batches_are_rehearsed_by_the_processes_that_will_share_a_base_with_tied_weights(tiny_checkpoint, tmp_path):
+def test_two_batches_are_rehearsed_by_the_processes_that_will_share_a_base_with_tied_weights(
+    tiny_checkpoint, tmp_path
+):
     """Its input and output embeddings are one matrix, as in many small models."""
     import transformers
 
     tokenizer = load_tokenizer(str(tiny_checkpoint("llama")))
     config = transformers.Qwen3Config(
-        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-        max_position_embeddings=512, pad_token_id=0, eos_token_id=1, bos_token_id=None, tie_word_embeddings=True,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=None,
+        tie_word_embeddings=True,
+    )
     transformers.Qwen3ForCausalLM(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     encoded = encode_all(load_tokenizer(str(tmp_path)), [lesson(i) for i in range(24)], 128)
@@ -95,7 +154,11 @@ def test_two_batches_are_rehearsed_by_the_processes_that_will_share_a_base_with_
 
 
 def test_what_cannot_be_shared_is_refused_before_anything_is_loaded():
-    for wrong, told in ({"processes": 1}, "2 or more"), ({"method": "qlora"}, "quantised"), ({"use_dora": True}, "DoRA"):
+    for wrong, told in (
+        ({"processes": 1}, "2 or more"),
+        ({"method": "qlora"}, "quantised"),
+        ({"use_dora": True}, "DoRA"),
+    ):
         with pytest.raises(ValueError, match=told):
             TrainingParameters(**{"fsdp": True, "processes": 2, **wrong})
 
@@ -103,5 +166,7 @@ def test_what_cannot_be_shared_is_refused_before_anything_is_loaded():
 def test_weights_above_one_card_are_spread_over_all(tiny_checkpoint):
     folder = tiny_checkpoint("llama")
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    assert not too_large(folder, []) and not too_large(folder, [size]), "without a second card it is for the loader to say"
+    assert not too_large(folder, []) and not too_large(folder, [size]), (
+        "without a second card it is for the loader to say"
+    )
     assert too_large(folder, [size, size]) and not too_large(folder, [2 * size, 2 * size])

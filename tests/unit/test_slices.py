@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ftkit.core.records.evaluation import SCORE_COLUMNS
+from ftkit.core.records.task import TaskCard
 from ftkit.evaluation.slices import difference, find, slices
-from ftkit.records import SCORE_COLUMNS, TaskCard
 
-CARD = TaskCard(name="t", instruction="i", kind="fields", fields=["category", "reply"], key_fields=["category"])
+CARD = TaskCard(
+    name="t", instruction="i", kind="fields", fields=["category", "reply"], key_fields=["category"]
+)
 
 
 def items(n, rng):
@@ -27,7 +30,8 @@ def items(n, rng):
 
 def scores(right, groups):
     rows = [
-        (f"i{k}", "s", g, bool(r), float(r), "strict", None, False) for k, (r, g) in enumerate(zip(right, groups, strict=True))
+        (f"i{k}", "s", g, bool(r), float(r), "strict", None, False)
+        for k, (r, g) in enumerate(zip(right, groups, strict=True))
     ]
     return pd.DataFrame(rows, columns=SCORE_COLUMNS)
 
@@ -37,7 +41,9 @@ def test_a_planted_weakness_is_found_with_its_size_and_nothing_else_is():
     table, categories = items(600, rng)
     right = rng.random(600) < np.where(categories == "billing", 0.3, 0.7)
     found = find(CARD, table, scores(right, [f"g{k}" for k in range(600)]))
-    assert found[0].name == "category is billing" and found[0].items == (categories == "billing").sum()
+    assert (
+        found[0].name == "category is billing" and found[0].items == (categories == "billing").sum()
+    )
     assert found[0].difference.low < -0.4 < found[0].difference.high
     assert found[0].inside == pytest.approx(right[categories == "billing"].mean())
     assert all("category" in s.name for s in found)
@@ -50,7 +56,9 @@ def test_where_nothing_is_planted_a_find_is_rare_even_with_clusters():
         table, _ = items(200, rng)
         group = rng.integers(0, 60, 200)
         level = rng.random(60)  # customers differ, slices do not
-        finds += bool(find(CARD, table, scores(rng.random(200) < level[group], [f"g{g}" for g in group])))
+        finds += bool(
+            find(CARD, table, scores(rng.random(200) < level[group], [f"g{g}" for g in group]))
+        )
     assert finds <= 12, f"{finds} of 60 worlds without any weak slice; 10% would be 6"
 
 
@@ -69,5 +77,7 @@ def test_the_interval_covers_the_true_difference():
 def test_small_slices_and_few_clusters_are_left_out():
     rng = np.random.default_rng(0)
     table, _ = items(24, rng)
-    assert all(15 <= mask.sum() <= 9 for mask in slices(CARD, table).values()), "24 items cannot have 15 on either side"
+    assert all(15 <= mask.sum() <= 9 for mask in slices(CARD, table).values()), (
+        "24 items cannot have 15 on either side"
+    )
     assert difference(np.ones(40), np.arange(40) < 20, [0] * 40) is None

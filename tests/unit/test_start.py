@@ -7,10 +7,14 @@ import pytest
 import yaml
 from made_run import make_run
 
-from ftkit import cli, params, pipeline, project
-from ftkit.errors import BadInput
-from ftkit.start import NEW, Start, data_files, runs_html
-from ftkit.ui.form import Form
+from ftkit import cli
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.files import build, load
+from ftkit.core.parameters.models import MODELS
+from ftkit.notebook.form import Form
+from ftkit.notebook.start_page import NEW, Start, data_files, runs_html
+from ftkit.workflow import project
+from ftkit.workflow.run_list import remove
 
 
 def looked_at(name="desk", file="desk.csv"):
@@ -23,12 +27,16 @@ def looked_at(name="desk", file="desk.csv"):
 def test_a_file_becomes_the_same_parameters_as_on_the_command_line(project_folder):
     assert data_files() == ["desk.csv"]
     page = looked_at()
-    assert "label" in page.said.value and list(page.forms) == list(params.MODELS)
+    assert "label" in page.said.value and list(page.forms) == list(MODELS)
     page.save.click()
-    assert "Saved" in page.state.value and page.what.value == "desk" and "A run would do all notebooks" in page.state.value
-    clicked = {stage: p.model_dump() for stage, p in params.load(Path("params/desk.yaml")).items()}
+    assert (
+        "Saved" in page.state.value
+        and page.what.value == "desk"
+        and "A run would do all notebooks" in page.state.value
+    )
+    clicked = {stage: p.model_dump() for stage, p in load(Path("params/desk.yaml")).items()}
     assert cli.main(["new", "desk", "--data", "desk.csv", "--force"]) == 0
-    assert clicked == {stage: p.model_dump() for stage, p in params.load(Path("params/desk.yaml")).items()}
+    assert clicked == {stage: p.model_dump() for stage, p in load(Path("params/desk.yaml")).items()}
 
 
 def test_what_is_changed_is_marked_saved_and_read_back(project_folder):
@@ -39,7 +47,7 @@ def test_what_is_changed_is_marked_saved_and_read_back(project_folder):
     page.forms["task"].fields["labels"].value = "delivery\nreturns\nbilling, late"
     assert "changed" in form.notes["num_train_epochs"].value
     page.save.click()
-    read = params.load(Path("params/desk.yaml"))
+    read = load(Path("params/desk.yaml"))
     assert (read["training"].num_train_epochs, read["training"].curve_shares) == (3.0, [0.25, 0.5])
     assert read["task"].labels == ["delivery", "returns", "billing, late"]
     again = Start()
@@ -51,7 +59,9 @@ def test_what_is_changed_is_marked_saved_and_read_back(project_folder):
     assert again.forms["training"].fields["num_train_epochs"].value == "3.0"
     head = Path("params/desk.yaml").read_text().splitlines()[:2]
     again.save.click()
-    assert Path("params/desk.yaml").read_text().splitlines()[:2] == head, "the comment at the head stays"
+    assert Path("params/desk.yaml").read_text().splitlines()[:2] == head, (
+        "the comment at the head stays"
+    )
 
 
 def test_a_wrong_value_is_told_while_typing_and_keeps_the_buttons_off(project_folder):
@@ -59,7 +69,11 @@ def test_a_wrong_value_is_told_while_typing_and_keeps_the_buttons_off(project_fo
     assert not page.save.disabled
     field = page.forms["data"].fields["test_share"]
     field.value = "lots"
-    assert "role='alert'" in page.forms["data"].notes["test_share"].value and page.save.disabled and page.go.disabled
+    assert (
+        "role='alert'" in page.forms["data"].notes["test_share"].value
+        and page.save.disabled
+        and page.go.disabled
+    )
     field.value = "0.7"
     assert "less than 0.5" in page.forms["data"].notes["test_share"].value
     field.value = "0.25"
@@ -70,11 +84,20 @@ def test_a_wrong_value_is_told_while_typing_and_keeps_the_buttons_off(project_fo
 
 @pytest.mark.parametrize(
     ("name", "file", "told"),
-    [("no name!", "desk.csv", "cannot be a project"), ("desk", "", "no file is named"), ("desk", "gone.csv", "gone.csv")],
+    [
+        ("no name!", "desk.csv", "cannot be a project"),
+        ("desk", "", "no file is named"),
+        ("desk", "gone.csv", "gone.csv"),
+    ],
 )
 def test_bad_input_is_told_on_the_page(project_folder, name, file, told):
     page = looked_at(name, file)
-    assert told in page.state.value and "role='alert'" in page.state.value and not page.forms and page.save.disabled
+    assert (
+        told in page.state.value
+        and "role='alert'" in page.state.value
+        and not page.forms
+        and page.save.disabled
+    )
 
 
 def test_a_name_that_is_taken_is_not_written_over(project_folder):
@@ -83,7 +106,7 @@ def test_a_name_that_is_taken_is_not_written_over(project_folder):
 
 
 def test_every_form_holds_every_parameter_with_its_help():
-    for stage, model in params.MODELS.items():
+    for stage, model in MODELS.items():
         form = Form(stage, {})
         assert set(form.fields) == set(model.model_fields) - {"run", "seed"}
         assert form.values() == {} and form.faults() == {}
@@ -92,10 +115,12 @@ def test_every_form_holds_every_parameter_with_its_help():
 
 def test_the_parameter_files_of_the_project_survive_the_form():
     for path in sorted((Path(__file__).parents[2] / "params").glob("*.yaml")):
-        sections, read = yaml.safe_load(path.read_text()), params.load(path)
-        for stage in params.MODELS:
+        sections, read = yaml.safe_load(path.read_text()), load(path)
+        for stage in MODELS:
             form = Form(stage, sections.get(stage) or {})
-            assert params.build(stage, form.values()).model_dump(exclude={"run", *INHERITED}) == read[stage].model_dump(exclude={"run", *INHERITED})  # fmt: skip
+            assert build(stage, form.values()).model_dump(exclude={"run", *INHERITED}) == read[
+                stage
+            ].model_dump(exclude={"run", *INHERITED})
 
 
 INHERITED = {"base_model", "batch_size", "max_new_tokens", "threads"}
@@ -107,7 +132,9 @@ def test_a_walk_runs_from_the_page_stops_and_says_so(project_folder):
     assert page.process is not None and page.go.disabled and not page.stop.disabled
     wait(lambda: "01_task" in page.log.value)
     page.stop.click()
-    wait(lambda: page.process is None and not page.go.disabled)  # the thread that follows the walk enables it last
+    wait(
+        lambda: page.process is None and not page.go.disabled
+    )  # the thread that follows the walk enables it last
     assert "goes on from here" in page.state.value and page.stop.disabled, page.log.value
 
 
@@ -124,7 +151,12 @@ def test_runs_are_listed_with_verdict_and_report(project_folder, capsys):
     make_run(project_folder / "outputs" / "first", until="decision")
     make_run(project_folder / "outputs" / "<b>", until="task")
     shown = runs_html()
-    assert "2 runs" in shown and "Use hybrid" in shown and "next: 02_data" in shown and "<b></td>" not in shown
+    assert (
+        "2 runs" in shown
+        and "Use hybrid" in shown
+        and "next: 02_data" in shown
+        and "<b></td>" not in shown
+    )
     assert cli.main(["runs", "--json"]) == 0
     told = yaml.safe_load(capsys.readouterr().out)
     assert {run["name"] for run in told} == {"first", "<b>"} and all(run["mib"] > 0 for run in told)
@@ -135,7 +167,10 @@ def test_two_runs_are_compared_on_a_page_of_their_own(project_folder):
     assert Start().comparison.layout.display == "none", "one run has nothing beside it"
     make_run(project_folder / "outputs" / "second", n=60)
     page = Start()
-    assert page.comparison.layout.display == "" and {page.first.value, page.second.value} == {"first", "second"}
+    assert page.comparison.layout.display == "" and {page.first.value, page.second.value} == {
+        "first",
+        "second",
+    }
     page.first.value, page.second.value = "first", "second"
     page.against.click()
     assert "second/against_first.html" in page.difference.value
@@ -154,12 +189,12 @@ def test_clean_deletes_a_run_only_when_it_is_sure_and_nothing_else(project_folde
 
 
 def test_a_run_that_works_is_not_deleted(project_folder):
-    from ftkit import runs
-    from ftkit.errors import Busy
+    from ftkit.core import run_folder
+    from ftkit.core.errors import Busy
 
     run = make_run(project_folder / "outputs" / "first", until="task")
-    with runs.locked(run), pytest.raises(Busy):
-        pipeline.remove(run, True)
+    with run_folder.locked(run), pytest.raises(Busy):
+        remove(run, True)
     assert (run / "task" / "manifest.json").exists()
 
 
@@ -171,7 +206,7 @@ def test_new_is_the_first_choice_and_projects_follow(project_folder):
 def test_a_project_is_opened_at_once_by_its_name(project_folder):
     looked_at().save.click()
     page = Start("desk")
-    assert page.what.value == "desk" and list(page.forms) == list(params.MODELS) and not page.go.disabled
+    assert page.what.value == "desk" and list(page.forms) == list(MODELS) and not page.go.disabled
     with pytest.raises(BadInput, match="no project 'dsk'; did you mean 'desk'"):
         Start("dsk")
 
@@ -194,13 +229,19 @@ def test_a_project_is_copied_under_another_name_and_the_first_one_stays(project_
     page.save.click()
     page.copy.value = "desk-small"
     page.save.click()
-    assert page.what.value == "desk-small" and "Saved params/desk-small.yaml" in page.state.value and page.copy.value == ""
-    assert params.load(Path("params/desk-small.yaml"))["training"].lora_r == 8
-    assert params.load(Path("params/desk-small.yaml"))["task"].run == "outputs/desk-small"
+    assert (
+        page.what.value == "desk-small"
+        and "Saved params/desk-small.yaml" in page.state.value
+        and page.copy.value == ""
+    )
+    assert load(Path("params/desk-small.yaml"))["training"].lora_r == 8
+    assert load(Path("params/desk-small.yaml"))["task"].run == "outputs/desk-small"
     again = Start("desk-small")
     again.copy.value = "desk"
     again.save.click()
     assert "is there already" in again.state.value
     again.what.value = NEW
     assert again.copy.layout.display == "none" and again.copy.value == ""
-    assert Path("params/desk.yaml").read_text() != before, "the same name changes the project itself"
+    assert Path("params/desk.yaml").read_text() != before, (
+        "the same name changes the project itself"
+    )

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ftkit import statistics as s
-from ftkit.errors import BadInput
+from ftkit.core import statistics as s
+from ftkit.core.errors import BadInput
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (10, 10), (3, 7), (61, 200), (1, 5000)])
@@ -16,7 +16,9 @@ def test_wilson_equals_scipy(k, n):
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-6)
 
 
-@pytest.mark.parametrize(("wins", "losses"), [(0, 0), (5, 0), (0, 1), (12, 30), (300, 250), (2000, 1800)])
+@pytest.mark.parametrize(
+    ("wins", "losses"), [(0, 0), (5, 0), (0, 1), (12, 30), (300, 250), (2000, 1800)]
+)
 def test_mcnemar_equals_the_exact_binomial_test(wins, losses):
     expected = stats.binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
     assert s.mcnemar_exact(wins, losses) == pytest.approx(expected, abs=1e-6)
@@ -35,7 +37,9 @@ def test_bca_equals_scipy_on_the_same_draws():
     theirs = stats.bootstrap((x,), np.mean, n_resamples=4000, method="BCa", rng=rng)
     jackknife = (x.sum() - x) / (len(x) - 1)
     low, high = s.bca_ends(x.mean(), theirs.bootstrap_distribution, jackknife)
-    assert (low, high) == pytest.approx((theirs.confidence_interval.low, theirs.confidence_interval.high), abs=1e-6)
+    assert (low, high) == pytest.approx(
+        (theirs.confidence_interval.low, theirs.confidence_interval.high), abs=1e-6
+    )
 
 
 def test_the_bootstrap_has_the_standard_error_of_scipy():
@@ -50,7 +54,9 @@ def test_drawing_equal_clusters_together_changes_nothing():
     rng = np.random.default_rng(5)
     few = (rng.random((400, 2)) < 0.6).astype(float)
     together = s.resample_means(s.clusters(few), 20_000, 0)
-    one_by_one = s.resample_means(s.clusters(few + rng.random((400, 2)) * 1e-9 * (few < 1)), 20_000, 1)
+    one_by_one = s.resample_means(
+        s.clusters(few + rng.random((400, 2)) * 1e-9 * (few < 1)), 20_000, 1
+    )
     assert together.mean(axis=0) == pytest.approx(one_by_one.mean(axis=0), abs=1e-3)
     assert np.cov(together.T).ravel() == pytest.approx(np.cov(one_by_one.T).ravel(), abs=2.5e-5)
 
@@ -89,14 +95,18 @@ def test_clusters_of_one_item_are_no_clusters():
 def test_one_cluster_or_one_item_tells_nothing():
     one = s.paired_difference([1, 0, 1], [0, 0, 1], ["c"] * 3)
     assert (one.low, one.high) == (-1, 1)
-    assert s.mean_interval([1, 0, 1], ["c"] * 3).high == 1 and s.mean_interval([1, 0, 1], ["c"] * 3).low == 0
+    assert (
+        s.mean_interval([1, 0, 1], ["c"] * 3).high == 1
+        and s.mean_interval([1, 0, 1], ["c"] * 3).low == 0
+    )
     single = s.paired_difference([1], [0])
     assert single.value == 1 and single.low <= -0.5
     assert s.mean_interval([1]).low < 0.3
 
 
 @pytest.mark.parametrize(
-    ("values", "groups"), [([], None), ([0.5, float("nan")], None), ([2.0], None), ([-0.1], None), ([1, 0], ["a"])]
+    ("values", "groups"),
+    [([], None), ([0.5, float("nan")], None), ([2.0], None), ([-0.1], None), ([1, 0], ["a"])],
 )
 def test_scores_that_cannot_be_used_are_told(values, groups):
     with pytest.raises(BadInput):
@@ -113,7 +123,11 @@ def test_intervals_hold_their_level_with_clusters_and_few_items():
     for seed in range(runs):
         cluster = np.repeat(np.arange(60), 2)
         shared = rng.standard_normal((60, 2))[cluster] * 0.5
-        latent = shared + rng.standard_normal((120, 1)) * 0.6 + rng.standard_normal((120, 2)) * np.sqrt(1 - 0.25 - 0.36)
+        latent = (
+            shared
+            + rng.standard_normal((120, 1)) * 0.6
+            + rng.standard_normal((120, 2)) * np.sqrt(1 - 0.25 - 0.36)
+        )
         right = latent < stats.norm.ppf([0.75, 0.65])
         e = s.paired_difference(right[:, 0], right[:, 1], cluster, 500, seed)
         held += e.low <= 0.10 <= e.high

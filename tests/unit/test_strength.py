@@ -5,12 +5,14 @@ import pytest
 import torch
 from made_run import training_card
 
-from ftkit import strength
+from ftkit.core.parameters.training import TrainingParameters
+from ftkit.core.records.base import Estimate
+from ftkit.core.records.evaluation import SCORE_COLUMNS
+from ftkit.core.records.training import StrengthTrial
 from ftkit.models.local import LocalModel
-from ftkit.params import TrainingParameters
-from ftkit.records import SCORE_COLUMNS, Estimate, StrengthTrial
+from ftkit.report.figures import training as figures
+from ftkit.training import adapter_scale
 from ftkit.training.methods import wrap_lora
-from ftkit.ui.figures import training as figures
 
 MESSAGES = [{"role": "user", "content": "one two three"}]
 
@@ -21,11 +23,15 @@ def logits(local):
         return local.model(torch.tensor([ids])).logits[0, -1]
 
 
-@pytest.fixture(params=[{}, {"use_dora": True}, {"use_rslora": True}], ids=["lora", "dora", "rslora"])
+@pytest.fixture(
+    params=[{}, {"use_dora": True}, {"use_rslora": True}], ids=["lora", "dora", "rslora"]
+)
 def adapter(tmp_path, tiny_checkpoint, request):
     base = tiny_checkpoint("llama")
     torch.manual_seed(3)
-    model = wrap_lora(LocalModel(str(base)).model, TrainingParameters(lora_r=4, lora_alpha=8, **request.param))
+    model = wrap_lora(
+        LocalModel(str(base)).model, TrainingParameters(lora_r=4, lora_alpha=8, **request.param)
+    )
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.5)
@@ -38,7 +44,7 @@ def adapter(tmp_path, tiny_checkpoint, request):
 def test_a_part_of_an_adapter_answers_the_same_from_memory_and_from_its_files(adapter, tmp_path):
     base, folder = adapter
     tuned, untuned = LocalModel(str(base), adapter=folder), logits(LocalModel(str(base)))
-    dial, whole = strength.Dial(tuned, base), logits(tuned)
+    dial, whole = adapter_scale.Dial(tuned, base), logits(tuned)
     dial.set(0.4)
     dial.save(0.4, folder, tmp_path / "part")
     part = logits(tuned)
@@ -58,13 +64,18 @@ def test_a_part_of_a_full_tuning_lies_between_base_and_tuned_weights(tmp_path, t
             weight.add_(0.1)
     tuned.model.save_pretrained(str(tmp_path / "full"))
     tuned.tokenizer.save_pretrained(str(tmp_path / "full"))
-    strength.Dial(LocalModel(str(tmp_path / "full")), base).save(0.25, tmp_path / "full", tmp_path / "part")
+    adapter_scale.Dial(LocalModel(str(tmp_path / "full")), base).save(
+        0.25, tmp_path / "full", tmp_path / "part"
+    )
     weights = [next(iter(LocalModel(str(f)).model.parameters())) for f in (base, tmp_path / "part")]
     assert torch.allclose(weights[1] - weights[0], torch.full_like(weights[0], 0.025), atol=1e-5)
 
 
 def probe(name, right, n=100):
-    rows = [(f"probe-{i}", name, f"probe-{i}", i < right, float(i < right), "strict", None, False) for i in range(n)]
+    rows = [
+        (f"probe-{i}", name, f"probe-{i}", i < right, float(i < right), "strict", None, False)
+        for i in range(n)
+    ]
     return pd.DataFrame(rows, columns=SCORE_COLUMNS)
 
 
@@ -81,7 +92,9 @@ class Now:
 def search(kept, allowed):
     """Search where ``kept[strength]`` of 100 general questions stay right of 80."""
     dial = Now()
-    trials = strength.search(dial, lambda now: probe("tuned", kept[now[-1]]), lambda now: {}, probe("base", 80), allowed)
+    trials = adapter_scale.search(
+        dial, lambda now: probe("tuned", kept[now[-1]]), lambda now: {}, probe("base", 80), allowed
+    )
     return trials, dial.tuned[-1]
 
 
@@ -95,12 +108,18 @@ def test_a_part_that_loses_the_task_is_not_shipped():
         {1.0: 0.15, 0.85: 0.12, 0.7: 0.07, 0.55: 0.0, 0.4: 0.0},
         Now(),
     )
-    trials = strength.search(
-        dial, lambda now: probe("tuned", kept[now[-1]]), lambda now: arms(right[now[-1]]), probe("base", 80), 0.04
+    trials = adapter_scale.search(
+        dial,
+        lambda now: probe("tuned", kept[now[-1]]),
+        lambda now: arms(right[now[-1]]),
+        probe("base", 80),
+        0.04,
     )
     assert [t.strength for t in trials] == [1.0, 0.85, 0.7] and dial.tuned[-1] == 1.0
-    card = training_card().model_copy(update={"strength": 1.0, "strength_trials": trials, "general_allowed": 0.04})
-    assert "right answers fall from 15% to 7%" in strength.learned(card)
+    card = training_card().model_copy(
+        update={"strength": 1.0, "strength_trials": trials, "general_allowed": 0.04}
+    )
+    assert "right answers fall from 15% to 7%" in adapter_scale.learned(card)
 
 
 def test_less_of_the_change_is_tried_until_the_loss_is_allowed():
@@ -115,25 +134,30 @@ def test_a_change_that_costs_little_is_applied_whole_and_nothing_else_is_tried()
 
 
 def test_where_no_part_is_within_what_is_allowed_the_whole_change_is_kept_and_told():
-    trials, last = search(dict.fromkeys(strength.STRENGTHS, 50), 0.04)
+    trials, last = search(dict.fromkeys(adapter_scale.STRENGTHS, 50), 0.04)
     card = training_card().model_copy(update={"strength_trials": trials, "general_allowed": 0.04})
     assert last == 1.0 and len(trials) == 5
-    assert "even 40% of it costs 30.0 points" in strength.learned(card)
+    assert "even 40% of it costs 30.0 points" in adapter_scale.learned(card)
 
 
 def trial(share, lost, right):
     def estimate(v):
         return Estimate(value=v, low=v - 0.03, high=v + 0.03, n=200, method="x")
 
-    return StrengthTrial(strength=share, general=estimate(-lost), accuracy={"tuned": estimate(right)})
+    return StrengthTrial(
+        strength=share, general=estimate(-lost), accuracy={"tuned": estimate(right)}
+    )
 
 
 def test_the_picture_tells_what_is_lost_and_what_is_left():
     trials = [trial(1.0, 0.13, 0.4), trial(0.7, 0.03, 0.38)]
-    card = training_card().model_copy(update={"strength": 0.7, "strength_trials": trials, "general_allowed": 0.04})
+    card = training_card().model_copy(
+        update={"strength": 0.7, "strength_trials": trials, "general_allowed": 0.04}
+    )
     figure = figures.strengths(card)
-    assert "Applied at 70%, tuning costs 3 points of general skills instead of 13" in figure.layout.title.text.replace(
-        "<br>", " "
+    assert (
+        "Applied at 70%, tuning costs 3 points of general skills instead of 13"
+        in figure.layout.title.text.replace("<br>", " ")
     )
     assert list(figure.data[0].y) == pytest.approx([13, 3])
     assert figures.strengths(training_card()) is None

@@ -3,19 +3,23 @@
 import json
 
 import pytest
+from ftkit.data.data_card.data_card import data_card
 
-from ftkit import data
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.data import DataParameters
+from ftkit.core.records.task import Check, TaskCard
 from ftkit.data import review, synthetic
-from ftkit.errors import BadInput
+from ftkit.data.curate import curate, doubts, load
 from ftkit.models.chat import Reply
 from ftkit.models.endpoint import EndpointModel
-from ftkit.params import DataParameters
-from ftkit.records import Check, TaskCard
 
 CARD = TaskCard(
-    name="t", instruction="Choose the desk.", kind="label", labels=["billing", "returns", "repair"],
+    name="t",
+    instruction="Choose the desk.",
+    kind="label",
+    labels=["billing", "returns", "repair"],
     checks=[Check(name="a known label", kind="enum", value=["billing", "returns", "repair"])],
-)  # fmt: skip
+)
 NOUNS = "tent boot stove lamp rope map flask knife jacket glove scarf whistle compass hammock paddle kayak sledge mast oar anchor".split()
 
 
@@ -58,7 +62,7 @@ def parameters(folder, **more):
 
 def curated(p):
     (folder := p.decisions().parent).mkdir(parents=True, exist_ok=True)
-    return data.curate(*data.load(p, folder), CARD, p), folder
+    return curate(*load(p, folder), CARD, p), folder
 
 
 def proposal(text, label="repair"):
@@ -68,7 +72,9 @@ def proposal(text, label="repair"):
 def test_proposals_are_asked_for_thin_cases_only_and_reach_training_only_after_review(tmp_path):
     p = parameters(tmp_path)
     done, folder = curated(p)
-    writer = Writer(proposal("zip of the rucksack broke off"), proposal("sole came loose on day two"))
+    writer = Writer(
+        proposal("zip of the rucksack broke off"), proposal("sole came loose on day two")
+    )
     queue = synthetic.propose(done.rows, CARD, p, folder, model=writer)
     cases = {row["case"] for row in synthetic.read(folder)}
     assert "repair" in cases and not {"billing", "returns"} & cases
@@ -78,7 +84,10 @@ def test_proposals_are_asked_for_thin_cases_only_and_reach_training_only_after_r
     assert len(mine) == 2 and all("synthetic: writer proposes it" in d.why for d in mine)
 
     again = Writer(proposal("never asked"))
-    assert len(synthetic.propose(done.rows, CARD, p, folder, model=again)) == len(queue) and not again.asked, "asked once"
+    assert (
+        len(synthetic.propose(done.rows, CARD, p, folder, model=again)) == len(queue)
+        and not again.asked
+    ), "asked once"
     review.decide(p.decisions(), mine[0].key, "keep", who="Ann")
     review.decide(p.decisions(), mine[1].key, "drop", who="Ann")
     before = {(row["input"], row["split"]) for row in done.rows}
@@ -89,18 +98,24 @@ def test_proposals_are_asked_for_thin_cases_only_and_reach_training_only_after_r
         "the other rows stay where they were"
     )
     assert any(d.kind == "synthetic examples" and d.count == 1 for d in done.cleaned.defects)
-    assert data.data_card(done, p, folder, CARD).splits["train"] == sum(split == "train" for _, split in before) + 1
-    assert not [d for d in data.doubts(done, CARD, p, folder) if d.key in (mine[0].key, mine[1].key)]
+    assert (
+        data_card(done, p, folder, CARD).splits["train"]
+        == sum(split == "train" for _, split in before) + 1
+    )
+    assert not [d for d in doubts(done, CARD, p, folder) if d.key in (mine[0].key, mine[1].key)]
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("no idea", "no JSON"), ('{"input": 3, "output": "repair"}', "no JSON"), (proposal("some words", "parking"), "fails the task card"),
-        (proposal("a new bill for one thing", "billing"), "does not show the case"), (proposal("the tent is torn jo0@example.org"), "is there already"),
+        ("no idea", "no JSON"),
+        ('{"input": 3, "output": "repair"}', "no JSON"),
+        (proposal("some words", "parking"), "fails the task card"),
+        (proposal("a new bill for one thing", "billing"), "does not show the case"),
+        (proposal("the tent is torn jo0@example.org"), "is there already"),
         (proposal("the tent is torn jo0@example.orgs"), "nearly the same"),
     ],
-)  # fmt: skip
+)
 def test_a_proposal_that_is_no_use_is_refused_with_a_reason(tmp_path, text, told):
     p = parameters(tmp_path, synthesis_items=1)
     done, folder = curated(p)
@@ -113,7 +128,14 @@ def test_a_kept_proposal_near_to_a_held_out_row_is_not_learnt_from(tmp_path):
     p = parameters(tmp_path)
     done, folder = curated(p)
     held = next(row for row in done.rows if row["split"] == "test")
-    found = {"case": "repair", "input": held["input"] + ".", "output": "repair", "key": "k", "model": "m", "refused": ""}
+    found = {
+        "case": "repair",
+        "input": held["input"] + ".",
+        "output": "repair",
+        "key": "k",
+        "model": "m",
+        "refused": "",
+    }
     (folder / synthetic.FILE).write_text(json.dumps(found) + "\n")
     review.decide(p.decisions(), "k", "keep", who="Ann")
     assert synthetic.kept(done.rows, CARD, p, folder) == []

@@ -2,10 +2,12 @@
 
 import pytest
 
-from ftkit import task
-from ftkit.errors import BadInput
-from ftkit.params import TaskParameters
-from ftkit.ui.figures import task as figures
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.task import TaskParameters
+from ftkit.decision.suitability import learned, suitability
+from ftkit.report.figures import task as figures
+from ftkit.scoring.failing_answers import described, tries
+from ftkit.scoring.task_card import build_card
 
 
 def params(**values):
@@ -13,16 +15,30 @@ def params(**values):
 
 
 def test_the_first_try_is_right_and_every_other_one_is_caught_or_mended():
-    for p in (params(), params(kind="label", labels=["yes", "no"]), params(kind="text", max_words=9)):
-        first, *rest = task.tries(task.build_card(p))
+    for p in (
+        params(),
+        params(kind="label", labels=["yes", "no"]),
+        params(kind="text", max_words=9),
+    ):
+        first, *rest = tries(build_card(p))
         assert first["verdict"] == "passes"
-        assert rest and all(r["verdict"] != "passes" for r in rest), [r for r in rest if r["verdict"] == "passes"]
+        assert rest and all(r["verdict"] != "passes" for r in rest), [
+            r for r in rest if r["verdict"] == "passes"
+        ]
 
 
 def test_every_check_of_the_card_is_described_in_words():
-    card = task.build_card(params(forbidden_regex="sorry"))
-    assert [c.kind for c in card.checks] == ["non_empty", "json", "keys", "enum", "enum", "max_words", "not_regex"]
-    assert all(all(task.described(c).values()) for c in card.checks)
+    card = build_card(params(forbidden_regex="sorry"))
+    assert [c.kind for c in card.checks] == [
+        "non_empty",
+        "json",
+        "keys",
+        "enum",
+        "enum",
+        "max_words",
+        "not_regex",
+    ]
+    assert all(all(described(c).values()) for c in card.checks)
 
 
 @pytest.mark.parametrize(
@@ -38,12 +54,16 @@ def test_every_check_of_the_card_is_described_in_words():
 )
 def test_a_card_that_cannot_hold_is_told_with_its_parameter(values, where):
     with pytest.raises(BadInput, match=where):
-        task.build_card(params(**values))
+        build_card(params(**values))
 
 
 NARROW = {
-    "problem": "behaviour", "facts_change": "never", "prompting_tried": "a week", "examples_at_hand": 1000, "answers_per_month": 100_000,
-}  # fmt: skip
+    "problem": "behaviour",
+    "facts_change": "never",
+    "prompting_tried": "a week",
+    "examples_at_hand": 1000,
+    "answers_per_month": 100_000,
+}
 
 
 @pytest.mark.parametrize(
@@ -59,29 +79,35 @@ NARROW = {
     ],
 )
 def test_the_guides_criteria_lead_to_the_expectation(values, expected):
-    assert task.suitability(params(**values)).expected == expected
+    assert suitability(params(**values)).expected == expected
 
 
 def test_the_published_numbers_of_test_examples_come_out():
-    needed = {d: task.suitability(params(difference_points=d)).test_examples_needed for d in (10, 5, 3)}
+    needed = {d: suitability(params(difference_points=d)).test_examples_needed for d in (10, 5, 3)}
     assert needed == {10: 155, 5: 626, 3: 1742}
 
 
 def test_a_difference_larger_than_the_assumed_share_is_no_error():
-    found = task.suitability(params(difference_points=60))
+    found = suitability(params(difference_points=60))
     assert found.discordant_share == 0.6 and 0 < found.test_examples_needed < 20
 
 
 @pytest.mark.parametrize("points", [1, 10, 60])
 def test_the_pictures_mark_the_given_difference(points):
-    found = task.suitability(params(difference_points=points))
+    found = suitability(params(difference_points=points))
     curve = figures.examples_needed(found, at_hand=120)
-    assert any(list(trace.x or []) == [points] and list(trace.y) == [found.test_examples_needed] for trace in curve.data)
+    assert any(
+        list(trace.x or []) == [points] and list(trace.y) == [found.test_examples_needed]
+        for trace in curve.data
+    )
     sides = figures.speaks_for(found)
     assert sum(len(trace.text or []) for trace in sides.data) == len(found.reasons)
 
 
 def test_the_summary_says_whether_the_examples_at_hand_suffice():
-    few, many = (task.learned(p, task.suitability(p))[1] for p in (params(examples_at_hand=600), params(examples_at_hand=800)))
+    few, many = (
+        learned(p, suitability(p))[1]
+        for p in (params(examples_at_hand=600), params(examples_at_hand=800))
+    )
     assert any("775 examples would do" in point for point in few)
     assert any("enough" in point for point in many)

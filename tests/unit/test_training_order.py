@@ -24,7 +24,9 @@ def test_every_epoch_holds_every_example_once_in_an_order_of_its_own():
     for epoch in range(3):
         order.set_epoch(epoch)
         found.append(list(order))
-        assert list(order) == found[-1] and sorted(found[-1]) == list(range(len(order))) == list(range(203))
+        assert list(order) == found[-1] and sorted(found[-1]) == list(range(len(order))) == list(
+            range(203)
+        )
     again = OrderOfEpoch(lengths(203), SIZE, seed=7)
     again.set_epoch(1)
     assert found[0] != found[1] != found[2] and list(again) == found[1]
@@ -36,7 +38,9 @@ def test_long_and_short_examples_alternate_and_little_is_padded():
     found = batches(OrderOfEpoch(told, SIZE, seed=7))
     means = [sum(told[i] for i in batch) / SIZE for batch in found]
     for start in range(0, len(found) - NEAR, NEAR):
-        assert min(means[start : start + NEAR]) < 60 and max(means[start : start + NEAR]) > 150, "a few steps see both kinds"
+        assert min(means[start : start + NEAR]) < 60 and max(means[start : start + NEAR]) > 150, (
+            "a few steps see both kinds"
+        )
     padded = sum(max(told[i] for i in batch) * SIZE for batch in found)
     plain = batches(random.Random(1).sample(range(800), 800))
     unsorted = sum(max(told[i] for i in batch) * SIZE for batch in plain)

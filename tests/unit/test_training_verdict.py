@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ftkit.records import TrainPoint
+from ftkit.core.records.training import TrainPoint
 from ftkit.training.verdict import judge
 
 
@@ -37,7 +37,10 @@ def test_a_flat_high_curve_is_underfit_and_wants_a_higher_rate():
 
 
 def test_validation_that_rises_while_training_falls_is_overfit():
-    train, held = [1.5, 0.8, 0.4, 0.2, 0.1, 0.05, 0.02, 0.01], [1.6, 1.0, 0.8, 0.75, 0.8, 0.9, 1.0, 1.1]
+    train, held = (
+        [1.5, 0.8, 0.4, 0.2, 0.1, 0.05, 0.02, 0.01],
+        [1.6, 1.0, 0.8, 0.75, 0.8, 0.9, 1.0, 1.1],
+    )
     assert judge(log(train, held), 2.3)[0] == "overfit"
 
 
@@ -47,7 +50,11 @@ def test_noise_around_a_tiny_loss_is_not_overfitting():
 
 @pytest.mark.parametrize(
     ("train", "held"),
-    [([1.0, math.nan], [1.0, 1.0]), ([1.0, 2.0], [1.0, math.inf]), ([2.4, 2.9, 3.5], [2.5, 3.0, 3.6])],
+    [
+        ([1.0, math.nan], [1.0, 1.0]),
+        ([1.0, 2.0], [1.0, math.inf]),
+        ([2.4, 2.9, 3.5], [2.5, 3.0, 3.6]),
+    ],
     ids=["train nan", "validation infinite", "worse than untrained"],
 )
 def test_a_loss_that_breaks_or_never_improves_has_diverged(train, held):

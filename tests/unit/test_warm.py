@@ -13,11 +13,12 @@ import psutil
 import pytest
 from jupyter_core.utils import run_sync
 
-from ftkit import params
-from ftkit.pipeline import kernel
+from ftkit.core.parameters.files import build
+from ftkit.workflow import kernel
 
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or any(os.path.exists(p) for p in kernel.GPUS), reason="kernels are forked on Linux without a GPU"
+    sys.platform != "linux" or any(os.path.exists(p) for p in kernel.GPUS),
+    reason="kernels are forked on Linux without a GPU",
 )
 ASK = "import os, sys; print('json.tool' in sys.modules, os.getpid(), os.getppid(), os.environ.get('FTKIT_TOLD', 'none'), os.getcwd())"
 
@@ -32,7 +33,7 @@ def waited(what, seconds=30.0):
 @contextmanager
 def warm(monkeypatch):
     monkeypatch.setattr(kernel, "SLOW", ("json.tool",))
-    with kernel.warm([params.build(stage, {}) for stage in ("task", "prompting")]):
+    with kernel.warm([build(stage, {}) for stage in ("task", "prompting")]):
         waited(lambda: os.path.exists(kernel._server[0]))
         yield
 
@@ -41,7 +42,10 @@ def warm(monkeypatch):
 def running(folder):
     """A kernel; yields what runs a cell and returns its text, and the client."""
     client = nbclient.NotebookClient(
-        nbformat.v4.new_notebook(), timeout=60, km=kernel.own_kernel()(), resources={"metadata": {"path": str(folder)}}
+        nbformat.v4.new_notebook(),
+        timeout=60,
+        km=kernel.own_kernel()(),
+        resources={"metadata": {"path": str(folder)}},
     )
 
     def ask(source):
@@ -85,7 +89,12 @@ def test_a_forked_kernel_is_interrupted_and_its_death_is_noticed(monkeypatch, tm
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(nbclient.exceptions.DeadKernelError):
             ask("print(1)")
-        waited(lambda: not psutil.pid_exists(asker) or psutil.Process(asker).status() == psutil.STATUS_ZOMBIE)
+        waited(
+            lambda: (
+                not psutil.pid_exists(asker)
+                or psutil.Process(asker).status() == psutil.STATUS_ZOMBIE
+            )
+        )
 
 
 def test_a_kernel_ends_with_who_asked_for_it(monkeypatch, tmp_path):
@@ -105,7 +114,10 @@ def test_all_end_with_the_process_that_started_the_run(tmp_path):
         "    time.sleep(100)\n"
     )
     child = subprocess.Popen(
-        [sys.executable, "-c", script, os.path.dirname(__file__)], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+        [sys.executable, "-c", script, os.path.dirname(__file__)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
     )
     pids = [int(p) for p in child.stdout.readline().split()]
     assert len(pids) == 3

@@ -6,20 +6,32 @@ import json
 
 import pytest
 
-from ftkit import retrieval
-from ftkit.data import mask
+from ftkit.core.parameters.data import DataParameters
+from ftkit.core.parameters.prompting import PromptingParameters
+from ftkit.core.parameters.retrieval import RetrievalParameters
+from ftkit.core.records.retrieval import Passage
+from ftkit.data.personal_data import mask
 from ftkit.models.chat import Reply
 from ftkit.models.local import LocalModel
-from ftkit.params import DataParameters, PromptingParameters, RetrievalParameters
-from ftkit.records import Passage
-from ftkit.retrieval.written import ask, drawn, write
+from ftkit.retrieval.index import Index
+from ftkit.retrieval.search_quality import learned, measure
+from ftkit.retrieval.written_questions import ask, drawn, rows, write
 
 MESSAGES = [f"Hello, I am jo.{k}@example.org and my order {k} is late." for k in range(9)]
 PASSAGES = [
-    Passage(id=f"{name}#{k}", source=name, title=f"About {name}", text=f"The {name} rule number {k}: {fact}, as everybody in the shop knows.")
-    for name, fact in (("lamp", "send it back within thirty days"), ("tent", "a torn one is mended by the workshop"), ("kettle", "descale it monthly"))
+    Passage(
+        id=f"{name}#{k}",
+        source=name,
+        title=f"About {name}",
+        text=f"The {name} rule number {k}: {fact}, as everybody in the shop knows.",
+    )
+    for name, fact in (
+        ("lamp", "send it back within thirty days"),
+        ("tent", "a torn one is mended by the workshop"),
+        ("kettle", "descale it monthly"),
+    )
     for k in range(3)
-]  # fmt: skip
+]
 
 
 class Writer:
@@ -32,11 +44,16 @@ class Writer:
 
     def answer(self, conversations, progress=None, formats=()):
         self.asked += conversations
-        return [Reply(self.say(messages[1]["content"].rpartition("Passage: ")[2])) for messages in conversations]
+        return [
+            Reply(self.say(messages[1]["content"].rpartition("Passage: ")[2]))
+            for messages in conversations
+        ]
 
 
 def parameters(**more):
-    return RetrievalParameters(**{"handbook": "", "question_model": "writer", "question_passages": 6, **more})
+    return RetrievalParameters(
+        **{"handbook": "", "question_model": "writer", "question_passages": 6, **more}
+    )
 
 
 def test_every_article_is_asked_about_before_one_is_asked_about_twice():
@@ -47,8 +64,19 @@ def test_every_article_is_asked_about_before_one_is_asked_about_twice():
 
 
 def test_what_is_no_question_to_the_passage_is_refused_with_a_reason(tmp_path):
-    said = iter(["How do I clean it?", "", "word " * 90, "how do I clean it", "And my lamp?", "What about my tent?"])
-    found = write(PASSAGES, MESSAGES, parameters(), tmp_path, mask, model=Writer(lambda _: next(said)))
+    said = iter(
+        [
+            "How do I clean it?",
+            "",
+            "word " * 90,
+            "how do I clean it",
+            "And my lamp?",
+            "What about my tent?",
+        ]
+    )
+    found = write(
+        PASSAGES, MESSAGES, parameters(), tmp_path, mask, model=Writer(lambda _: next(said))
+    )
     assert [x.refused for x in found] == [
         "",
         "it has 0 words, fewer than 3",
@@ -57,7 +85,7 @@ def test_what_is_no_question_to_the_passage_is_refused_with_a_reason(tmp_path):
         "",
         "",
     ]
-    table = retrieval.written_rows(found)
+    table = rows(found)
     assert table[0]["used"].startswith("no: ") and table[-1]["used"] == "yes"
 
 
@@ -88,51 +116,75 @@ def test_without_a_model_there_are_none(tmp_path):
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
-    return retrieval.Index.build(tmp_path_factory.mktemp("index") / "index", PASSAGES, "minilm")
+    return Index.build(tmp_path_factory.mktemp("index") / "index", PASSAGES, "minilm")
 
 
 def test_they_are_measured_apart_and_decide_only_alone(index, tmp_path):
     p = parameters(question_passages=9, top_k=1)
-    writer = Writer(lambda told: f"I have a {told.split()[1].strip('.')}, what is rule {told.split('number ')[1][0]}?")
+    writer = Writer(
+        lambda told: (
+            f"I have a {told.split()[1].strip('.')}, what is rule {told.split('number ')[1][0]}?"
+        )
+    )
     found = write(PASSAGES, MESSAGES, p, tmp_path, mask, model=writer)
-    both = retrieval.measure(index, ["is it mended?"], [{"kettle"}], p, documents=3, labelled_by="hand", written=found)
+    both = measure(
+        index, ["is it mended?"], [{"kettle"}], p, documents=3, labelled_by="hand", written=found
+    )
     assert both.labelled_by == "hand" and both.hit_rate[f"{both.chosen}@1"].value == 0
-    assert both.written[f"{both.chosen}@1"].value == 1 and both.written_by == "writer" and both.written["bm25@1"].n == 9
-    assert "asks what is easier to find" in " ".join(retrieval.learned(both)[1])
-    alone = retrieval.measure(index, [], [], p, documents=3, labelled_by="", written=found)
+    assert (
+        both.written[f"{both.chosen}@1"].value == 1
+        and both.written_by == "writer"
+        and both.written["bm25@1"].n == 9
+    )
+    assert "asks what is easier to find" in " ".join(learned(both)[1])
+    alone = measure(index, [], [], p, documents=3, labelled_by="", written=found)
     assert alone.hit_rate == alone.written and alone.questions == 9
     assert "writer wrote the question to" in alone.labelled_by
-    assert "All questions were written by writer" in " ".join(retrieval.learned(alone)[1])
-    none = retrieval.measure(index, [], [], p, documents=3, labelled_by="")
+    assert "All questions were written by writer" in " ".join(learned(alone)[1])
+    none = measure(index, [], [], p, documents=3, labelled_by="")
     assert not none.hit_rate and not none.written
 
 
 def test_a_question_bears_the_head_that_its_passage_is_restricted_by(tmp_path):
     told = [p.model_copy(update={"metadata": {"region": ["EU", "CH"]}}) for p in PASSAGES]
-    found = write(told, MESSAGES, parameters(), tmp_path, mask, model=Writer(lambda text: f"And {text.split()[1]} {len(text)}?"))
-    assert all(x.text.startswith("region: EU\n\nAnd ") for x in found if not x.refused) and any(not x.refused for x in found)
+    found = write(
+        told,
+        MESSAGES,
+        parameters(),
+        tmp_path,
+        mask,
+        model=Writer(lambda text: f"And {text.split()[1]} {len(text)}?"),
+    )
+    assert all(x.text.startswith("region: EU\n\nAnd ") for x in found if not x.refused) and any(
+        not x.refused for x in found
+    )
 
 
 def test_a_real_local_model_writes(tmp_path, tiny_checkpoint):
     p = parameters(question_model=str(tiny_checkpoint()), question_passages=5)
     found = write(PASSAGES, MESSAGES, p, tmp_path, mask)
     assert len(found) == 5
-    assert all(json.loads(line)["key"] for line in (tmp_path / "questions.jsonl").read_text().splitlines())
+    assert all(
+        json.loads(line)["key"] for line in (tmp_path / "questions.jsonl").read_text().splitlines()
+    )
     assert isinstance(LocalModel(p.question_model).name, str)
 
 
 @pytest.mark.parametrize(
     ("module", "p", "named"),
     [
-        ("ftkit.data.synthetic", DataParameters, "synthesis"), ("ftkit.prompting.proposals", PromptingParameters, "proposal"),
-        ("ftkit.retrieval.written", RetrievalParameters, "question"),
+        ("ftkit.data.synthetic", DataParameters, "synthesis"),
+        ("ftkit.strategies.prompt_proposals", PromptingParameters, "proposal"),
+        ("ftkit.retrieval.written_questions", RetrievalParameters, "question"),
     ],
-)  # fmt: skip
+)
 def test_each_helping_model_has_its_own_limit_of_money(module, p, named, tmp_path):
     import importlib
 
     given = {"url": "http://127.0.0.1:9/v1", "model": "some", "most_usd": 0.5, "prices": [1.0, 2.0]}
-    made = importlib.import_module(module).model_of(p(**{f"{named}_{key}": value for key, value in given.items()}), tmp_path)
+    made = importlib.import_module(module).model_of(
+        p(**{f"{named}_{key}": value for key, value in given.items()}), tmp_path
+    )
     assert (made.most_usd, made.prices, made.named.rpartition(".")[2]) == (0.5, (1.0, 2.0), named)
     with pytest.raises(ValueError, match="prices are numbers from 0 on"):
         p(**{f"{named}_prices": [-1.0, 2.0]})

@@ -14,8 +14,14 @@ from pathlib import Path
 from locust import HttpUser, LoadTestShape, constant, task
 
 HERE = Path(__file__).resolve().parent
-MODEL = os.environ.get("MODEL") or json.loads((HERE.parent / "strategy.json").read_text(encoding="utf-8"))["name"]
-ASKED = [json.loads(line) for line in (HERE / "load_questions.jsonl").read_text(encoding="utf-8").splitlines()]
+MODEL = (
+    os.environ.get("MODEL")
+    or json.loads((HERE.parent / "strategy.json").read_text(encoding="utf-8"))["name"]
+)
+ASKED = [
+    json.loads(line)
+    for line in (HERE / "load_questions.jsonl").read_text(encoding="utf-8").splitlines()
+]
 STEPS = [int(number) for number in os.environ.get("STEPS", "1 2 4 8 16 32 64").split()]
 SECONDS = float(os.environ.get("SECONDS", "20"))
 BODIES = [asked if os.environ.get("ASK") == "model" else asked[-1:] for asked in ASKED]
@@ -34,7 +40,9 @@ class Client(HttpUser):
         token = os.environ.get("FTKIT_TOKEN", "")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         name = f"{self.environment.runner.user_count if self.environment.runner else 0} clients"
-        with self.client.post("/v1/chat/completions", json=body, headers=headers, name=name, catch_response=True) as answer:
+        with self.client.post(
+            "/v1/chat/completions", json=body, headers=headers, name=name, catch_response=True
+        ) as answer:
             if answer.status_code != 200:
                 answer.failure(f"HTTP {answer.status_code}")
             elif not answer.json().get("choices"):

@@ -1,0 +1,79 @@
+"""What the parameter models have in common: the run, the base model, an endpoint and its prices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+PRICE_DATE = "2026-11"
+LOCAL = ("prompting", "few-shot", "RAG", "fine-tuned", "hybrid")
+TRACKERS = ("trackio", "mlflow", "tensorboard", "wandb")
+ENDPOINT_PRICES = (2.5, 10.0)  # USD per million prompt and answer tokens, assumed by ftkit
+
+
+def _are_prices(value: list[float]) -> list[float]:
+    if any(not 0 <= price < 1e6 for price in value):
+        raise ValueError("prices are numbers from 0 on")
+    return value
+
+
+Prices = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_are_prices)]
+"""USD per million tokens of the prompt and of the answer."""
+
+
+def _are_local(value: list[str]) -> list[str]:
+    if any(name not in LOCAL for name in value):
+        raise ValueError(f"local strategies are {', '.join(LOCAL)}")
+    return value
+
+
+LocalStrategies = Annotated[list[str], AfterValidator(_are_local)]
+"""Names of strategies that ask a model on this machine."""
+
+
+class Parameters(BaseModel):
+    """Base of all parameter models. ``run`` and ``seed`` are common to every notebook."""
+
+    model_config = ConfigDict(extra="forbid")
+    run: str = Field(
+        default="outputs/demo", description="run folder: all notebooks of one project share it"
+    )
+    seed: int = Field(default=7, ge=0, description="seed of every random choice of this stage")
+
+    def external(self) -> list[Path]:
+        """Return the files and folders outside of the run folder that the stage reads."""
+        return []
+
+
+class ModelParameters(Parameters):
+    """Parameters of every notebook that asks a model."""
+
+    base_model: str = Field(
+        default="embedded",
+        min_length=1,
+        description="embedded, a folder, or a Hugging Face model name",
+    )
+    max_new_tokens: int = Field(default=64, ge=1, le=4096, description="longest answer, in tokens")
+    batch_size: int = Field(default=16, ge=1, description="answers generated at once")
+    threads: int = Field(default=0, ge=0, description="CPU threads; 0: what is free")
+
+    def external(self) -> list[Path]:
+        folder = Path(self.base_model)
+        return [folder] if self.base_model != "embedded" and folder.is_dir() else []
+
+
+class EndpointParameters(ModelParameters):
+    """What a stage needs that asks an endpoint as well."""
+
+    endpoint_url: str = Field(default="", description="OpenAI-compatible server; empty: none")
+    endpoint_model: str = Field(default="", description="model name at the endpoint")
+    endpoint_most_usd: float = Field(
+        default=0.0,
+        ge=0,
+        description="most that its answers in this stage may cost, in USD, by endpoint_prices; 0: no limit",
+    )
+    endpoint_prices: Prices = Field(
+        default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer"
+    )

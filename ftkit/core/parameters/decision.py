@@ -1,0 +1,49 @@
+"""What 08_decision is told."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ftkit.core.parameters.base import Parameters
+
+
+class DecisionParameters(Parameters):
+    """08_decision: fine-tune, RAG, prompt, hybrid, or can't tell yet?"""
+
+    margin_points: float = Field(
+        default=5.0,
+        gt=0,
+        le=50,
+        description="accuracy one would give up for a cheaper strategy, in points",
+    )
+    min_accuracy: float = Field(
+        default=0.3, ge=0, le=1, description="below this, no strategy is worth deploying"
+    )
+    min_format_ok: float = Field(
+        default=0.8, ge=0, le=1, description="gate: share of answers in the right format"
+    )
+    max_unsupported: float = Field(
+        default=0.5, ge=0, le=1, description="gate: share of answers with an unsupported value"
+    )
+    regression_margin_points: float = Field(
+        default=10.0, gt=0, description="gate: loss allowed on the general probe, in points"
+    )
+    max_seconds_per_answer: float = Field(
+        default=10.0, gt=0, description="gate: seconds per answer"
+    )
+    data_may_leave: bool = Field(
+        default=False, description="may inputs be sent to an endpoint outside?"
+    )
+    answers_per_month: int = Field(default=50_000, ge=0, description="volume, in answers a month")
+    requirements_change: Literal["rarely", "monthly", "weekly"] = Field(
+        default="rarely", description="how often the wanted behaviour changes"
+    )
+    facts_change: Literal["never", "yearly", "monthly", "daily"] = Field(
+        default="monthly", description="how often the facts behind the answers change"
+    )
+    prices: dict[str, float] = Field(
+        default={},
+        description="prices by name that replace the assumed ones; see the report's list",
+    )

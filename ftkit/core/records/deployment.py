@@ -1,0 +1,157 @@
+"""09: what ships, and the proof that it answers the same."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ftkit.core.records.base import Estimate, Record
+from ftkit.core.records.prompting import Prompt
+from ftkit.core.records.strategy import StrategySpec
+
+
+class Bundle(Record):
+    """A whole strategy as one folder: what it answers with, and the hash of each of its files (``strategy.json``)."""
+
+    name: str = Field(description="name by which clients ask for it")
+    project: str
+    spec: StrategySpec
+    prompt: Prompt
+    base_model: str = Field(
+        description="embedded, a folder, a Hugging Face model name, or the endpoint's model"
+    )
+    base_sha256: str = Field(
+        default="", description="fingerprint of the base's weights; empty for an endpoint"
+    )
+    weights: str = Field(
+        default="", description="folder of the weights in this export; empty: the base as it is"
+    )
+    form: Literal["adapter", "merged", "base", "endpoint"]
+    endpoint_url: str = ""
+    max_new_tokens: int
+    batch_size: int
+    search_mode: str = Field(
+        default="", description="vector, bm25, hybrid or reranked; empty without a retriever"
+    )
+    top_k: int = 0
+    instruction: str = Field(description="the task, as told to people")
+    verdict: str = Field(description="the decision's sentence")
+    accuracy: Estimate | None = Field(default=None, description="share right on the test")
+    alone_from: float | None = Field(
+        default=None,
+        description="confidence from which an answer needs no person's look, by 07's test; None: always look",
+    )
+    allowed_wrong: float | None = Field(
+        default=None, description="share of wrong answers that this allows; None: not measured"
+    )
+    run: str
+    created: str
+    files: dict[str, str] = Field(
+        default_factory=dict, description="SHA-256 per file, by path in the folder"
+    )
+
+
+class Parity(Record):
+    """Answers of an exported strategy against those of 07, on the same items."""
+
+    path: str = Field(
+        description="how they were asked: the files, the server, or with a planted fault"
+    )
+    items: int
+    identical: Estimate = Field(description="share of answers that are the same text")
+    cause: str = Field(
+        description="likely cause of the differences: none, rounding, or what is wrong"
+    )
+    explanation: str = Field(description="what points to it")
+    first_differences: list[str] = Field(
+        default_factory=list, description="where the first answers part, at most three"
+    )
+    logprob_gap: float | None = Field(
+        default=None,
+        description="mean change of the log-probability per token of the same answers, nats",
+    )
+    passed: bool = Field(description="identical, or different by rounding only")
+
+
+class ServingFile(Record):
+    """One file for a serving platform."""
+
+    name: str
+    platform: str
+    checked: str = Field(description="how it was checked; what was not run is said")
+
+
+class GgufFile(Record):
+    """The whole model as one file for llama.cpp."""
+
+    file: str = Field(description="name in the stage's folder gguf; empty: none could be made")
+    kind: str = Field(description="precision of its weights: f32, bf16, f16 or q8_0")
+    size_mib: float
+    sha256: str
+    unchecked: str = Field(default="", description="why it was not asked; empty: it was")
+    parity: Parity | None = Field(
+        default=None, description="its answers against those of 07; None: it was not asked"
+    )
+
+
+class LoadPoint(Record):
+    """The server under so many clients at once."""
+
+    clients: int
+    requests: int
+    failed: int
+    answers_per_s: float
+    p50_s: float = Field(description="median seconds per answer")
+    p95_s: float = Field(description="95% of the answers come within so many seconds")
+
+
+class Release(Record):
+    """One version that a server can answer from; it never changes."""
+
+    version: int
+    run: str = Field(description="run folder that it comes from")
+    strategy: str
+    sha256: str = Field(
+        description="hash of its strategy.json, which holds the hash of every other file"
+    )
+    created: str = Field(description="when it was exported, UTC")
+
+
+class Move(Record):
+    """One change of what serves."""
+
+    when: str = Field(description="UTC")
+    version: int = Field(description="what serves from then on")
+    what: Literal["promoted", "rolled back"]
+    note: str = ""
+
+
+class Releases(Record):
+    """What a release folder holds, and which version serves (``releases.json``)."""
+
+    name: str = Field(description="name by which clients ask for it")
+    current: int
+    releases: list[Release] = Field(default_factory=list)
+    moves: list[Move] = Field(default_factory=list, description="in order")
+
+
+class DeploymentCard(Record):
+    """What ships, and the proof that it still answers the same."""
+
+    strategy: str
+    family: str
+    verdict: str = Field(description="the decision's verdict when it was exported")
+    export: str = Field(description="folder of the export, relative to the run folder")
+    form: str
+    size_mib: float
+    parity: list[Parity]
+    faults: list[Parity] = Field(
+        default_factory=list, description="planted faults: each must fail and be named"
+    )
+    serving: list[ServingFile]
+    load: list[LoadPoint] = Field(default_factory=list)
+    gguf: GgufFile | None = Field(
+        default=None, description="the model for llama.cpp; None: not asked for"
+    )
+    skipped: str = Field(default="", description="why nothing was exported, if so")

@@ -1,0 +1,246 @@
+"""07: every strategy on the same test items."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ftkit.core.records.base import Estimate, Record
+from ftkit.core.records.strategy import StrategySpec
+
+SCORE_COLUMNS = [
+    "item_id",
+    "strategy",
+    "group",
+    "correct",
+    "partial",
+    "format",
+    "unsupported",
+    "missing",
+]
+
+
+class Confusion(Record):
+    """How often one label was answered where another is right."""
+
+    truth: str
+    answered: str
+    count: int
+
+
+class StrategyResult(Record):
+    """One strategy on the test set."""
+
+    spec: StrategySpec
+    accuracy: Estimate
+    partial: Estimate = Field(description="mean share of fields right; equals accuracy for labels")
+    format_ok: Estimate
+    unsupported: Estimate | None = Field(
+        default=None, description="hallucination rate, where a source is given"
+    )
+    general: Estimate | None = Field(default=None, description="accuracy on the general probe")
+    missing: int = Field(description="items without an answer, counted as wrong")
+    prompt_tokens_mean: float
+    completion_tokens_mean: float
+    seconds_per_answer: float
+    cut_share: float = Field(
+        default=0.0, description="share of prompts that had to be cut to the context"
+    )
+    format_strict: Estimate | None = Field(
+        default=None, description="share of answers in the right format without any repair"
+    )
+    fields: dict[str, Estimate] = Field(
+        default_factory=dict, description="share right, per field of the record"
+    )
+    macro_f1: Estimate | None = Field(
+        default=None, description="mean F1 over the labels, for kind=label"
+    )
+    confusions: list[Confusion] = Field(
+        default_factory=list, description="most frequent wrong labels, for kind=label"
+    )
+    seconds_p95: float = Field(default=0.0, description="95th percentile of seconds per answer")
+
+
+class Effect(Record):
+    """What one factor of the grid does to accuracy, averaged over the other factor, on the same items."""
+
+    name: str = Field(description="tuning, retrieval or their interaction")
+    meaning: str = Field(description="the contrast in words")
+    difference: Estimate = Field(description="change in accuracy, a share")
+    p_value: float = Field(description="two-sided, from the same cluster variance as the interval")
+
+
+class Comparison(Record):
+    """Paired difference in accuracy of two strategies on the same items, a minus b."""
+
+    a: str
+    b: str
+    difference: Estimate
+    p_value: float = Field(
+        description="exact, two-sided: McNemar, or its sign-flip form where items come in clusters"
+    )
+    p_adjusted: float = Field(description="Holm over all comparisons of the family")
+    wins: int
+    losses: int
+
+
+class Slice(Record):
+    """A part of the test set in which a strategy's accuracy differs from the rest."""
+
+    name: str = Field(description="what the items have in common")
+    strategy: str
+    items: int = Field(description="items in the slice")
+    inside: float = Field(description="share right in the slice")
+    outside: float = Field(description="share right in the rest")
+    difference: Estimate = Field(description="inside minus outside, a share")
+    q_value: float = Field(
+        description="p-value corrected for false discovery over all slices and strategies"
+    )
+
+
+class EditionArm(Record):
+    """What a strategy says where a fact has changed; nothing was trained in between."""
+
+    strategy: str
+    family: str
+    before: Estimate = Field(description="share that stated the fact right under the first edition")
+    after: Estimate = Field(description="share that states the later fact after the change")
+    from_the_past: Estimate = Field(
+        description="share that still states the old fact after the change"
+    )
+
+
+class Edition(Record):
+    """What a later edition of the handbook does to every strategy."""
+
+    questions: int = Field(description="test questions whose right answer changed")
+    arms: list[EditionArm]
+
+
+class AttackArm(Record):
+    """How one strategy takes instructions that are planted in its passages."""
+
+    strategy: str
+    family: str
+    attacks: int = Field(
+        description="planted instructions, each in the best passage of another question"
+    )
+    obeyed: Estimate = Field(description="share of answers that hold the code asked for")
+    derailed: Estimate | None = Field(
+        description="share of answers right without an attack that are not right with it; None: none was"
+    )
+    by_kind: dict[str, int] = Field(
+        default_factory=dict, description="kinds of attack that were obeyed, most often first"
+    )
+    examples: list[str] = Field(
+        default_factory=list, description="up to five that were obeyed, with the answer"
+    )
+
+
+class JudgeCheck(Record):
+    """A model that judges answers, held against human labels."""
+
+    judge: str = Field(description="name of the model")
+    labels: int = Field(description="answers graded by people")
+    sensitivity: Estimate = Field(description="share of right answers that it calls right")
+    specificity: Estimate = Field(description="share of wrong answers that it calls wrong")
+    kappa: float = Field(description="agreement with people beyond chance")
+    disagreement: float = Field(
+        description="share of labelled answers whose verdict depends on the order of answer and reference"
+    )
+    bill: str = Field(default="", description="what its verdicts cost; empty: not known")
+
+
+class CoveragePoint(Record):
+    """The answers that a model is surest of, up to a share of all questions."""
+
+    coverage: float = Field(description="share of the questions, the surest answers first")
+    least: float = Field(description="lowest confidence among them, 0..1")
+    wrong: Estimate = Field(description="share of them that is wrong")
+
+
+class ReliabilityPoint(Record):
+    """Answers that a model was about equally sure of."""
+
+    answers: int
+    confidence: float = Field(description="mean confidence, 0..1")
+    right: Estimate = Field(
+        description="share of them that is right; what a well calibrated model has as its confidence"
+    )
+
+
+class Selective(Record):
+    """Whether a strategy knows when it is right: what it may answer alone, and what should go to a person."""
+
+    strategy: str
+    family: str
+    told: int = Field(description="answers whose confidence is known")
+    confidence: float = Field(description="mean confidence, 0..1")
+    overconfidence: Estimate = Field(
+        description="mean confidence minus share right; above 0: it thinks too well of itself"
+    )
+    auroc: Estimate | None = Field(
+        description="chance that a right answer is surer than a wrong one; 0.5: its confidence tells nothing; None: all right or all wrong"
+    )
+    curve: list[CoveragePoint] = Field(description="from the surest answers to all")
+    reliability: list[ReliabilityPoint] = Field(
+        default_factory=list, description="from the least sure answers to the surest"
+    )
+    allowed_wrong: float = Field(
+        description="share of wrong answers allowed among those that it gives alone"
+    )
+    alone: float = Field(
+        description="largest share of the questions with no more wrong than that, with 95% certainty; 0: none"
+    )
+    least: float | None = Field(
+        default=None, description="confidence from which it may answer alone; None: never"
+    )
+    caught: float | None = Field(
+        default=None,
+        description="least share of wrong answers that the judge calls wrong, which the promise allows for; None: no judge",
+    )
+
+
+class Evaluation(Record):
+    """All strategies on the same test items."""
+
+    results: list[StrategyResult]
+    comparisons: list[Comparison]
+    regression: list[Comparison] = Field(
+        default_factory=list, description="tuned against base on the general probe"
+    )
+    test_items: int
+    openings: list[str] = Field(
+        description="UTC time of each opening of the test set in this run folder"
+    )
+    duration_s: float
+    clusters: int = Field(
+        default=0, description="independent clusters of test items (customer, near copies)"
+    )
+    effects: list[Effect] = Field(
+        default_factory=list, description="effects of tuning, retrieval and their interaction"
+    )
+    probe_items: int = Field(default=0, description="items of the general probe; 0: not measured")
+    probe_note: str = Field(
+        default="", description="why the general probe was not measured, if it was not"
+    )
+    notes: list[str] = Field(
+        default_factory=list, description="what a reader must know, e.g. missing answers"
+    )
+    slices: list[Slice] = Field(
+        default_factory=list, description="where strategies are weaker or stronger than elsewhere"
+    )
+    judge: JudgeCheck | None = Field(
+        default=None,
+        description="the model that said which answers are right; None: the task's metric",
+    )
+    attacks: list[AttackArm] = Field(
+        default_factory=list,
+        description="instructions planted in passages; empty: not measured, or nothing is retrieved",
+    )
+    selective: list[Selective] = Field(
+        default_factory=list,
+        description="what each strategy may answer alone; empty: no model tells its confidence",
+    )
+    edition: Edition | None = Field(
+        default=None, description="what a later edition of the handbook does; None: not measured"
+    )

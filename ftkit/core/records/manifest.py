@@ -1,0 +1,32 @@
+"""Written last by every stage: what it was made from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from ftkit.core.records.base import Record
+
+
+class Manifest(Record):
+    """Written last by every stage; a stage is done when it exists."""
+
+    stage: str
+    parameters: dict[str, Any]
+    inputs: dict[str, str] = Field(
+        description="SHA-256 of each input file, by path relative to the run folder or absolute"
+    )
+    outputs: dict[str, str] = Field(
+        description="SHA-256 of each output file, by path relative to the run folder"
+    )
+    code: dict[str, str] = Field(
+        description="SHA-256 of the notebook and of every file of code that it can come to execute, by path"
+    )
+    seed: int
+    versions: dict[str, str]
+    git_commit: str
+    device: str
+    started: str
+    duration_s: float
+    peak_memory_gib: float

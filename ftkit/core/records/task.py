@@ -1,0 +1,104 @@
+"""01: the task card and the suitability interview (G1, G3)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ftkit.core.records.base import Origin, Record
+
+TaskKind = Literal["label", "fields", "text"]
+
+
+class Check(Record):
+    """One executable format check of the task card."""
+
+    name: str = Field(description="short name shown to people")
+    kind: Literal[
+        "json",
+        "keys",
+        "enum",
+        "max_words",
+        "min_words",
+        "regex",
+        "not_regex",
+        "non_empty",
+        "schema",
+    ] = Field(description="what is checked")
+    field: str = Field(
+        default="", description="field of a structured output; empty for the whole answer"
+    )
+    value: Any = Field(
+        default=None, description="keys, allowed values, limit, pattern or JSON Schema"
+    )
+
+
+class TaskCard(Record):
+    """What the model must do (G3)."""
+
+    name: str = Field(description="project name")
+    instruction: str = Field(description="the task in one or two sentences, as told to the model")
+    kind: TaskKind = Field(
+        description="type of output: a label, a JSON record of fields, or free text"
+    )
+    labels: list[str] = Field(default_factory=list, description="allowed labels, for kind=label")
+    fields: list[str] = Field(
+        default_factory=list, description="fields of the record in order, for kind=fields"
+    )
+    key_fields: list[str] = Field(
+        default_factory=list, description="fields that must be right for an answer to be right"
+    )
+    tone: str = Field(default="", description="tone wanted, for people and for the prompt")
+    checks: list[Check] = Field(
+        default_factory=list, description="executable format, length and failure-mode checks"
+    )
+    knowledge_field: str = Field(
+        default="", description="field whose value must be supported by a passage"
+    )
+    metric: str = Field(
+        default="exact", description="how a text (or every field) is held against the right one"
+    )
+    field_metrics: dict[str, str] = Field(
+        default_factory=dict, description="another metric for single fields"
+    )
+    metric_threshold: float = Field(
+        default=1.0, description="share of the metric from which an answer counts as right"
+    )
+    metric_tolerance: float = Field(
+        default=0.0, description="relative tolerance of the metric number"
+    )
+
+    def completed(self, labels: list[str]) -> TaskCard:
+        """Return the card with the labels found in the data, where none were given."""
+        if self.kind != "label" or self.labels:
+            return self
+        checks = [*self.checks, Check(name="a known label", kind="enum", value=labels)]
+        return self.model_copy(update={"labels": labels, "checks": checks})
+
+
+class Reason(Record):
+    """One question of the suitability interview with what it speaks for."""
+
+    question: str
+    answer: str
+    speaks_for: Literal["fine-tuning", "retrieval", "prompting", "nothing"]
+    why: str
+    origin: Origin = "given"
+
+
+class Suitability(Record):
+    """Is fine-tuning even a candidate (G1)? Expectation only: the decision is measured later."""
+
+    expected: Literal["fine-tuning", "retrieval", "prompting", "hybrid"]
+    sentence: str
+    reasons: list[Reason]
+    difference_points: float = Field(
+        description="difference in accuracy that matters, in percentage points"
+    )
+    test_examples_needed: int = Field(
+        description="test examples to settle that difference at 80% power, 5% level"
+    )
+    discordant_share: float = Field(
+        description="assumed share of items on which two strategies differ"
+    )

