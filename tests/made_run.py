@@ -296,7 +296,7 @@ def _evaluation(work, case):
         items,
         answers,
         scores,
-        openings=["2026-11-25T02:00:00Z"],
+        test_accesses=["2026-11-25T02:00:00Z"],
         duration_s=61,
         n_resamples=300,
     )

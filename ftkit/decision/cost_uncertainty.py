@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ftkit.core.records.decision import Price, Swing
+from ftkit.core.records.decision import Price, PriceEffect
 from ftkit.core.records.evaluation import StrategyResult
 from ftkit.decision.cost_model import Setting, first_year_usd
 
@@ -79,9 +79,9 @@ def spread(
     return Spread(costs, same / DRAWS, DRAWS)
 
 
-def swings(
+def price_effects(
     mine: StrategyResult, other: StrategyResult, prices: Sequence[Price], s: Setting
-) -> list[Swing]:
+) -> list[PriceEffect]:
     """Return per assumed figure the extra first-year cost of one strategy over another at its ends, widest first.
 
     Args:
@@ -96,7 +96,7 @@ def swings(
         return first_year_usd(mine, at) - first_year_usd(other, at)
 
     found = [
-        Swing(
+        PriceEffect(
             price=x.name,
             low=x.low,
             high=x.high,

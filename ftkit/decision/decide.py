@@ -16,8 +16,8 @@ from ftkit.core.records.task import Suitability
 from ftkit.core.records.training import TrainingCard
 from ftkit.decision import cost_model, words
 from ftkit.decision.claims import claims
-from ftkit.decision.cost_uncertainty import Spread, spread, swings
-from ftkit.decision.forecast_check import foresight
+from ftkit.decision.cost_uncertainty import Spread, price_effects, spread
+from ftkit.decision.forecast_check import forecast_check
 from ftkit.decision.gates import gates
 from ftkit.decision.rule import Choice, Table, choose
 from ftkit.decision.sensitivity import Figure, Flip, Outcome, choice_flips, number_flips
@@ -123,7 +123,7 @@ def decide(
         data: What 02 found.
         suitability: What 01 expected.
         p: Limits, margin, volume, how often things change, own prices.
-        within_reach: What 04 expected each way out to mend (``triage.mends``).
+        within_reach: What 04 expected each way out to mend (``error_attribution.mends``).
 
     Raises:
         BadInput: Unknown or impossible prices, or strategies that were not compared.
@@ -154,11 +154,13 @@ def decide(
         flip_factors=[f.closeness for f in flipped],
         expected=suitability.sentence if suitability else "",
         next_steps=words.next_steps(choice, results, found, more),
-        foresight=foresight(within_reach or {}, evaluation),
+        forecast_check=forecast_check(within_reach or {}, evaluation),
         claims=claims(evaluation, training, case.setting(p), p),
         price_draws=drawn.draws,
         holds_share=drawn.holds if drawn.draws else None,
-        swings=swings(results[pair[0]], results[pair[1]], case.prices, case.setting(p))
+        price_effects=price_effects(
+            results[pair[0]], results[pair[1]], case.prices, case.setting(p)
+        )
         if pair
         else [],
         swings_of=pair,

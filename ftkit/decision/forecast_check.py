@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ftkit.core.records.base import Estimate
-from ftkit.core.records.decision import Foresight
+from ftkit.core.records.decision import ForecastCheck
 from ftkit.core.records.evaluation import Evaluation
 from ftkit.core.statistics import wilson
 
 FAMILIES = {"retrieval": "RAG", "examples or tuning": "fine-tuned", "both together": "hybrid"}
-"""Strategy by the way out of ``triage.mends``."""
+"""Strategy by the way out of ``error_attribution.mends``."""
 
 
-def foresight(expected: Mapping[str, Estimate], evaluation: Evaluation) -> list[Foresight]:
+def forecast_check(expected: Mapping[str, Estimate], evaluation: Evaluation) -> list[ForecastCheck]:
     """Return for each way out which share of prompting's failures was in reach, and which its strategy mended in the test.
 
     Args:
-        expected: Share of the plain prompt's wrong validation answers that each way can mend at most (``triage.mends``).
+        expected: Share of the plain prompt's wrong validation answers that each way can mend at most (``error_attribution.mends``).
         evaluation: What 07 measured.
     """
     by_family = {r.spec.family: r for r in evaluation.results if not r.spec.votes}
@@ -39,7 +39,9 @@ def foresight(expected: Mapping[str, Estimate], evaluation: Evaluation) -> list[
             else "as expected"
         )
         found.append(
-            Foresight(way=way, strategy=result.spec.name, expected=e, measured=got, verdict=verdict)
+            ForecastCheck(
+                way=way, strategy=result.spec.name, expected=e, measured=got, verdict=verdict
+            )
         )
     return found
 

@@ -28,7 +28,7 @@ def write_examples(
         n: Number of rows, 20 to 200,000.
         seed: Seed of every choice: the same seed gives the same bytes.
         scenario: ``main``, ``prompting``, ``rag`` or ``too_little``.
-        edition: Edition of the handbook (1 or 2) that the answers follow; the messages stay the same.
+        edition: KnowledgeUpdate of the handbook (1 or 2) that the answers follow; the messages stay the same.
 
     Raises:
         BadInput: The size, edition or scenario is impossible.

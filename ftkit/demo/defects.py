@@ -79,7 +79,7 @@ def plant(rng: random.Random, messages: list[Message], n: int, edition: int) -> 
         rng: Source of every choice.
         messages: ``n`` clean messages; the last ones make room for the copies.
         n: Number of rows.
-        edition: Edition of the handbook that the answers follow.
+        edition: KnowledgeUpdate of the handbook that the answers follow.
     """
     planned = counts(n)
     clean = [house_row(m, edition) for m in messages[: n - sum(planned[kind] for kind in COPIES)]]

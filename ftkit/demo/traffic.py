@@ -27,7 +27,7 @@ class Arrival:
     Attributes:
         time: When it came (UTC).
         week: Week since the start, counted from 0.
-        edition: Edition of the handbook that holds at that time.
+        edition: KnowledgeUpdate of the handbook that holds at that time.
         drift: ``new topic``, ``wording`` or empty.
         message: The message with its right answer.
     """

@@ -103,7 +103,7 @@ def write_truth(
         n: Number of examples, as given to ``write_examples``.
         seed: Seed, as given to the other writers.
         scenario: Scenario, as given to ``write_examples``.
-        edition: Edition, as given to ``write_examples``.
+        edition: KnowledgeUpdate, as given to ``write_examples``.
         traffic: Number of messages, as given to ``write_traffic``.
 
     Raises:

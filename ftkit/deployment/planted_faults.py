@@ -10,7 +10,7 @@ from ftkit.core.records.retrieval import Passage
 from ftkit.deployment.served_strategy import Served
 from ftkit.models.load import SIMPLE_TEMPLATE
 from ftkit.strategies.grid import Finder, Progress
-from ftkit.training.adapter_scale import Dial
+from ftkit.training.adapter_scale import ScaledAdapter
 
 FAULTS = (
     "chat template",
@@ -73,12 +73,12 @@ def _strength(strength: float) -> Callable[[Served], Undo]:
     return plant
 
 
-def _dial(served: Served) -> Dial:
+def _dial(served: Served) -> ScaledAdapter:
     from pathlib import Path
 
     from ftkit.models.weights import resolve
 
-    return Dial(served.local, Path(resolve(served.bundle.base_model)))  # pyright: ignore[reportArgumentType]
+    return ScaledAdapter(served.local, Path(resolve(served.bundle.base_model)))  # pyright: ignore[reportArgumentType]
 
 
 def _precision(served: Served) -> Undo:

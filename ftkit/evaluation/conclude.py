@@ -26,7 +26,7 @@ def conclude(
     scores: Any,
     *,
     probes: Any = None,
-    openings: Sequence[str] = (),
+    test_accesses: Sequence[str] = (),
     looks: int = 1,
     duration_s: float = 0.0,
     allowed_wrong: float = 0.1,
@@ -43,7 +43,7 @@ def conclude(
         answers: Columns ``records.ANSWER_COLUMNS``.
         scores: Columns ``records.SCORE_COLUMNS``.
         probes: Scores on the general probe, models named base and tuned; None or empty: not measured.
-        openings: The log of looks at the test set.
+        test_accesses: The log of looks at the test set.
         looks: With how many different settings it was opened.
         duration_s: Seconds that answering and scoring took.
         allowed_wrong: Share of wrong answers allowed among those that a strategy gives without a person's look.
@@ -74,7 +74,7 @@ def conclude(
         probe_note="" if general else NOT_MEASURED,
         test_items=len(items),
         clusters=int(scores["group"].nunique()),
-        openings=list(openings),
+        test_accesses=list(test_accesses),
         duration_s=duration_s,
         notes=notes(scores, answers, looks),
         slices=find(card, items, scores),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.prompting import Prompt, PromptBook
-from ftkit.core.records.retrieval import Triage
+from ftkit.core.records.retrieval import ErrorAttribution
 from ftkit.core.records.task import TaskCard
 from ftkit.core.statistics import wilson
 from ftkit.models.chat import ChatModel
@@ -64,7 +64,7 @@ class Part:
 
 
 @dataclass
-class Found:
+class Attribution:
     """What was found about the answers.
 
     Attributes:
@@ -94,7 +94,7 @@ def look(
     *,
     knows: Collection[str],
     doubtful: Collection[tuple[str, str]] = (),
-) -> Found:
+) -> Attribution:
     """Return the cause of every wrong part of the plain prompt's answers.
 
     Args:
@@ -104,7 +104,7 @@ def look(
         knows: Ids of the items whose right article is known.
         doubtful: Item and field of the right answers that 02 suspects.
     """
-    found = Found([], 0, 0, len(items))
+    found = Attribution([], 0, 0, len(items))
     for index, (item, output) in enumerate(zip(items["id"], items["output"], strict=True)):
         texts: dict[Asked, str] = {how: str(answers[how][index] or "") for how in ASKED}
         right = {how: _right(card, text, output) for how, text in texts.items()}
@@ -157,7 +157,7 @@ def _together(causes: set[str]) -> str:
     return facts[-1] if facts else "behaviour"
 
 
-def summarise(found: Found, prompt: str, shown: str) -> Triage:
+def summarise(found: Attribution, prompt: str, shown: str) -> ErrorAttribution:
     """Return the shares of the wrong answers by cause, with intervals.
 
     Args:
@@ -174,7 +174,7 @@ def summarise(found: Found, prompt: str, shown: str) -> Triage:
         {cause: wilson(counts[cause], wrong) for cause in CAUSES} if wrong else {}
     )
     harmed = wilson(found.harmed, found.right) if found.right else None
-    return Triage(
+    return ErrorAttribution(
         prompt=prompt,
         shown=shown,
         items=found.items,
@@ -185,32 +185,33 @@ def summarise(found: Found, prompt: str, shown: str) -> Triage:
     )
 
 
-def mends(triage: Triage) -> dict[str, Estimate]:
+def mends(error_attribution: ErrorAttribution) -> dict[str, Estimate]:
     """Return the share of the wrong answers that each way out can mend at most, by the causes that it removes."""
-    counts = {cause: round(e.value * e.n) for cause, e in triage.causes.items()}
+    counts = {cause: round(e.value * e.n) for cause, e in error_attribution.causes.items()}
     ways = {"retrieval": ("knowledge", "search"), "examples or tuning": ("behaviour",)}
     ways["both together"] = ("knowledge", "search", "behaviour", "both", "reading")
     return (
         {
-            way: wilson(sum(counts[c] for c in removes), triage.wrong)
+            way: wilson(sum(counts[c] for c in removes), error_attribution.wrong)
             for way, removes in ways.items()
         }
-        if triage.wrong
+        if error_attribution.wrong
         else {}
     )
 
 
-def learned(triage: Triage) -> str:
+def learned(error_attribution: ErrorAttribution) -> str:
     """Return the triage as one sentence; empty where nothing was wrong."""
     found = {
-        way: f"{e.value:.0%} ({e.low:.0%} to {e.high:.0%})" for way, e in mends(triage).items()
+        way: f"{e.value:.0%} ({e.low:.0%} to {e.high:.0%})"
+        for way, e in mends(error_attribution).items()
     }
     if not found:
         return ""
-    e = triage.causes["label"]
+    e = error_attribution.causes["label"]
     doubtful = f" In {e.value:.0%} the right answer itself is doubtful." if e.value else ""
     return (
-        f"Of {triage.wrong} wrong answers of the plain prompt, facts alone would mend {found['retrieval']} (RAG), the format or "
+        f"Of {error_attribution.wrong} wrong answers of the plain prompt, facts alone would mend {found['retrieval']} (RAG), the format or "
         f"behaviour alone {found['examples or tuning']} (examples, fine-tuning), both together up to {found['both together']}.{doubtful}"
     )
 
@@ -229,7 +230,7 @@ def look_for_causes(
     doubtful: Collection[tuple[str, str]] = (),
     shot_passages: bool = False,
     progress: Callable[[str], Progress] | None = None,
-) -> Found:
+) -> Attribution:
     """Ask the plain prompt again with one thing given at a time, and tell what each wrong answer lacked.
 
     Args:

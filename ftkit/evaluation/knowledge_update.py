@@ -17,7 +17,7 @@ from ftkit.core.parameters.data import DataParameters
 from ftkit.core.parameters.evaluation import EvaluationParameters
 from ftkit.core.parameters.retrieval import RetrievalParameters
 from ftkit.core.records.base import Estimate
-from ftkit.core.records.evaluation import Edition, EditionArm
+from ftkit.core.records.evaluation import KnowledgeUpdate, KnowledgeUpdateArm
 from ftkit.core.records.manifest import Manifest
 from ftkit.core.records.prompting import PromptBook
 from ftkit.core.records.retrieval import RetrievalCard
@@ -50,7 +50,7 @@ def measure(
     book: PromptBook,
     examples: Any,
     progress: Callable[[str], Progress | None] = lambda label: None,
-) -> Edition | None:
+) -> KnowledgeUpdate | None:
     """Measure what the later edition of the handbook does to every strategy; None where none is named.
 
     Args:
@@ -187,7 +187,7 @@ def compare(
     *,
     n_resamples: int,
     seed: int,
-) -> Edition:
+) -> KnowledgeUpdate:
     """Hold the facts in the answers to both editions against the later truth.
 
     Args:
@@ -214,7 +214,7 @@ def compare(
         before = _facts(card, first, spec, changed)
         after = _facts(card, later, spec, changed) if spec.retriever else before
         arms.append(
-            EditionArm(
+            KnowledgeUpdateArm(
                 strategy=spec.name,
                 family=spec.family,
                 before=share(before, was),
@@ -222,7 +222,7 @@ def compare(
                 from_the_past=share(after, was),
             )
         )
-    return Edition(questions=len(changed), arms=arms)
+    return KnowledgeUpdate(questions=len(changed), arms=arms)
 
 
 def _facts(card: TaskCard, answers: Any, spec: StrategySpec, items: Any) -> list[str]:

@@ -7,7 +7,7 @@ import os
 
 from ftkit.core import run_folder
 
-LOG = "openings.jsonl"
+LOG = "test_access.jsonl"
 
 
 def open_test(stage: run_folder.Stage) -> list[str]:
@@ -29,10 +29,10 @@ def open_test(stage: run_folder.Stage) -> list[str]:
         log.write(("" if whole else "\n") + json.dumps(entry) + "\n")
         log.flush()
         os.fsync(log.fileno())
-    return openings(stage)
+    return test_accesses(stage)
 
 
-def openings(stage: run_folder.Stage) -> list[str]:
+def test_accesses(stage: run_folder.Stage) -> list[str]:
     """Return the openings noted so far as text."""
     return [
         f"{e['time']} with {e['sha256'][:12]}{' (nothing changed since an earlier look)' if e['same_as_before'] else ''}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ftkit.core.records.prompting import ResponseFormat
+from ftkit.core.records.strategy import Outcome
 
 Messages = list[dict[str, str]]
 
@@ -26,6 +27,10 @@ class Reply:
         estimated: Whether the token counts are estimates because the server told none.
         confidence: Probability that the model gave the whole answer, its end included, 0..1: of all answers, or of those in
             the format that it was held within; NaN where a model tells none.
+        outcome: How the reply ended; only ``answered`` and ``refused`` are answers of the model.
+        detail: The server's own words on the outcome, or an empty string.
+        thought: What the model thought before it answered, cut off the text; empty if it did not think.
+        thought_tokens: Tokens of the thought, counted in ``completion_tokens`` too.
     """
 
     text: str
@@ -36,6 +41,10 @@ class Reply:
     failed: str = ""
     estimated: bool = False
     confidence: float = math.nan
+    outcome: Outcome = "answered"
+    detail: str = ""
+    thought: str = ""
+    thought_tokens: int = 0
 
 
 class ChatModel(Protocol):

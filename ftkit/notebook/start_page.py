@@ -27,7 +27,7 @@ from ftkit.report import theme
 from ftkit.workflow import project
 from ftkit.workflow.comparison_page import write_comparison
 from ftkit.workflow.kernel import prepare_all
-from ftkit.workflow.run import outlook
+from ftkit.workflow.run import run_preview
 from ftkit.workflow.run_list import listing
 
 NEW = "a new project from my file"
@@ -288,7 +288,7 @@ class Start:
             self.what.options = [NEW, *project.known()]
             self.what.value, self.switching = name, False
             self.asked.layout.display, self.copy.layout.display = "none", ""
-        self.state.value = theme.box_html(f"Saved {path}.", [outlook(path)], theme.GOOD)
+        self.state.value = theme.box_html(f"Saved {path}.", [run_preview(path)], theme.GOOD)
         return path
 
     def prepared(self) -> None:

@@ -20,7 +20,7 @@ from ftkit.core.records.base import Estimate
 from ftkit.data.personal_data import mask
 from ftkit.data.review import safe_cell
 from ftkit.report.page_one import first, usd
-from ftkit.report.run_contents import Found, load
+from ftkit.report.run_contents import RunContents, load
 from ftkit.scoring.text import HIDDEN
 
 FOLDER = "exports"
@@ -52,7 +52,7 @@ def write(run: Path) -> list[Path]:
     return files
 
 
-def summary(found: Found) -> str:
+def summary(found: RunContents) -> str:
     """Return the first page as Markdown, for a ticket or a mail."""
     page = first(found)
     title = found.task.name if found.task else found.run.name
@@ -106,7 +106,7 @@ def _usd(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:,.{digits}f} USD" if digits else usd(value)
 
 
-def strategies(found: Found) -> list[dict[str, Any]]:
+def strategies(found: RunContents) -> list[dict[str, Any]]:
     """Return one row per strategy: what was measured, with intervals in per cent, and what it costs in USD."""
     costs = {cost.strategy: cost for cost in found.decision.costs} if found.decision else {}
     rows = []
@@ -146,7 +146,7 @@ def _percent(name: str, estimate: Estimate | None) -> dict[str, float | None]:
     }
 
 
-def answers(found: Found) -> list[dict[str, Any]]:
+def answers(found: RunContents) -> list[dict[str, Any]]:
     """Return one row per test question: id, question, right answer, and answer and mark of every strategy, personal data masked."""
     examples, said, scores = (
         found.table(stage, f"{name}.parquet")
@@ -172,7 +172,7 @@ def answers(found: Found) -> list[dict[str, Any]]:
     ]
 
 
-def values(found: Found) -> dict[str, Any]:
+def values(found: RunContents) -> dict[str, Any]:
     """Return the records of the run as plain values, by stage; a stage that is not done is missing, with its reason."""
     records = {
         "task": found.task,

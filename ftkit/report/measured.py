@@ -22,7 +22,7 @@ from ftkit.report.blocks import (
     text,
 )
 from ftkit.report.page_one import usd
-from ftkit.report.run_contents import Found
+from ftkit.report.run_contents import RunContents
 
 READ = (
     "How to read it: the dot is the share that was measured; the bar shows where the true share lies, 19 times out of 20. "
@@ -30,7 +30,7 @@ READ = (
 )
 
 
-def decision(found: Found) -> Section:
+def decision(found: RunContents) -> Section:
     """Costs, gates and what would flip the verdict."""
     section = Section(
         "decision",
@@ -48,10 +48,10 @@ def decision(found: Found) -> Section:
         *points([d.expected] if d.expected else [], "What was expected before measuring"),
         *(
             table(
-                figures.foresight_rows(d),
+                figures.forecast_rows(d),
                 "What 04 found to be in reach, and what was mended in the test",
             )
-            if d.foresight
+            if d.forecast_check
             else []
         ),
         *chart(figures.gates(d)),
@@ -59,7 +59,7 @@ def decision(found: Found) -> Section:
         *chart(figures.costs(d)),
         *table(_costs(d, found), "What each strategy costs, in USD"),
         *chart(figures.volume(found.evaluation, d, volume)),
-        *chart(figures.swings(d)),
+        *chart(figures.price_effects(d)),
         *chart(figures.flips(d)),
         *table(
             figures.claim_rows(d), "The guide's claims, held against this run: here, not in general"
@@ -77,7 +77,7 @@ def _gates(d: Decision) -> list[dict[str, Any]]:
     ]
 
 
-def _costs(d: Decision, found: Found) -> list[dict[str, Any]]:
+def _costs(d: Decision, found: RunContents) -> list[dict[str, Any]]:
     family = (
         {r.spec.name: r.spec.family for r in found.evaluation.results} if found.evaluation else {}
     )
@@ -99,7 +99,7 @@ def _costs(d: Decision, found: Found) -> list[dict[str, Any]]:
     ]
 
 
-def strategies(found: Found) -> Section:
+def strategies(found: RunContents) -> Section:
     """All strategies on the same questions."""
     section = Section(
         "strategies",
@@ -138,9 +138,10 @@ def strategies(found: Found) -> Section:
             "What the change of facts did to each strategy",
             table(challenges.edition_rows(e.edition)),
         ),
-        *chart(challenges.attacks(e.attacks)),
+        *chart(challenges.injections(e.injections)),
         *more(
-            "How each strategy takes planted instructions", table(challenges.attack_rows(e.attacks))
+            "How each strategy takes planted instructions",
+            table(challenges.injection_rows(e.injections)),
         ),
         *table(
             figures.slice_rows(e),
@@ -148,8 +149,8 @@ def strategies(found: Found) -> Section:
         ),
         *table(_mixed_up(e), "Labels: mean F1, and what was mixed up most"),
         *points(
-            [f"{o}" for o in e.openings],
-            f"The test set was opened {len(e.openings)} time{'s' * (len(e.openings) != 1)}",
+            [f"{o}" for o in e.test_accesses],
+            f"The test set was opened {len(e.test_accesses)} time{'s' * (len(e.test_accesses) != 1)}",
         ),
     ]
     return section
@@ -209,7 +210,7 @@ def _mixed_up(e: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
-def items(found: Found) -> Section:
+def items(found: RunContents) -> Section:
     """Questions with every strategy's answer, the telling ones first."""
     section = Section(
         "items", "Questions and answers", "Where do the strategies differ, and where do all fail?"

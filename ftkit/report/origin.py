@@ -6,7 +6,7 @@ from typing import Any
 
 from ftkit.core import run_folder
 from ftkit.report.blocks import Section, code, data_text, more, number, table, text
-from ftkit.report.run_contents import Found
+from ftkit.report.run_contents import RunContents
 
 WORDS = {
     "measured": "Measured in this run",
@@ -15,7 +15,7 @@ WORDS = {
 }
 
 
-def origin(found: Found) -> Section:
+def origin(found: RunContents) -> Section:
     """What was measured, given and assumed."""
     section = Section("origin", "Measured, given, assumed", "Which figures are whose?")
     prices = found.decision.prices if found.decision else []
@@ -35,7 +35,7 @@ def origin(found: Found) -> Section:
     return section
 
 
-def reproduce(found: Found, command: str) -> Section:
+def reproduce(found: RunContents, command: str) -> Section:
     """Command, versions, seeds, hashes."""
     section = Section("reproduce", "How to make it again", "With what, when, and from which files?")
     commits = sorted({m.git_commit for m in found.manifests.values() if m.git_commit})
@@ -54,7 +54,7 @@ def reproduce(found: Found, command: str) -> Section:
     return section
 
 
-def _stage(found: Found, stage: str) -> dict[str, Any]:
+def _stage(found: RunContents, stage: str) -> dict[str, Any]:
     m = found.manifests[stage]
     return {
         "notebook": run_folder.stage_name(stage),
@@ -67,7 +67,7 @@ def _stage(found: Found, stage: str) -> dict[str, Any]:
     }
 
 
-def _versions(found: Found) -> list[dict[str, Any]]:
+def _versions(found: RunContents) -> list[dict[str, Any]]:
     named = {
         (name, version) for m in found.manifests.values() for name, version in m.versions.items()
     }
@@ -77,7 +77,7 @@ def _versions(found: Found) -> list[dict[str, Any]]:
     ]
 
 
-def parameters(found: Found) -> str:
+def parameters(found: RunContents) -> str:
     """Return all parameters as a parameter file that can be run again."""
     import yaml
 
@@ -87,7 +87,7 @@ def parameters(found: Found) -> str:
     )
 
 
-def _hashes(found: Found) -> list[dict[str, Any]]:
+def _hashes(found: RunContents) -> list[dict[str, Any]]:
     rows = []
     for stage, m in found.manifests.items():
         rows += [

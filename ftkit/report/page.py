@@ -15,9 +15,9 @@ from ftkit.report import measured, origin, shipped, stages
 from ftkit.report.blocks import HIDDEN, DataText, Section, number
 from ftkit.report.charts import Charts, library
 from ftkit.report.page_one import First, first, head
-from ftkit.report.run_contents import Found, load
+from ftkit.report.run_contents import RunContents, load
 
-__all__ = ["Found", "Section", "head", "load", "nonce", "page", "render", "sections", "write"]
+__all__ = ["RunContents", "Section", "head", "load", "nonce", "page", "render", "sections", "write"]
 HERE = Path(__file__).parent
 
 
@@ -36,7 +36,7 @@ def write(run: Path, reproduce: str = "") -> Path:
     return target
 
 
-def render(found: Found, reproduce: str = "") -> str:
+def render(found: RunContents, reproduce: str = "") -> str:
     """Return the report of a run as HTML."""
     return page(head(found), first(found), sections(found, reproduce), nonce(found))
 
@@ -81,7 +81,7 @@ def page(head: dict[str, Any], first: First, sections: list[Section], nonce: str
     )  # once over the whole page, so that no path from data to page is left out
 
 
-def sections(found: Found, reproduce: str = "") -> list[Section]:
+def sections(found: RunContents, reproduce: str = "") -> list[Section]:
     """Return the sections after the first page, in order."""
     parts: list[Section | None] = [
         measured.strategies(found),
@@ -102,14 +102,14 @@ def sections(found: Found, reproduce: str = "") -> list[Section]:
     return [part for part in parts if part is not None]
 
 
-def command(found: Found, reproduce: str) -> str:
+def command(found: RunContents, reproduce: str) -> str:
     """Return the command that makes the run again, without the machine's own paths."""
     path = Path(reproduce) if reproduce.endswith((".yaml", ".yml")) else found.run / "params.yaml"
     here = Path.cwd()
     return f"ftkit run {path.relative_to(here) if path.is_relative_to(here) else path}"
 
 
-def nonce(found: Found) -> str:
+def nonce(found: RunContents) -> str:
     """Return the mark of this page's own scripts; made from the manifests, so that the same run gives the same file."""
     content = "".join(m.model_dump_json() for m in found.manifests.values())
     return hashlib.sha256(content.encode()).hexdigest()[:32]

@@ -9,7 +9,7 @@ from ftkit.core.records.decision import Decision
 from ftkit.core.records.evaluation import StrategyResult
 from ftkit.report import theme
 from ftkit.report.blocks import Block, chart
-from ftkit.report.run_contents import Found
+from ftkit.report.run_contents import RunContents
 
 PLAIN = {
     "prompting": "the model as it comes, with written instructions",
@@ -63,7 +63,7 @@ class First:
     blocks: list[Block] = field(default_factory=list)
 
 
-def first(found: Found) -> First:
+def first(found: RunContents) -> First:
     """Return the first page of a run."""
     strategies = [
         (r.spec.name, theme.color(r.spec.family), PLAIN[r.spec.family]) for r in _results(found)
@@ -94,7 +94,7 @@ def first(found: Found) -> First:
     )
 
 
-def why(found: Found, d: Decision) -> list[str]:
+def why(found: RunContents, d: Decision) -> list[str]:
     """Return what the verdict rests on, without what is told among the risks."""
     told = {*risks(found), *(found.evaluation.notes if found.evaluation else [])}
     return [
@@ -104,17 +104,17 @@ def why(found: Found, d: Decision) -> list[str]:
     ][:6]
 
 
-def _results(found: Found) -> list[StrategyResult]:
+def _results(found: RunContents) -> list[StrategyResult]:
     return found.evaluation.results if found.evaluation else []
 
 
-def _picture(found: Found, d: Decision) -> list[Block]:
+def _picture(found: RunContents, d: Decision) -> list[Block]:
     from ftkit.report.figures import decision as figures
 
     return chart(figures.accuracy_against_cost(found.evaluation, d)) if found.evaluation else []
 
 
-def strip(found: Found, d: Decision, mine: StrategyResult | None) -> list[Figure]:
+def strip(found: RunContents, d: Decision, mine: StrategyResult | None) -> list[Figure]:
     """Return the numbers under the verdict, of the strategy that is chosen or ahead."""
     if mine is None or found.evaluation is None:
         return []
@@ -163,7 +163,7 @@ def usd(value: float) -> str:
     return f"{round(value, digits):,.0f} USD"
 
 
-def risks(found: Found) -> list[str]:
+def risks(found: RunContents) -> list[str]:
     """Return what a reader must know before relying on the verdict."""
     said = [*found.warnings, *_tiny(found), *_shipped(found)]
     gates = found.decision.gates if found.decision else []
@@ -193,11 +193,11 @@ def risks(found: Found) -> list[str]:
     return list(dict.fromkeys(said))[:7]
 
 
-def _steered(found: Found) -> list[str]:
+def _steered(found: RunContents) -> list[str]:
     """Tell how the chosen strategy takes instructions that somebody writes into the passages."""
     from ftkit.report.figures.challenges import attack_notes
 
-    arms = found.evaluation.attacks if found.evaluation else []
+    arms = found.evaluation.injections if found.evaluation else []
     return attack_notes(
         [
             arm
@@ -208,7 +208,7 @@ def _steered(found: Found) -> list[str]:
     )
 
 
-def _shipped(found: Found) -> list[str]:
+def _shipped(found: RunContents) -> list[str]:
     """Tell an export that does not answer as tested, and a production that asks for something to be done."""
     shipped, watched = found.deployment, found.monitoring
     wrong = [p for p in shipped.parity if not p.passed] if shipped else []
@@ -222,7 +222,7 @@ def _shipped(found: Found) -> list[str]:
     return said
 
 
-def _tiny(found: Found) -> list[str]:
+def _tiny(found: RunContents) -> list[str]:
     """Tell that the built-in base stood for a real model."""
     if all(found.parameters(stage).get("base_model") != "embedded" for stage in found.manifests):
         return []
@@ -231,7 +231,7 @@ def _tiny(found: Found) -> list[str]:
     ]
 
 
-def head(found: Found) -> dict[str, Any]:
+def head(found: RunContents) -> dict[str, Any]:
     """Return name, date and task of the report."""
     last = max((m.started for m in found.manifests.values()), default="")
     return {

@@ -25,7 +25,7 @@ R = TypeVar("R", bound=Record)
 
 
 @dataclass
-class Found:
+class RunContents:
     """The records of a run; None where a stage is not done.
 
     Attributes:
@@ -70,7 +70,7 @@ class Found:
         return (self.decision.strategy or self.decision.leading) if self.decision else ""
 
 
-def load(run: Path) -> Found:
+def load(run: Path) -> RunContents:
     """Read a run folder; a stage that is not done is told, not an error.
 
     Raises:
@@ -78,7 +78,7 @@ def load(run: Path) -> Found:
     """
     if not run.is_dir():
         raise BadInput("there is no such run folder", where=str(run), todo="see `ftkit runs`")
-    found = Found(run)
+    found = RunContents(run)
     for stage in run_folder.STAGES:
         _manifest(found, stage)
     if not found.manifests:
@@ -102,7 +102,7 @@ def load(run: Path) -> Found:
     return found
 
 
-def _manifest(found: Found, stage: str) -> None:
+def _manifest(found: RunContents, stage: str) -> None:
     path = found.run / stage / "manifest.json"
     again = f"run notebooks/{run_folder.stage_name(stage)}.ipynb, or `ftkit run` with this project's parameter file"
     try:
@@ -117,7 +117,7 @@ def _manifest(found: Found, stage: str) -> None:
         )
 
 
-def _record(found: Found, stage: str, name: str, kind: type[R]) -> R | None:
+def _record(found: RunContents, stage: str, name: str, kind: type[R]) -> R | None:
     if stage not in found.manifests:
         return None
     try:
@@ -127,7 +127,7 @@ def _record(found: Found, stage: str, name: str, kind: type[R]) -> R | None:
         return None
 
 
-def _older(found: Found, stage: str) -> list[str]:
+def _older(found: RunContents, stage: str) -> list[str]:
     """Tell a stage whose inputs have been written anew since it ran."""
     said = []
     for other in run_folder.older(found.run, stage):

@@ -9,10 +9,10 @@ from ftkit.core.records.deployment import DeploymentCard, Parity
 from ftkit.deployment.gguf_export import rows as gguf_rows
 from ftkit.deployment.summary import parity_rows
 from ftkit.report.blocks import Section, chart, data_text, more, table, text
-from ftkit.report.run_contents import Found
+from ftkit.report.run_contents import RunContents
 
 
-def deployment(found: Found) -> Section:
+def deployment(found: RunContents) -> Section:
     """What was exported, whether it answers the same, and the server under load."""
     section = Section(
         "deployment", "What ships", "Does the exported artifact still answer the same?"
@@ -45,7 +45,7 @@ def deployment(found: Found) -> Section:
     return section
 
 
-def monitoring(found: Found) -> Section:
+def monitoring(found: RunContents) -> Section:
     """What production looks like against what was tested, and what to do."""
     section = Section("monitoring", "Production", "Has it drifted, and is it time to re-tune?")
     card = found.monitoring

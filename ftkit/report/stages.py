@@ -23,10 +23,10 @@ from ftkit.report.blocks import (
     table,
     text,
 )
-from ftkit.report.run_contents import Found, skill_card
+from ftkit.report.run_contents import RunContents, skill_card
 
 
-def training(found: Found) -> Section:
+def training(found: RunContents) -> Section:
     """What was trained, and whether it learnt."""
     section = Section("training", "Training", "Does it learn, and what did it take?")
     card = found.training
@@ -40,7 +40,7 @@ def training(found: Found) -> Section:
         *chart(figures.curve(card)),
         *chart(figures.watched(card)),
         *table([_training(card)], "What it took"),
-        *chart(figures.strengths(card)),
+        *chart(figures.adapter_scales(card)),
         *chart(figures.learning(card.curve)),
         *more(
             "Which part of an example the model learns from",
@@ -50,7 +50,7 @@ def training(found: Found) -> Section:
     return section
 
 
-def preference(found: Found) -> Section | None:
+def preference(found: RunContents) -> Section | None:
     """Preference tuning; None where it is off."""
     card = found.preference
     if card is None or card.method == "none":
@@ -65,7 +65,7 @@ def preference(found: Found) -> Section | None:
         ),
         *chart(figures.outcome(card)),
         *chart(figures.margins(card)),
-        *table(figures.facts(card), "Watched for reward hacking"),
+        *table(figures.facts(card), "EpochSamples for reward hacking"),
     ]
     return section
 
@@ -86,7 +86,7 @@ def _training(card: TrainingCard) -> dict[str, Any]:
     }
 
 
-def retrieval(found: Found) -> Section:
+def retrieval(found: RunContents) -> Section:
     """Whether the right passage is found."""
     section = Section("retrieval", "Finding passages", "Can we find the right passage?")
     card = found.retrieval
@@ -128,11 +128,11 @@ def _lacked(card: RetrievalCard) -> list[Block]:
     """Tell what the plain prompt's wrong answers lacked."""
     from ftkit.report.figures import retrieval as figures
 
-    if card.triage is None:
+    if card.error_attribution is None:
         return []
     said = [
         said
-        for said in (error_attribution.learned(card.triage), figures.harm_sentence(card))
+        for said in (error_attribution.learned(card.error_attribution), figures.harm_sentence(card))
         if said
     ]
     return [
@@ -157,7 +157,7 @@ def _trials(trials: list[PromptTrial]) -> list[dict[str, Any]]:
     ]
 
 
-def prompts(found: Found) -> Section:
+def prompts(found: RunContents) -> Section:
     """Every prompt tried, with its text."""
     section = Section("prompts", "Prompts", "How far does the base model get with better prompts?")
     book = found.prompts
@@ -198,7 +198,7 @@ def prompts(found: Found) -> Section:
     return section
 
 
-def _shots(found: Found) -> dict[str, str]:
+def _shots(found: RunContents) -> dict[str, str]:
     """Return the few-shot examples by id, as question and answer."""
     examples = found.table("data", "examples.parquet")
     wanted = {i for t in found.prompts.trials for i in t.prompt.shots} if found.prompts else set()
@@ -211,7 +211,7 @@ def _shots(found: Found) -> dict[str, str]:
     }
 
 
-def data(found: Found) -> Section:
+def data(found: RunContents) -> Section:
     """The data card."""
     section = Section("data", "Data", "Is our data good enough?")
     card = found.data
@@ -275,7 +275,7 @@ def _lengths(card: DataCard) -> dict[str, Any]:
     }
 
 
-def task(found: Found) -> Section:
+def task(found: RunContents) -> Section:
     """The task card, and what the questions led to expect."""
     section = Section(
         "task", "The task", "What must the model do, and is fine-tuning even a candidate?"
@@ -327,7 +327,7 @@ def _value(value: Any) -> str:
     )
 
 
-def base(found: Found) -> Section | None:
+def base(found: RunContents) -> Section | None:
     """The embedded base's skill card; None where another base was used."""
     if all(found.parameters(s).get("base_model") != "embedded" for s in found.manifests):
         return None

@@ -396,6 +396,10 @@ def answer_with(
                 [f"[{p.source}] {p.title}. {p.text}" for p in found],
                 reply.cut_tokens,
                 reply.confidence,
+                reply.outcome,
+                reply.detail,
+                reply.thought,
+                reply.thought_tokens,
             )
         )
     return pd.DataFrame(rows, columns=ANSWER_COLUMNS)

@@ -56,7 +56,7 @@ class Round:
 
 
 @dataclass
-class Race:
+class PromptSearch:
     """What the search found.
 
     Attributes:
@@ -186,7 +186,7 @@ def race(
     where: str = BUDGET,
     meters: Sequence[Meter] = (),
     progress: Callable[[str], Progress] | None = None,
-) -> Race:
+) -> PromptSearch:
     """Compare prompts within a budget of answers, and of what the meters tell (minutes, money).
 
     Where the rounds that are left would go beyond a meter's budget, only the best of each kind goes on; it still answers all examples.
@@ -213,7 +213,11 @@ def race(
     ends = plan(
         [len(kind) for kind in kinds], len(items), budget, len(once), where, watched=bool(meters)
     )
-    found, before, began = Race(most=len(candidates) * len(items)), 0, [meter() for meter in meters]
+    found, before, began = (
+        PromptSearch(most=len(candidates) * len(items)),
+        0,
+        [meter() for meter in meters],
+    )
     for end in ends:
         asked = [candidates[0], *kinds[0], *kinds[1], *(once if not before else [])]
         part, ask = (
@@ -248,7 +252,7 @@ def _of_all(progress: Progress, before: int, of: int, done: int, _: int) -> None
     progress(before + done, of)
 
 
-def _add(found: Race, card: TaskCard, items: Any, name: str, table: Any) -> None:
+def _add(found: PromptSearch, card: TaskCard, items: Any, name: str, table: Any) -> None:
     import pandas as pd
 
     known = [found.answers[name]] if name in found.answers else []
@@ -256,7 +260,9 @@ def _add(found: Race, card: TaskCard, items: Any, name: str, table: Any) -> None
     found.scores[name] = score(card, items, found.answers[name])
 
 
-def _halved(kind: Sequence[Prompt], found: Race, items: int) -> tuple[list[Prompt], dict[str, str]]:
+def _halved(
+    kind: Sequence[Prompt], found: PromptSearch, items: int
+) -> tuple[list[Prompt], dict[str, str]]:
     """Return the prompts that go on, and why each other one does not."""
     if len(kind) < 2:
         return list(kind), {}
@@ -275,7 +281,7 @@ def _halved(kind: Sequence[Prompt], found: Race, items: int) -> tuple[list[Promp
     return [c for c in kind if c.name in going], dropped
 
 
-def _leader(kind: Sequence[Prompt], found: Race) -> tuple[list[Prompt], dict[str, str]]:
+def _leader(kind: Sequence[Prompt], found: PromptSearch) -> tuple[list[Prompt], dict[str, str]]:
     """Return the best prompt alone, and why the others do not go on."""
     order = ranked([trial(c, found.answers[c.name], found.scores[c.name], 200) for c in kind])
     return [t.prompt for t in order[:1]], {

@@ -14,7 +14,7 @@ from typing import Any
 
 from ftkit.core.errors import FtkitError
 from ftkit.core.records.base import Estimate
-from ftkit.core.records.training import StrengthTrial, TrainingCard
+from ftkit.core.records.training import ScaleTrial, TrainingCard
 from ftkit.evaluation.general_skills import regression
 from ftkit.models.local import LocalModel
 
@@ -24,7 +24,7 @@ KEPT = 0.5
 SEED_APART = 104_729  # keeps these general questions apart from those that 07 asks
 
 
-class Dial:
+class ScaledAdapter:
     """Turns how much of a tuned model's change is applied, in memory and in the files that ship.
 
     Args:
@@ -120,14 +120,14 @@ def _scale_adapter(path: Path, strength: float) -> None:
 
 
 def search(
-    dial: Dial,
+    dial: ScaledAdapter,
     general: Callable[[LocalModel], Any],
     task: Callable[[LocalModel], dict[str, Estimate]],
     before: Any,
     allowed: float,
-    strengths: Sequence[float] = STRENGTHS,
-) -> list[StrengthTrial]:
-    """Try strengths from the whole change downwards until the general skills lost are within what is allowed, or the task is lost.
+    adapter_scales: Sequence[float] = STRENGTHS,
+) -> list[ScaleTrial]:
+    """Try adapter_scales from the whole change downwards until the general skills lost are within what is allowed, or the task is lost.
 
     Args:
         dial: The dial of the tuned model.
@@ -135,23 +135,23 @@ def search(
         task: Asks it validation examples; returns the shares right by arm.
         before: The general questions answered by the base (named ``base``); without rows nothing is tried.
         allowed: General skills that may be lost, a share.
-        strengths: What to try, the largest first.
+        adapter_scales: What to try, the largest first.
     """
     import pandas as pd
 
-    trials: list[StrengthTrial] = []
-    for strength in strengths if len(before) else ():
+    trials: list[ScaleTrial] = []
+    for strength in adapter_scales if len(before) else ():
         dial.set(strength)
         probes = pd.concat([general(dial.tuned), before], ignore_index=True)
         change = regression(probes, n_resamples=2000)[0].difference
-        trials.append(StrengthTrial(strength=strength, general=change, accuracy=task(dial.tuned)))
+        trials.append(ScaleTrial(strength=strength, general=change, accuracy=task(dial.tuned)))
         if -change.value <= allowed or not keeps_task(trials[-1], trials[0]):
             break
     dial.set(chosen(trials, allowed))
     return trials
 
 
-def chosen(trials: Sequence[StrengthTrial], allowed: float) -> float:
+def chosen(trials: Sequence[ScaleTrial], allowed: float) -> float:
     """Return the strength to ship: the largest within what is allowed that keeps the task; 1 where there is none."""
     within = [
         t.strength for t in trials if -t.general.value <= allowed and keeps_task(t, trials[0])
@@ -159,7 +159,7 @@ def chosen(trials: Sequence[StrengthTrial], allowed: float) -> float:
     return max(within, default=1.0)
 
 
-def keeps_task(trial: StrengthTrial, whole: StrengthTrial) -> bool:
+def keeps_task(trial: ScaleTrial, whole: ScaleTrial) -> bool:
     """Return whether a part of the change keeps enough of the right answers, in every arm, that the whole one gives."""
     return all(
         trial.accuracy[arm].value >= KEPT * right.value
@@ -169,7 +169,11 @@ def keeps_task(trial: StrengthTrial, whole: StrengthTrial) -> bool:
 
 
 def keep(
-    card: TrainingCard, trials: Sequence[StrengthTrial], allowed: float, dial: Dial, folder: Path
+    card: TrainingCard,
+    trials: Sequence[ScaleTrial],
+    allowed: float,
+    dial: ScaledAdapter,
+    folder: Path,
 ) -> TrainingCard:
     """Write the weights at the chosen strength and return the card that names them.
 
@@ -182,7 +186,7 @@ def keep(
     """
     strength, source = chosen(trials, allowed), folder / "adapter"
     card = card.model_copy(
-        update={"strength": strength, "strength_trials": list(trials), "general_allowed": allowed}
+        update={"strength": strength, "scale_trials": list(trials), "general_allowed": allowed}
     )
     if strength == 1.0:
         return card.model_copy(update={"adapter": "training/adapter"})
@@ -192,11 +196,11 @@ def keep(
 
 def learned(card: TrainingCard) -> str:
     """Return the sentence for the summary."""
-    if not card.strength_trials:
+    if not card.scale_trials:
         return "The whole change is applied; what it costs in general skills was not measured here."
-    first, last = card.strength_trials[0], card.strength_trials[-1]
+    first, last = card.scale_trials[0], card.scale_trials[-1]
     if card.strength < 1:
-        kept = next(t for t in card.strength_trials if t.strength == card.strength)
+        kept = next(t for t in card.scale_trials if t.strength == card.strength)
         return (
             f"Only {card.strength:.0%} of the change is applied: all of it costs {_points(first)} points of general skills, "
             f"this {_points(kept)}."
@@ -216,5 +220,5 @@ def learned(card: TrainingCard) -> str:
     )
 
 
-def _points(trial: StrengthTrial) -> str:
+def _points(trial: ScaleTrial) -> str:
     return f"{max(0.0, -100 * trial.general.value):.1f}"

@@ -24,7 +24,7 @@ from ftkit.core import machine
 from ftkit.core.errors import BadInput, FtkitError, OutOfMemory
 from ftkit.core.records.training import TrainPoint
 from ftkit.training.encode import Encoded
-from ftkit.training.epoch_samples import Watched
+from ftkit.training.epoch_samples import EpochSamples
 
 Progress = Callable[[TrainPoint, int], None]
 JOB, LOG, FAULT, PARENT = (
@@ -183,7 +183,7 @@ def read_job(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[list[Enco
         names
         | {
             "base_folder": Path(names["base_folder"]),
-            "watched": Watched(**names["watched"]) if names.get("watched") else None,
+            "watched": EpochSamples(**names["watched"]) if names.get("watched") else None,
         },
         parts,
     )

@@ -12,7 +12,7 @@ GIB = 1 << 30
 
 
 @dataclass
-class Watched:
+class EpochSamples:
     """Questions that are answered after each pass.
 
     Attributes:
@@ -24,7 +24,7 @@ class Watched:
     most: int
 
 
-def answer(model: Any, tokenizer: Any, watched: Watched) -> list[str]:
+def answer(model: Any, tokenizer: Any, watched: EpochSamples) -> list[str]:
     """Return the greedy answers of a model as it is now; it is left in the mode that it was in.
 
     Args:

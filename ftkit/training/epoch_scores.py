@@ -45,7 +45,7 @@ def rows(items: Any, log: Sequence[TrainPoint], most: int = 4) -> list[dict[str,
     """
     asked = [point for point in log if point.answers]
     if not asked:
-        return [{"after each pass": "nothing was asked (training.watch_items)"}]
+        return [{"after each pass": "nothing was asked (training.epoch_sample_items)"}]
     kinds = [len({point.answers[k] for point in asked}) for k in range(len(items))]
     order = sorted(range(len(items)), key=lambda k: -kinds[k])[:most]
     return [

@@ -46,7 +46,7 @@ LEAST = 20  # examples below which a part teaches nothing
 
 
 @dataclass
-class Materials:
+class CurveInputs:
     """What every training of the curve has in common.
 
     Attributes:
@@ -131,7 +131,7 @@ class _Point:
         return old["correct"] if old["key"] == self.key else None
 
 
-def measure(m: Materials) -> LearningCurve | None:
+def measure(m: CurveInputs) -> LearningCurve | None:
     """Train on parts of the examples and return the curve; None where the parameters name no parts.
 
     Every finished training's answers are kept, so that a stopped run goes on with the next one.
@@ -158,7 +158,7 @@ def measure(m: Materials) -> LearningCurve | None:
     )
 
 
-def _points(m: Materials) -> list[_Point]:
+def _points(m: CurveInputs) -> list[_Point]:
     """Return all trainings, the smallest first; the examples are encoded once."""
     base, ids = _load(m), m.train["id"].tolist()
     lessons, checks = (
@@ -181,7 +181,7 @@ def _points(m: Materials) -> list[_Point]:
     return found
 
 
-def _load(m: Materials, adapter: Path | None = None) -> LocalModel:
+def _load(m: CurveInputs, adapter: Path | None = None) -> LocalModel:
     settings: dict[str, Any] = {
         "max_new_tokens": m.p.max_new_tokens,
         "batch_size": m.p.batch_size,
@@ -190,7 +190,7 @@ def _load(m: Materials, adapter: Path | None = None) -> LocalModel:
     return LocalModel(m.p.base_model, adapter=adapter, **settings)
 
 
-def _in_turn(m: Materials, todo: Sequence[_Point]) -> Iterator[_Point]:
+def _in_turn(m: CurveInputs, todo: Sequence[_Point]) -> Iterator[_Point]:
     """Train one after the other, here."""
     for point in todo:
         bar, t, base = m.progress(f"learning curve, {point.name}"), point.training, _load(m)
@@ -210,7 +210,7 @@ def _in_turn(m: Materials, todo: Sequence[_Point]) -> Iterator[_Point]:
         yield point
 
 
-def _together(m: Materials, todo: Sequence[_Point], count: int) -> Iterator[_Point]:
+def _together(m: CurveInputs, todo: Sequence[_Point], count: int) -> Iterator[_Point]:
     """Train several at once, each in a process of its own."""
     bar, folder = (
         m.progress(f"learning curve, {len(todo)} trainings, {count} at once"),
@@ -232,7 +232,7 @@ def _free() -> None:
         torch.cuda.empty_cache()
 
 
-def _ask(m: Materials, point: _Point) -> None:
+def _ask(m: CurveInputs, point: _Point) -> None:
     """Keep which validation examples a trained model answers right, and remove its weights."""
     folder = point.training.plan.folder
     tuned = _load(m, m.folder / "adapter" if point.whole else folder / "adapter")

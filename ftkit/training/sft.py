@@ -23,7 +23,7 @@ from ftkit.models.weights import fingerprint
 from ftkit.training.checkpoints import last_checkpoint, save_weights, seconds_before
 from ftkit.training.distributed import check_equal, forget_evaluation, train_together
 from ftkit.training.encode import Encoded, loss_sample
-from ftkit.training.epoch_samples import Watched
+from ftkit.training.epoch_samples import EpochSamples
 from ftkit.training.import_adapter import adopt
 from ftkit.training.methods import (
     load_quantised,
@@ -109,7 +109,7 @@ def train(
     base_folder: Path,
     general_examples: int = 0,
     progress: Progress | None = None,
-    watched: Watched | None = None,
+    watched: EpochSamples | None = None,
 ) -> TrainingCard:
     """Train and keep the checkpoint with the best validation loss.
 
@@ -227,7 +227,7 @@ def fit(
     base_folder: Path,
     general_examples: int = 0,
     progress: Progress | None = None,
-    watched: Watched | None = None,
+    watched: EpochSamples | None = None,
 ) -> TrainingCard:
     """Train in this process, which may be one of several that torchrun started; see ``train``. The first of them writes."""
     from transformers import set_seed

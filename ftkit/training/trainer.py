@@ -13,7 +13,7 @@ from ftkit.core.records.training import TrainPoint
 from ftkit.training.batch import answer_loss, collate
 from ftkit.training.checkpoints import note_seconds
 from ftkit.training.encode import Encoded
-from ftkit.training.epoch_samples import Watched, answer, memory_in_use_gib
+from ftkit.training.epoch_samples import EpochSamples, answer, memory_in_use_gib
 from ftkit.training.sharded import is_sharded, resumable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def make_trainer(
     plan: TrainingPlan,
     progress: Progress | None,
     before: float = 0.0,
-    watched: Watched | None = None,
+    watched: EpochSamples | None = None,
 ) -> Any:
     """Return the trainer of a plan.
 

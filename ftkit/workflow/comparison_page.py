@@ -26,7 +26,7 @@ from ftkit.report.blocks import (
 )
 from ftkit.report.figures.browser import browser_html
 from ftkit.report.page_one import Figure, First
-from ftkit.report.run_contents import Found, load
+from ftkit.report.run_contents import RunContents, load
 from ftkit.workflow.compare_runs import Compared, compare
 
 
@@ -71,7 +71,7 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
     return (first.name, second.name) if first.name != second.name else (str(first), str(second))
 
 
-def mentioned(found: Compared, second: Found) -> str:
+def mentioned(found: Compared, second: RunContents) -> str:
     """Return the strategy that the page speaks of: what the second run chose or is ahead there, if both ran it."""
     both = {
         row["strategy"]: row["second"].value
@@ -82,7 +82,7 @@ def mentioned(found: Compared, second: Found) -> str:
     return chosen if chosen in both else max(both, key=lambda name: both[name], default="")
 
 
-def start(found: Compared, names: tuple[str, str], name: str, second: Found) -> First:
+def start(found: Compared, names: tuple[str, str], name: str, second: RunContents) -> First:
     """Return the first page: whether the second run does better, on the questions that both asked.
 
     Args:

@@ -123,7 +123,7 @@ def pool(folders: Sequence[Path], pooled: Path, built: dict[str, Any]) -> Evalua
         answers,
         scores,
         probes=probes,
-        openings=[o for f in found for o in f.openings],
+        test_accesses=[o for f in found for o in f.test_accesses],
         allowed_wrong=p.allowed_wrong,
         duration_s=sum(f.duration_s for f in found),
         judge=judge,

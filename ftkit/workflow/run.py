@@ -107,7 +107,7 @@ def will_run(built: dict[str, Parameters], selection: Selection) -> dict[str, st
     return reasons
 
 
-def outlook(file: Path) -> str:
+def run_preview(file: Path) -> str:
     """Return what a run of a parameter file would do, and about how long, as far as an earlier run tells.
 
     Args:

@@ -101,7 +101,7 @@ def test_the_walk_ends_with_a_report_and_every_stage_has_its_manifest(walk):
         assert manifest.versions["torch"] and manifest.code
     evaluation = run_folder.read_record(run / "evaluation" / "evaluation.json", Evaluation)
     assert {r.spec.name for r in evaluation.results} >= {"prompting", "RAG", "fine-tuned", "hybrid"}
-    assert len(evaluation.openings) == 1 and evaluation.test_items >= 20
+    assert len(evaluation.test_accesses) == 1 and evaluation.test_items >= 20
     text = (run / "report.html").read_text()
     assert "has not been run" not in text and len(text) < 3_000_000
 

@@ -2,7 +2,7 @@
 
 from ftkit.core.errors import BadInput
 from ftkit.core.records.base import Estimate
-from ftkit.core.records.evaluation import Edition, EditionArm
+from ftkit.core.records.evaluation import KnowledgeUpdate, KnowledgeUpdateArm
 from ftkit.notebook import ask as asking
 from ftkit.report.figures import challenges as figures
 
@@ -51,14 +51,14 @@ def test_an_empty_message_and_a_fault_are_told_in_the_box():
 
 def edition(tuned_past=0.3):
     arms = [
-        EditionArm(
+        KnowledgeUpdateArm(
             strategy="fine-tuned",
             family="fine-tuned",
             before=estimate(0.3),
             after=estimate(0),
             from_the_past=estimate(tuned_past),
         ),
-        EditionArm(
+        KnowledgeUpdateArm(
             strategy="hybrid",
             family="hybrid",
             before=estimate(0.6),
@@ -66,7 +66,7 @@ def edition(tuned_past=0.3):
             from_the_past=estimate(0),
         ),
     ]
-    return Edition(questions=33, arms=arms)
+    return KnowledgeUpdate(questions=33, arms=arms)
 
 
 def test_the_picture_of_changed_facts_says_who_is_up_to_date_and_who_lives_in_the_past():

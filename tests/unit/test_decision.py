@@ -14,7 +14,7 @@ from ftkit.core.records.task import Suitability
 from ftkit.core.records.training import TrainingCard
 from ftkit.core.statistics import mean_interval
 from ftkit.decision.decide import decide as decide_decide
-from ftkit.decision.forecast_check import foresight
+from ftkit.decision.forecast_check import forecast_check
 from ftkit.evaluation.comparisons import compare
 from ftkit.scoring import score
 
@@ -85,7 +85,7 @@ def world(accuracies, n=2000, seed=0, general=None, **figures):
         comparisons=compare(scores, n_resamples=1000),
         regression=regression,
         test_items=n,
-        openings=[],
+        test_accesses=[],
         duration_s=1,
     )
 
@@ -418,14 +418,14 @@ def test_given_prices_do_not_vary():
         world({"prompting": 0.5, "hybrid": 0.8}),
         prices={name: value for name, (value, _, _) in ASSUMED.items()},
     )
-    assert d.price_draws == 0 and d.holds_share is None and not d.swings
+    assert d.price_draws == 0 and d.holds_share is None and not d.price_effects
     assert all(c.first_year_low_usd is None for c in d.costs)
 
 
 def test_a_tornado_tells_what_one_price_alone_does():
     d = decide(world({"prompting": 0.5, "RAG": 0.55, "hybrid": 0.8}))
     assert d.swings_of == ("hybrid", "RAG")
-    wages = next(s for s in d.swings if s.price == "labour_usd_per_hour")
+    wages = next(s for s in d.price_effects if s.price == "labour_usd_per_hour")
     cost = {c.strategy: c.first_year_usd for c in d.costs}
     assert d.extra_usd == pytest.approx(cost["hybrid"] - cost["RAG"])
     assert wages.at_low_usd < d.extra_usd < wages.at_high_usd
@@ -434,7 +434,7 @@ def test_a_tornado_tells_what_one_price_alone_does():
         prices={"labour_usd_per_hour": wages.high},
     )
     assert alone.extra_usd == pytest.approx(wages.at_high_usd)
-    widths = [abs(s.at_high_usd - s.at_low_usd) for s in d.swings]
+    widths = [abs(s.at_high_usd - s.at_low_usd) for s in d.price_effects]
     assert widths == sorted(widths, reverse=True)
 
 
@@ -445,7 +445,7 @@ def test_what_was_in_reach_is_held_against_what_was_mended():
         "examples or tuning": share(0.9, 0.05),
         "both together": share(0.5, 0.1),
     }
-    found = {f.way: f for f in foresight(expected, case)}
+    found = {f.way: f for f in forecast_check(expected, case)}
     wins = next(c for c in case.comparisons if {c.a, c.b} == {"prompting", "hybrid"})
     mended = wins.wins if wins.a == "hybrid" else wins.losses
     assert found["both together"].measured.value == pytest.approx(mended / 600, abs=0.01)
@@ -454,5 +454,5 @@ def test_what_was_in_reach_is_held_against_what_was_mended():
         found["examples or tuning"].verdict == "less than was in reach"
         and found["examples or tuning"].strategy == "fine-tuned"
     )
-    assert foresight(expected, world({"RAG": 0.5, "hybrid": 0.9})) == []
-    assert foresight({}, case) == []
+    assert forecast_check(expected, world({"RAG": 0.5, "hybrid": 0.9})) == []
+    assert forecast_check({}, case) == []

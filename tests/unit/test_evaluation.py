@@ -375,7 +375,7 @@ def test_every_opening_of_the_test_set_is_noted_and_survives(tmp_path):
         and again[0] == first[0]
         and "nothing changed" in again[1]
     )
-    with (tmp_path / "evaluation" / "openings.jsonl").open("a") as log:
+    with (tmp_path / "evaluation" / "test_access.jsonl").open("a") as log:
         log.write('{"time": "2026-')  # a kill in the middle of a line
     other = stage_in(tmp_path, seed=2)
     assert len(open_test(other)) == 4 and looks(other) == 3
@@ -427,7 +427,9 @@ def test_the_whole_evaluation_is_one_record_that_survives_a_file(tmp_path):
     )
     said.loc[said["strategy"] == "RAG", "cut"] = 7
     scores = score(FIELDS, items, said)
-    found = conclude(GRID, FIELDS, items, said, scores, looks=2, openings=["then"], n_resamples=200)
+    found = conclude(
+        GRID, FIELDS, items, said, scores, looks=2, test_accesses=["then"], n_resamples=200
+    )
     assert (
         len(found.comparisons) == 6
         and len(found.effects) == 3

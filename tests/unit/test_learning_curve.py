@@ -174,7 +174,7 @@ def materials(tiny_checkpoint, tmp_path):
     told = []
     return SimpleNamespace(
         told=told,
-        value=learning_curve.Materials(
+        value=learning_curve.CurveInputs(
             p=p,
             folder=tmp_path,
             card=card,

@@ -68,7 +68,12 @@ def evaluation(tuned=True):
         for n in ("tuning", "retrieval", "interaction")
     ]
     return Evaluation(
-        results=arms, comparisons=pairs, test_items=200, openings=[], duration_s=1, effects=effects
+        results=arms,
+        comparisons=pairs,
+        test_items=200,
+        test_accesses=[],
+        duration_s=1,
+        effects=effects,
     )
 
 

@@ -19,7 +19,7 @@ from ftkit.core.errors import BadInput, Busy, NotReady, RunFailed
 from ftkit.core.parameters.files import load, notebook_cell
 from ftkit.workflow import kernel
 from ftkit.workflow import run as run_module
-from ftkit.workflow.run import Selection, outlook
+from ftkit.workflow.run import Selection, run_preview
 from ftkit.workflow.run import run as run_run
 from ftkit.workflow.sweep import arms, sweep
 from ftkit.workflow.sweep import rows as sweep_rows
@@ -449,16 +449,19 @@ def test_the_outlook_tells_what_a_run_would_do_and_how_long_by_the_last_time(tmp
 
     file = tmp_path / "desk.yaml"
     file.write_text(f"run: {tmp_path / 'desk'}\n")
-    assert outlook(file) == "A run would do all notebooks; each says at its head how long it takes."
+    assert (
+        run_preview(file)
+        == "A run would do all notebooks; each says at its head how long it takes."
+    )
     make_run(tmp_path / "desk", n=60, until="decision")
     assert (
-        outlook(file)
+        run_preview(file)
         == "A run would do 09_deployment, 10_monitoring; each says at its head how long it takes."
     )
     path = tmp_path / "desk" / "decision" / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"duration_s": 120.0}))
     file.write_text(f"run: {tmp_path / 'desk'}\ndecision: {{min_accuracy: 0.5}}\n")
-    told = outlook(file)
+    told = run_preview(file)
     assert told == (
         "A run would do 08_decision, 09_deployment, 10_monitoring: about 2 minutes by the last time, without 09_deployment, 10_monitoring."
     )

@@ -75,7 +75,7 @@ def test_old_examples_keep_their_split_and_half_of_the_random_answers_are_fresh_
 
 
 def test_the_new_parameters_are_the_old_ones_on_the_new_data_and_the_looks_are_not_forgotten(desk):
-    (desk / "evaluation" / "openings.jsonl").write_text(
+    (desk / "evaluation" / "test_access.jsonl").write_text(
         '{"time":"t","sha256":"a","same_as_before":false}\n'
     )
     made = retune(desk.parents[1] / "params" / "desk.yaml")
@@ -88,7 +88,7 @@ def test_the_new_parameters_are_the_old_ones_on_the_new_data_and_the_looks_are_n
     )
     assert p["task"].key_fields == ["reply"] and p["task"].examples_at_hand == len(read(made))
     assert "ftkit retune" in made.parameters.read_text().splitlines()[0]
-    assert (desk.parent / "desk-2" / "evaluation" / "openings.jsonl").exists()
+    assert (desk.parent / "desk-2" / "evaluation" / "test_access.jsonl").exists()
     with pytest.raises(BadInput, match="is there already"):
         retune(desk.parents[1] / "params" / "desk.yaml")
 

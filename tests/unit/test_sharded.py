@@ -13,7 +13,7 @@ from ftkit.models.load import load_model, load_tokenizer, too_large
 from ftkit.models.local import LocalModel
 from ftkit.training.checkpoints import last_checkpoint
 from ftkit.training.encode import encode_all
-from ftkit.training.epoch_samples import Watched
+from ftkit.training.epoch_samples import EpochSamples
 from ftkit.training.methods import model_to_train
 from ftkit.training.rehearsal import rehearse
 from ftkit.training.sft import TrainingPlan, train
@@ -41,7 +41,7 @@ def run(parts, folder, *, progress=None, **options):
         "base": "tiny",
         "base_folder": parts.folder,
         "progress": progress,
-        "watched": Watched([x.input_ids[:8] for x in parts.held[:3]], 6),
+        "watched": EpochSamples([x.input_ids[:8] for x in parts.held[:3]], 6),
     }
     return train(
         load_model(str(parts.folder)), parts.tokenizer, parts.train, parts.held, plan, **names

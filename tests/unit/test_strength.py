@@ -8,7 +8,7 @@ from made_run import training_card
 from ftkit.core.parameters.training import TrainingParameters
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.evaluation import SCORE_COLUMNS
-from ftkit.core.records.training import StrengthTrial
+from ftkit.core.records.training import ScaleTrial
 from ftkit.models.local import LocalModel
 from ftkit.report.figures import training as figures
 from ftkit.training import adapter_scale
@@ -44,7 +44,7 @@ def adapter(tmp_path, tiny_checkpoint, request):
 def test_a_part_of_an_adapter_answers_the_same_from_memory_and_from_its_files(adapter, tmp_path):
     base, folder = adapter
     tuned, untuned = LocalModel(str(base), adapter=folder), logits(LocalModel(str(base)))
-    dial, whole = adapter_scale.Dial(tuned, base), logits(tuned)
+    dial, whole = adapter_scale.ScaledAdapter(tuned, base), logits(tuned)
     dial.set(0.4)
     dial.save(0.4, folder, tmp_path / "part")
     part = logits(tuned)
@@ -64,7 +64,7 @@ def test_a_part_of_a_full_tuning_lies_between_base_and_tuned_weights(tmp_path, t
             weight.add_(0.1)
     tuned.model.save_pretrained(str(tmp_path / "full"))
     tuned.tokenizer.save_pretrained(str(tmp_path / "full"))
-    adapter_scale.Dial(LocalModel(str(tmp_path / "full")), base).save(
+    adapter_scale.ScaledAdapter(LocalModel(str(tmp_path / "full")), base).save(
         0.25, tmp_path / "full", tmp_path / "part"
     )
     weights = [next(iter(LocalModel(str(f)).model.parameters())) for f in (base, tmp_path / "part")]
@@ -117,7 +117,7 @@ def test_a_part_that_loses_the_task_is_not_shipped():
     )
     assert [t.strength for t in trials] == [1.0, 0.85, 0.7] and dial.tuned[-1] == 1.0
     card = training_card().model_copy(
-        update={"strength": 1.0, "strength_trials": trials, "general_allowed": 0.04}
+        update={"strength": 1.0, "scale_trials": trials, "general_allowed": 0.04}
     )
     assert "right answers fall from 15% to 7%" in adapter_scale.learned(card)
 
@@ -135,7 +135,7 @@ def test_a_change_that_costs_little_is_applied_whole_and_nothing_else_is_tried()
 
 def test_where_no_part_is_within_what_is_allowed_the_whole_change_is_kept_and_told():
     trials, last = search(dict.fromkeys(adapter_scale.STRENGTHS, 50), 0.04)
-    card = training_card().model_copy(update={"strength_trials": trials, "general_allowed": 0.04})
+    card = training_card().model_copy(update={"scale_trials": trials, "general_allowed": 0.04})
     assert last == 1.0 and len(trials) == 5
     assert "even 40% of it costs 30.0 points" in adapter_scale.learned(card)
 
@@ -144,20 +144,18 @@ def trial(share, lost, right):
     def estimate(v):
         return Estimate(value=v, low=v - 0.03, high=v + 0.03, n=200, method="x")
 
-    return StrengthTrial(
-        strength=share, general=estimate(-lost), accuracy={"tuned": estimate(right)}
-    )
+    return ScaleTrial(strength=share, general=estimate(-lost), accuracy={"tuned": estimate(right)})
 
 
 def test_the_picture_tells_what_is_lost_and_what_is_left():
     trials = [trial(1.0, 0.13, 0.4), trial(0.7, 0.03, 0.38)]
     card = training_card().model_copy(
-        update={"strength": 0.7, "strength_trials": trials, "general_allowed": 0.04}
+        update={"strength": 0.7, "scale_trials": trials, "general_allowed": 0.04}
     )
-    figure = figures.strengths(card)
+    figure = figures.adapter_scales(card)
     assert (
         "Applied at 70%, tuning costs 3 points of general skills instead of 13"
         in figure.layout.title.text.replace("<br>", " ")
     )
     assert list(figure.data[0].y) == pytest.approx([13, 3])
-    assert figures.strengths(training_card()) is None
+    assert figures.adapter_scales(training_card()) is None

@@ -1049,7 +1049,7 @@ def test_answers_after_each_pass_are_kept_scored_and_shown(parts, tmp_path):
     from ftkit.core.records.task import TaskCard
     from ftkit.report.figures import training as figures
     from ftkit.training import epoch_scores
-    from ftkit.training.epoch_samples import Watched
+    from ftkit.training.epoch_samples import EpochSamples
 
     items = pd.DataFrame(
         [
@@ -1068,7 +1068,7 @@ def test_answers_after_each_pass_are_kept_scored_and_shown(parts, tmp_path):
         ]
         for i in range(4)
     ]
-    watched, seen = Watched(prompts, 12), []
+    watched, seen = EpochSamples(prompts, 12), []
     plan = TrainingPlan(
         tmp_path,
         num_train_epochs=12,
@@ -1113,7 +1113,7 @@ def test_answers_after_each_pass_are_kept_scored_and_shown(parts, tmp_path):
     figure = figures.watched(card)
     assert (
         len(figure.data) == 5
-        and "Watched questions right: " in figure.layout.title.text
+        and "EpochSamples questions right: " in figure.layout.title.text
         and "after the last" in figure.layout.title.text.replace("<br>", " ")
     )
     assert figures.watched(card.model_copy(update={"log": []})) is None

@@ -65,7 +65,7 @@ class EvaluationParameters(EndpointParameters):
         default="",
         description="the test questions with their answers under that edition; demo or a file; empty: none",
     )
-    attack_items: int = Field(
+    injection_items: int = Field(
         default=50,
         ge=0,
         le=1000,

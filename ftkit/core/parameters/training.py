@@ -123,7 +123,7 @@ class TrainingParameters(ModelParameters):
     sample_items: int = Field(
         default=40, ge=3, description="validation examples answered before and after tuning"
     )
-    watch_items: int = Field(
+    epoch_sample_items: int = Field(
         default=12,
         ge=0,
         description="of these answered after each pass as well, to see the answers change; 0: none",

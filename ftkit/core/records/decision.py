@@ -86,7 +86,7 @@ class Claim(Record):
     verdict: Literal["holds here", "does not hold here", "can't tell", "not testable here"]
 
 
-class Foresight(Record):
+class ForecastCheck(Record):
     """What 04 expected of one way out, and what the test measured of it."""
 
     way: str = Field(description="retrieval, examples or tuning, or both together")
@@ -100,7 +100,7 @@ class Foresight(Record):
     verdict: Literal["as expected", "more than expected", "less than was in reach"]
 
 
-class Swing(Record):
+class PriceEffect(Record):
     """What one assumed figure does to the cost of a strategy against another, the rest as it is."""
 
     price: str
@@ -139,7 +139,7 @@ class Decision(Record):
     next_steps: list[str] = Field(
         default_factory=list, description="what to do on Monday, in order"
     )
-    foresight: list[Foresight] = Field(
+    forecast_check: list[ForecastCheck] = Field(
         default_factory=list, description="what 04 expected against what the test measured"
     )
     claims: list[Claim] = Field(
@@ -151,7 +151,7 @@ class Decision(Record):
     holds_share: float | None = Field(
         default=None, description="share of the draws in which the verdict stays the same, 0..1"
     )
-    swings: list[Swing] = Field(
+    price_effects: list[PriceEffect] = Field(
         default_factory=list, description="extra cost per assumed figure, widest first"
     )
     swings_of: tuple[str, str] | None = Field(

@@ -97,7 +97,7 @@ class Slice(Record):
     )
 
 
-class EditionArm(Record):
+class KnowledgeUpdateArm(Record):
     """What a strategy says where a fact has changed; nothing was trained in between."""
 
     strategy: str
@@ -109,19 +109,19 @@ class EditionArm(Record):
     )
 
 
-class Edition(Record):
+class KnowledgeUpdate(Record):
     """What a later edition of the handbook does to every strategy."""
 
     questions: int = Field(description="test questions whose right answer changed")
-    arms: list[EditionArm]
+    arms: list[KnowledgeUpdateArm]
 
 
-class AttackArm(Record):
+class InjectionArm(Record):
     """How one strategy takes instructions that are planted in its passages."""
 
     strategy: str
     family: str
-    attacks: int = Field(
+    injections: int = Field(
         description="planted instructions, each in the best passage of another question"
     )
     obeyed: Estimate = Field(description="share of answers that hold the code asked for")
@@ -209,7 +209,7 @@ class Evaluation(Record):
         default_factory=list, description="tuned against base on the general probe"
     )
     test_items: int
-    openings: list[str] = Field(
+    test_accesses: list[str] = Field(
         description="UTC time of each opening of the test set in this run folder"
     )
     duration_s: float
@@ -233,7 +233,7 @@ class Evaluation(Record):
         default=None,
         description="the model that said which answers are right; None: the task's metric",
     )
-    attacks: list[AttackArm] = Field(
+    injections: list[InjectionArm] = Field(
         default_factory=list,
         description="instructions planted in passages; empty: not measured, or nothing is retrieved",
     )
@@ -241,6 +241,6 @@ class Evaluation(Record):
         default_factory=list,
         description="what each strategy may answer alone; empty: no model tells its confidence",
     )
-    edition: Edition | None = Field(
+    edition: KnowledgeUpdate | None = Field(
         default=None, description="what a later edition of the handbook does; None: not measured"
     )

@@ -24,7 +24,7 @@ class Passage(Record):
     )
 
 
-class Triage(Record):
+class ErrorAttribution(Record):
     """What the wrong answers of the plain prompt lacked: facts, behaviour, or both."""
 
     prompt: str = Field(description="name of the plain prompt whose answers are looked at")
@@ -88,7 +88,7 @@ class RetrievalCard(Record):
     prompt_trials: list[PromptTrial] = Field(
         default_factory=list, description="prompts with passages, on validation"
     )
-    triage: Triage | None = Field(
+    error_attribution: ErrorAttribution | None = Field(
         default=None, description="what the plain prompt's wrong answers lacked, on validation"
     )
     endpoint_prompt: str = Field(

@@ -21,7 +21,18 @@ ANSWER_COLUMNS = [
     "passages",
     "cut",
     "confidence",
+    "outcome",
+    "detail",
+    "thought",
+    "thought_tokens",
 ]
+Outcome = Literal[
+    "answered", "cut_off", "refused", "filtered", "empty", "malformed", "not_delivered"
+]
+"""How a reply ended. Answered, and refused by the model itself, are answers; the others are none and are never scored as
+one by chance: ``cut_off`` ran out of room (in the answer or in the thought before it), ``filtered`` was withheld by the
+provider, ``empty`` holds no text, ``malformed`` is no reply at all (an error page, unasked tool calls), and
+``not_delivered`` never came."""
 
 
 def answers_of(strategy: str, ids: Sequence[str], texts: Sequence[str]) -> Any:
@@ -35,7 +46,7 @@ def answers_of(strategy: str, ids: Sequence[str], texts: Sequence[str]) -> Any:
     import pandas as pd
 
     rows = [
-        (item, strategy, text, 0, 0, 0.0, [], [], 0, math.nan)
+        (item, strategy, text, 0, 0, 0.0, [], [], 0, math.nan, "answered", "", "", 0)
         for item, text in zip(ids, texts, strict=True)
     ]
     return pd.DataFrame(rows, columns=ANSWER_COLUMNS)

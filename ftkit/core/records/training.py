@@ -30,7 +30,7 @@ class TrainPoint(Record):
     right: Estimate | None = Field(default=None, description="share of these that are right")
 
 
-class StrengthTrial(Record):
+class ScaleTrial(Record):
     """Part of the learnt change applied, and what it does."""
 
     strength: float = Field(description="share of the change applied, 0 (base) to 1 (all)")
@@ -106,8 +106,8 @@ class TrainingCard(Record):
     strength: float = Field(
         default=1.0, description="share of the learnt change that the adapter applies"
     )
-    strength_trials: list[StrengthTrial] = Field(
-        default_factory=list, description="strengths tried; empty: not measured"
+    scale_trials: list[ScaleTrial] = Field(
+        default_factory=list, description="adapter_scales tried; empty: not measured"
     )
     general_allowed: float = Field(
         default=0.0, description="general skills that might be lost on them, a share"

@@ -25,7 +25,7 @@ from ftkit.deployment.served_strategy import Asked, Served
 from ftkit.deployment.server.batching import Full
 from ftkit.deployment.server.metrics import Metrics
 from ftkit.deployment.server.requests import ChatRequest, Refused, question, read, wanted_format
-from ftkit.deployment.server.slot import Desk
+from ftkit.deployment.server.slot import Slot
 from ftkit.models.chat import Reply
 
 
@@ -73,8 +73,8 @@ class Server:
         self.metrics, self.thread = Metrics(), ThreadPoolExecutor(1, thread_name_prefix="model")
         for one in served:  # the first one's next release shares the base as well
             one.beside = one.beside or next((other for other in served if other is not one), None)
-        self.desks = [Desk(one, limits.waiting, self.metrics, self.thread) for one in served]
-        names = [name for desk in self.desks for name in desk.names]
+        self.slots = [Slot(one, limits.waiting, self.metrics, self.thread) for one in served]
+        names = [name for slot in self.slots for name in slot.names]
         twice = next((name for name in names if names.count(name) > 1), "")
         if twice:
             raise BadInput(
@@ -83,15 +83,15 @@ class Server:
                 todo="give one of them another deployment.served_name and run 09 again",
             )
 
-    def desk(self, model: str) -> Desk:
+    def slot(self, model: str) -> Slot:
         """Return the strategy that a client asks by its name, or by that of its bare model.
 
         Raises:
             Refused: There is none.
         """
-        found = next((desk for desk in self.desks if model in desk.names), None)
+        found = next((slot for slot in self.slots if model in slot.names), None)
         if found is None:
-            known = ", ".join(desk.name for desk in self.desks)
+            known = ", ".join(slot.name for slot in self.slots)
             raise Refused(
                 f"there is no model '{model[:80]}'; use {known}",
                 "model",
@@ -102,7 +102,7 @@ class Server:
 
     def refused(self, status: int, model: str = "") -> None:
         """Count a request without an answer; where it is not known whom it was for, with the only strategy, or with none."""
-        name = model or (self.desks[0].name if len(self.desks) == 1 else "")
+        name = model or (self.slots[0].name if len(self.slots) == 1 else "")
         self.metrics.refused.labels(name, str(status)).inc()
 
     def allow(self, request: Request) -> None:
@@ -147,15 +147,15 @@ class Server:
 
     async def answer(self, asked: ChatRequest) -> Response:
         """Answer a request, whole or as a stream."""
-        desk = self.desk(asked.model)
+        slot = self.slot(asked.model)
         try:
-            return await self._answer(desk, asked)
+            return await self._answer(slot, asked)
         except Refused as error:
-            error.model = desk.name
+            error.model = slot.name
             raise
 
-    async def _answer(self, desk: Desk, asked: ChatRequest) -> Response:
-        raw, most = asked.model != desk.name, desk.served.bundle.max_new_tokens
+    async def _answer(self, slot: Slot, asked: ChatRequest) -> Response:
+        raw, most = asked.model != slot.name, slot.served.bundle.max_new_tokens
         if (asked.limit or 0) > most:
             raise Refused(f"answers are at most {most} tokens long", "max_tokens")
         text = None if raw else question(asked)
@@ -166,34 +166,34 @@ class Server:
         )
         form = wanted_format(asked)
         if form is not None:
-            await self._check(desk, form)
+            await self._check(slot, form)
         try:
             if asked.stream:
-                desk.batcher.check_room()
+                slot.batcher.check_room()
                 return StreamingResponse(
-                    self._stream(desk, asked, text, messages, form), media_type="text/event-stream"
+                    self._stream(slot, asked, text, messages, form), media_type="text/event-stream"
                 )
-            return await self._whole(desk, asked, text, messages, form)
+            return await self._whole(slot, asked, text, messages, form)
         except Full as error:
-            wait = desk.retry_after_s()
+            wait = slot.retry_after_s()
             told = f"{error.waiting} questions wait already: ask again in {wait} s"
             raise Refused(
                 told, status=429, code="rate_limit_exceeded", retry_after_s=wait
             ) from error
 
-    async def _check(self, desk: Desk, form: ResponseFormat) -> None:
+    async def _check(self, slot: Slot, form: ResponseFormat) -> None:
         """Refuse a schema that answers cannot be held within, before anything waits for the model."""
-        model: Any = desk.served.model
+        model: Any = slot.served.model
         if not hasattr(model, "constrainer"):
             return
         try:
-            await desk.batcher.alone(lambda: model.constrainer.matcher(form))
+            await slot.batcher.alone(lambda: model.constrainer.matcher(form))
         except BadInput as error:
             raise Refused(error.found, "response_format") from error
 
     async def _whole(
         self,
-        desk: Desk,
+        slot: Slot,
         asked: ChatRequest,
         text: str | None,
         messages: Any,
@@ -202,16 +202,16 @@ class Server:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self.limits.timeout_s):
-                given, reply = await desk.batcher.ask(text, messages, form)
+                given, reply = await slot.batcher.ask(text, messages, form)
                 if reply.failed:
                     raise Refused(
                         f"the model behind this server gave no answer: {reply.failed}",
                         status=502,
                         code="upstream",
                     )
-                reply, finish = _cut(desk.served, reply, asked.limit)
+                reply, finish = _cut(slot.served, reply, asked.limit)
                 said = (
-                    await desk.batcher.alone(lambda: _logprobs(desk.served, given, reply))
+                    await slot.batcher.alone(lambda: _logprobs(slot.served, given, reply))
                     if asked.logprobs
                     else None
                 )
@@ -220,9 +220,9 @@ class Server:
                 f"no answer within {self.limits.timeout_s:g} s", status=504, code="timeout"
             ) from error
         seconds = time.perf_counter() - began
-        desk.counts.answered(seconds, reply.prompt_tokens, reply.completion_tokens)
+        slot.counts.answered(seconds, reply.prompt_tokens, reply.completion_tokens)
         self._write(
-            desk, text if text is not None else messages[-1]["content"], given, reply, seconds
+            slot, text if text is not None else messages[-1]["content"], given, reply, seconds
         )
         choice = {
             "index": 0,
@@ -235,13 +235,13 @@ class Server:
             | {
                 "choices": [choice],
                 "usage": _usage(reply),
-                "ftkit": _more(desk.served, given, reply),
+                "ftkit": _more(slot.served, given, reply),
             }
         )
 
     async def _stream(
         self,
-        desk: Desk,
+        slot: Slot,
         asked: ChatRequest,
         text: str | None,
         messages: Any,
@@ -259,41 +259,41 @@ class Server:
         def work() -> tuple[Asked, Reply]:
             try:
                 given = (
-                    desk.served.prepare([text])[0]
+                    slot.served.prepare([text])[0]
                     if text is not None
-                    else Asked(messages, [], version=desk.served.version)
+                    else Asked(messages, [], version=slot.served.version)
                 )
                 given = given.within(form)
-                model: Any = desk.served.model
+                model: Any = slot.served.model
                 if not hasattr(model, "stream"):
-                    reply = desk.served.replies([given])[0]
+                    reply = slot.served.replies([given])[0]
                     on_text(reply.text)
                     return given, reply
                 return given, model.stream(given.messages, on_text, given.response_format)
             finally:
                 loop.call_soon_threadsafe(pieces.put_nowait, None)
 
-        desk.batcher.streams += 1
-        job = asyncio.ensure_future(desk.batcher.alone(work))
+        slot.batcher.streams += 1
+        job = asyncio.ensure_future(slot.batcher.alone(work))
         try:
             yield _event(head, {"role": "assistant", "content": ""})
             while (piece := await pieces.get()) is not None:
                 if piece:
                     yield _event(head, {"content": piece})
             given, reply = await job
-            yield _event(head, {}, _end(desk.served, reply))
+            yield _event(head, {}, _end(slot.served, reply))
             yield "data: [DONE]\n\n"
-            desk.counts.answered(
+            slot.counts.answered(
                 time.perf_counter() - began, reply.prompt_tokens, reply.completion_tokens
             )
             self._write(
-                desk, text or messages[-1]["content"], given, reply, time.perf_counter() - began
+                slot, text or messages[-1]["content"], given, reply, time.perf_counter() - began
             )
         finally:
             left = True
-            desk.batcher.streams -= 1
+            slot.batcher.streams -= 1
 
-    def _write(self, desk: Desk, text: str, given: Asked, reply: Reply, seconds: float) -> None:
+    def _write(self, slot: Slot, text: str, given: Asked, reply: Reply, seconds: float) -> None:
         if self.log is None:
             return
         clean = mask if self.mask_log else str
@@ -306,7 +306,7 @@ class Server:
             "completion_tokens": reply.completion_tokens,
             "passages": [p.id for p in given.passages],
             "scores": [p.score for p in given.passages],
-            "model": desk.name,
+            "model": slot.name,
             "version": given.version,
             **_sureness(given, reply),
         }
@@ -427,20 +427,20 @@ def create_app(
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        for desk in server.desks:
-            desk.batcher.start()
-        following = [asyncio.ensure_future(desk.follow()) for desk in server.desks]
+        for slot in server.slots:
+            slot.batcher.start()
+        following = [asyncio.ensure_future(slot.follow()) for slot in server.slots]
         server.ready = True
         yield
         server.ready = False
         for task in following:
             task.cancel()
-        for desk in server.desks:
-            await desk.batcher.stop()
+        for slot in server.slots:
+            await slot.batcher.stop()
         server.thread.shutdown()
 
     app = FastAPI(
-        title=f"ftkit: {', '.join(desk.name for desk in server.desks)}",
+        title=f"ftkit: {', '.join(slot.name for slot in server.slots)}",
         lifespan=life,
         docs_url=None,
         redoc_url=None,
@@ -513,7 +513,7 @@ def _routes(app: FastAPI, server: Server) -> None:
     @app.get("/v1/models", responses={401: ANSWERS[401]})
     async def models(request: Request) -> dict[str, Any]:
         server.allow(request)
-        names = [name for desk in server.desks for name in desk.names]
+        names = [name for slot in server.slots for name in slot.names]
         return {
             "object": "list",
             "data": [
@@ -527,7 +527,7 @@ def _routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/ready", responses={503: {"description": "not ready"}})
     async def ready() -> JSONResponse:
-        waiting = sum(desk.batcher.queue.qsize() for desk in server.desks)
+        waiting = sum(slot.batcher.queue.qsize() for slot in server.slots)
         return JSONResponse(
             {"ready": server.ready, "waiting": waiting}, status_code=200 if server.ready else 503
         )
@@ -535,6 +535,6 @@ def _routes(app: FastAPI, server: Server) -> None:
     @app.get("/metrics", responses={401: ANSWERS[401]})
     async def metrics(request: Request) -> PlainTextResponse:
         server.allow(request)
-        for desk in server.desks:
-            desk.counts.waiting.set(desk.batcher.queue.qsize())
+        for slot in server.slots:
+            slot.counts.waiting.set(slot.batcher.queue.qsize())
         return PlainTextResponse(server.metrics.text(), media_type="text/plain; version=0.0.4")

@@ -17,7 +17,7 @@ FOLLOW_S = 2.0
 RAW = "-raw"
 
 
-class Desk:
+class Slot:
     """A strategy that clients ask by its name.
 
     Args:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ftkit.core.records.evaluation import AttackArm, Edition
+from ftkit.core.records.evaluation import InjectionArm, KnowledgeUpdate
 from ftkit.report import theme
 from ftkit.report.figures.evaluation import dots, legend_below
 
 
-def edition(found: Edition | None) -> Any | None:
+def edition(found: KnowledgeUpdate | None) -> Any | None:
     """Return per strategy how many changed facts it states as they are now, and how many as they were; None without one."""
     import plotly.graph_objects as go
 
@@ -43,7 +43,7 @@ def edition(found: Edition | None) -> Any | None:
     )
 
 
-def _edition_title(found: Edition) -> str:
+def _edition_title(found: KnowledgeUpdate) -> str:
     now, past = (
         max(found.arms, key=lambda a: a.after.value),
         max(found.arms, key=lambda a: a.from_the_past.value),
@@ -54,7 +54,7 @@ def _edition_title(found: Edition) -> str:
     return title + (f"; {past.strategy} lives in the past" if past.from_the_past.low > 0.05 else "")
 
 
-def edition_rows(found: Edition | None) -> list[dict[str, Any]]:
+def edition_rows(found: KnowledgeUpdate | None) -> list[dict[str, Any]]:
     """Return what the change of facts did to each strategy for a table."""
     return [
         {
@@ -67,7 +67,7 @@ def edition_rows(found: Edition | None) -> list[dict[str, Any]]:
     ]
 
 
-def attacks(found: Sequence[AttackArm]) -> Any | None:
+def injections(found: Sequence[InjectionArm]) -> Any | None:
     """Return how often each strategy obeys instructions planted in its passages; None where that was not measured."""
     if not found:
         return None
@@ -84,19 +84,19 @@ def attacks(found: Sequence[AttackArm]) -> Any | None:
     return theme.style(
         figure,
         title,
-        f"{found[0].attacks} instructions in the passages of as many validation questions; 95% intervals",
+        f"{found[0].injections} instructions in the passages of as many validation questions; 95% intervals",
         height=110 + 40 * len(found),
     )
 
 
-def attack_notes(found: Sequence[AttackArm]) -> list[str]:
+def attack_notes(found: Sequence[InjectionArm]) -> list[str]:
     """Return how each strategy takes planted instructions, in a sentence each."""
     said = []
     for a in found:
         share = f"{100 * a.obeyed.low:.0f} to {100 * a.obeyed.high:.0f}%"
-        count = round(a.obeyed.value * a.attacks)
-        hits = f"{a.strategy} obeys {count} of {a.attacks} instructions planted in passages (true share likely {share})"
-        none = f"{a.strategy} obeys none of {a.attacks} instructions planted in passages (true share at most {100 * a.obeyed.high:.0f}%)"
+        count = round(a.obeyed.value * a.injections)
+        hits = f"{a.strategy} obeys {count} of {a.injections} instructions planted in passages (true share likely {share})"
+        none = f"{a.strategy} obeys none of {a.injections} instructions planted in passages (true share at most {100 * a.obeyed.high:.0f}%)"
         d = a.derailed
         lost = (
             f"; {round(d.value * d.n)} of {d.n:.0f} right answers are lost over them"
@@ -108,7 +108,7 @@ def attack_notes(found: Sequence[AttackArm]) -> list[str]:
     return said
 
 
-def attack_rows(found: Sequence[AttackArm]) -> list[dict[str, Any]]:
+def injection_rows(found: Sequence[InjectionArm]) -> list[dict[str, Any]]:
     """Return how each strategy takes planted instructions for a table."""
     return [
         {

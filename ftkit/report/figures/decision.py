@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ftkit.core.records.decision import Decision, Price, StrategyCost, Swing
+from ftkit.core.records.decision import Decision, Price, PriceEffect, StrategyCost
 from ftkit.core.records.evaluation import Evaluation
 from ftkit.report import theme
 
@@ -418,14 +418,14 @@ def cost_rows(decision: Decision) -> list[dict[str, Any]]:
     ]
 
 
-def swings(decision: Decision, at_most: int = 8) -> Any | None:
+def price_effects(decision: Decision, at_most: int = 8) -> Any | None:
     """Return what each assumed figure alone does to the extra cost (tornado), widest on top; None where nothing is assumed."""
     import plotly.graph_objects as go
 
-    if not decision.swings or decision.swings_of is None or decision.extra_usd is None:
+    if not decision.price_effects or decision.swings_of is None or decision.extra_usd is None:
         return None
     rows, now, (mine, other) = (
-        list(reversed(decision.swings[:at_most])),
+        list(reversed(decision.price_effects[:at_most])),
         decision.extra_usd,
         decision.swings_of,
     )
@@ -458,7 +458,7 @@ def swings(decision: Decision, at_most: int = 8) -> Any | None:
         zeroline=False,
     )
     figure.update_yaxes(showgrid=False)
-    top = _spoken(decision.swings[0].price)
+    top = _spoken(decision.price_effects[0].price)
     under = (
         "one assumed figure at the ends of its range, all others as they are; line: today's figures"
     )
@@ -475,7 +475,7 @@ def swings(decision: Decision, at_most: int = 8) -> Any | None:
     return styled
 
 
-def _swing_name(s: Swing) -> str:
+def _swing_name(s: PriceEffect) -> str:
     return f"{theme.wrap(_spoken(s.price), 30)}<br>{s.low:,.3g} to {s.high:,.3g}"
 
 
@@ -498,7 +498,7 @@ def _room(line: str) -> float:
     return 1.2 + 0.55 * (line.count("<br>") + 1)
 
 
-def foresight_rows(decision: Decision) -> list[dict[str, Any]]:
+def forecast_rows(decision: Decision) -> list[dict[str, Any]]:
     """Return what 04 expected against what the test measured, for a table."""
     return [
         {
@@ -508,7 +508,7 @@ def foresight_rows(decision: Decision) -> list[dict[str, Any]]:
             "prompting's failures mended in the test": theme.interval(f.measured),
             "that is": f.verdict,
         }
-        for f in decision.foresight
+        for f in decision.forecast_check
     ] or [{"way out": "04 looked at no failures"}]
 
 

@@ -106,7 +106,7 @@ LACKED = {
 
 def causes(card: RetrievalCard) -> Any:
     """Return what the plain prompt's wrong answers lacked; None where that was not looked at or nothing was wrong."""
-    found = card.triage
+    found = card.error_attribution
     if found is None or not found.causes:
         return None
     import plotly.graph_objects as go
@@ -155,21 +155,21 @@ def causes(card: RetrievalCard) -> Any:
 
 def cause_rows(card: RetrievalCard) -> list[dict[str, Any]]:
     """Return the wrong answers per field and cause for a table."""
-    if card.triage is None:
+    if card.error_attribution is None:
         return [{"field": "not looked at"}]
     names = {name: label.replace("<br>", " ") for name, (label, _) in CAUSES.items()}
     rows = [
         {"field": field, **{names[c]: n for c, n in counts.items()}}
-        for field, counts in card.triage.parts.items()
+        for field, counts in card.error_attribution.parts.items()
     ]
     return rows or [{"field": "no answer was wrong"}]
 
 
 def harm_sentence(card: RetrievalCard) -> str:
     """Return how many right fields turned wrong with the article in front; empty where that was not looked at."""
-    if card.triage is None or card.triage.harmed is None:
+    if card.error_attribution is None or card.error_attribution.harmed is None:
         return ""
-    e = card.triage.harmed
+    e = card.error_attribution.harmed
     return (
         f"{theme.interval(e)} of the {e.n} fields that were right turned wrong with the right article in front. As many may turn "
         "right by chance, so small bars are no finding."

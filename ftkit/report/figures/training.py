@@ -232,7 +232,7 @@ def watched(card: TrainingCard) -> Any:
         "what else was watched while it trained",
     )
     if shares:
-        title = f"Watched questions right: {shares[0].value:.0%} after the first pass, {shares[-1].value:.0%} after the last"
+        title = f"EpochSamples questions right: {shares[0].value:.0%} after the first pass, {shares[-1].value:.0%} after the last"
         told = f"{shares[0].n} validation questions, 95% intervals; the gradient's norm was {max(norms):.2g} at most"
     return theme.style(figure, title, told, height=190 + 190 * lines)
 
@@ -360,13 +360,13 @@ def accuracy(found: dict[str, Estimate]) -> Any:
     )
 
 
-def strengths(card: TrainingCard) -> Any:
+def adapter_scales(card: TrainingCard) -> Any:
     """Return general skills lost and answers right against the share of the change applied; None where not measured."""
     import plotly.graph_objects as go
 
-    if not card.strength_trials:
+    if not card.scale_trials:
         return None
-    figure, trials = go.Figure(), card.strength_trials
+    figure, trials = go.Figure(), card.scale_trials
     lines = [("general skills lost", theme.BAD, [_negative(t.general) for t in trials])]
     lines += [
         (
@@ -426,7 +426,7 @@ def _negative(e: Estimate) -> Estimate:
 
 
 def _strength_title(card: TrainingCard) -> str:
-    first, last = card.strength_trials[0], card.strength_trials[-1]
+    first, last = card.scale_trials[0], card.scale_trials[-1]
     lost, at_last = -100 * first.general.value, -100 * last.general.value
     if card.strength < 1:
         return f"Applied at {card.strength:.0%}, tuning costs {max(0.0, at_last):.0f} points of general skills instead of {lost:.0f}"

@@ -1,9 +1,9 @@
-"""Does the triage name the planted causes? ``python -m benchmarks.triage RUN`` on a finished run of the demo.
+"""Does the triage name the planted causes? ``python -m benchmarks.error_attribution RUN`` on a finished run of the demo.
 
 The demo's truth tells of every message what its answer needs: a fact of the handbook (and which article) or only the house
 rules, and which right answers are planted errors; and from every third question the search hides the right article. Every wrong field of the plain prompt's answers is held against that:
 once with the base model on validation and training examples, once with the tuned model on validation and test examples.
-Prints a confusion matrix for each and writes ``benchmarks/triage/results.json``.
+Prints a confusion matrix for each and writes ``benchmarks/error_attribution/results.json``.
 """
 
 from __future__ import annotations
