@@ -35,6 +35,10 @@ provider, ``empty`` holds no text, ``malformed`` is no reply at all (an error pa
 ``not_delivered`` never came."""
 
 
+Thinking = Literal["off", "on", "auto"]
+"""Whether a model thinks before it answers: off where its family allows it, on, or as its family does by itself."""
+
+
 def answers_of(strategy: str, ids: Sequence[str], texts: Sequence[str]) -> Any:
     """Return answers that came from elsewhere (production, a preference pair) as a table with ``ANSWER_COLUMNS``.
 
