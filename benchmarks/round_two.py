@@ -12,12 +12,12 @@ from pathlib import Path
 
 from ftkit.core.parameters.files import load
 from ftkit.core.run_folder import write_text
-from ftkit.demo.traffic import arrivals
 from ftkit.deployment.served_strategy import Served
 from ftkit.monitoring.labels import labelled, safe, sample_path
 from ftkit.workflow.retune import retune
 from ftkit.workflow.run import Selection
 from ftkit.workflow.run import run as run_run
+from recipes.demo.traffic import arrivals
 
 WEEK, MESSAGES, LABELS = 9, 1800, 300
 

@@ -21,8 +21,8 @@ from ftkit.core.parameters.files import load
 from ftkit.data import input_vectors, label_errors, personal_data
 from ftkit.data.curate import curate
 from ftkit.data.curate import load as curate_load
-from ftkit.demo.scenarios import example_rows
 from ftkit.scoring.task_card import build_card
+from recipes.demo.scenarios import example_rows
 
 ROOT = Path(__file__).parents[2]
 

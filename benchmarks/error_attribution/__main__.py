@@ -23,12 +23,12 @@ from ftkit.core.records.prompting import PromptBook
 from ftkit.core.records.retrieval import Passage, RetrievalCard
 from ftkit.core.records.task import TaskCard
 from ftkit.core.records.training import TrainingCard
-from ftkit.demo.truth import truth
 from ftkit.evaluation import error_attribution
 from ftkit.notebook import stage as stages
 from ftkit.notebook.progress import progress
 from ftkit.scoring.parse import parse
-from ftkit.strategies.grid import grid
+from ftkit.strategies import grid
+from recipes.demo.truth import truth
 
 HERE = Path(__file__).parent
 PLANTED = ("fact, found", "fact, not found", "house rule", "wrong label")

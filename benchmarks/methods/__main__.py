@@ -24,7 +24,7 @@ from ftkit.core.records.training import TrainingCard
 from ftkit.core.statistics import paired_difference, wilson
 from ftkit.notebook import stage as stages
 from ftkit.scoring.score import score
-from ftkit.strategies.grid import grid
+from ftkit.strategies import grid
 from ftkit.workflow.run import Selection, run
 
 HERE = Path(__file__).parent

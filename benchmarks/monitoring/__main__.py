@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from ftkit.core.statistics import wilson
-from ftkit.demo.company import NEW_PRODUCT
-from ftkit.demo.examples import conversations
-from ftkit.demo.messages import Sender, ask_absent
 from ftkit.models.embeddings import embed, load_embedder
 from ftkit.monitoring.drift import Signal, weekly
 from ftkit.monitoring.signals import words
+from recipes.demo.company import NEW_PRODUCT
+from recipes.demo.examples import conversations
+from recipes.demo.messages import Sender, ask_absent
 
 WEEKS, REFERENCE, PER_WEEK = 52, 500, 100
 SHARES = (0.05, 0.1, 0.2, 0.4)

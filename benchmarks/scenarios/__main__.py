@@ -16,9 +16,9 @@ from ftkit.core import run_folder
 from ftkit.core.parameters.files import to_yaml
 from ftkit.core.records.decision import Decision
 from ftkit.core.records.evaluation import Evaluation
-from ftkit.demo.parameters import FILES, comment, sections_of
-from ftkit.demo.scenarios import SCENARIOS
 from ftkit.workflow.run import Selection, run
+from recipes.demo.parameters import FILES, comment, sections_of
+from recipes.demo.scenarios import SCENARIOS
 
 HERE = Path(__file__).parent
 BY_SCENARIO = {scenario: name for name, (scenario, _) in FILES.items()}

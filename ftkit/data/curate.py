@@ -161,9 +161,7 @@ def load(p: DataParameters, folder: Path) -> tuple[Table, Table | None]:
     """
     path, group = Path(p.data), p.group_column
     if p.data == "demo":
-        path = write_examples(
-            folder / "demo.csv", p.demo_examples, p.seed, scenario=p.demo_scenario
-        )
+        path = write_examples(folder / "demo.csv", p.demo_examples, scenario=p.demo_scenario)
         group = group or "customer"
     train = read(
         path,

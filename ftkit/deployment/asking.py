@@ -17,7 +17,7 @@ from ftkit.deployment.parity import COLUMNS
 from ftkit.deployment.served_strategy import Served, prompt_sha256
 from ftkit.models.chat import ChatModel, Messages
 from ftkit.models.vote import voting
-from ftkit.strategies.grid import grid
+from ftkit.strategies import grid
 
 Progress = Callable[[int, int], None]
 

@@ -16,7 +16,7 @@ from ftkit.core.records.retrieval import Passage
 from ftkit.deployment.export import verify
 from ftkit.models.chat import ChatModel, Messages, Reply
 from ftkit.models.weights import fingerprint, resolve
-from ftkit.strategies.grid import grid
+from ftkit.strategies import grid
 
 if TYPE_CHECKING:
     from ftkit.models.local import LocalModel

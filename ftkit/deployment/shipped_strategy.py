@@ -19,7 +19,7 @@ from ftkit.data.personal_data import mask
 from ftkit.deployment.export import copied, merged, write
 from ftkit.deployment.platforms import Limits, files, plain_template
 from ftkit.models.weights import fingerprint, read_json, resolve
-from ftkit.strategies.grid import grid
+from ftkit.strategies import grid
 
 EXAMPLE = "(the text that the model is given)"
 LOAD_QUESTIONS = 32

@@ -108,11 +108,7 @@ def later_examples(p: EvaluationParameters, data: DataParameters, items: Any, fo
     file = Path(p.later_data)
     if p.later_data == "demo":
         file = write_examples(
-            folder / "later.csv",
-            data.demo_examples,
-            data.seed,
-            scenario=data.demo_scenario,
-            edition=2,
+            folder / "later.csv", data.demo_examples, scenario=data.demo_scenario, edition=2
         )
     answers = _answers(file, data)
     known = [answers.get(normalise(text)) for text in items["input"]]

@@ -11,7 +11,7 @@ from typing import Any
 from ftkit.core import run_folder
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.monitoring import MonitoringParameters
-from ftkit.demo.traffic import write_traffic
+from ftkit.demo import write_traffic
 
 NAMES: dict[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "created_at", "start_time", "Timestamp"),
@@ -59,7 +59,7 @@ def open_log(p: MonitoringParameters, folder: Path) -> Log | None:
     """
     if not p.log:
         return None
-    path = write_traffic(folder / "traffic.jsonl", p.seed) if p.log == "demo" else Path(p.log)
+    path = write_traffic(folder / "traffic.jsonl") if p.log == "demo" else Path(p.log)
     if not path.is_file():
         raise BadInput(
             "there is no such file",

@@ -33,7 +33,7 @@ def open_handbook(p: RetrievalParameters, folder: Path) -> list[Article]:
     if p.handbook != "demo":
         return filters.kept(read_handbook(Path(p.handbook)), p.filters, p.handbook)
     shutil.rmtree(folder, ignore_errors=True)
-    written = write_handbook(folder, p.seed, edition=p.demo_edition, scenario=p.demo_scenario)
+    written = write_handbook(folder, edition=p.demo_edition, scenario=p.demo_scenario)
     return filters.kept(read_handbook(written), p.filters, p.handbook)
 
 

@@ -31,7 +31,7 @@ from ftkit.models.chat import Messages
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import fingerprint, resolve
 from ftkit.scoring.score import score
-from ftkit.strategies.grid import grid
+from ftkit.strategies import grid
 from ftkit.training.encode import encode_all
 from ftkit.training.methods import model_to_train
 from ftkit.training.mix import general_mix

@@ -72,13 +72,12 @@ def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
     data, retrieval, evaluation = built["data"], built["retrieval"], built["evaluation"]
     assert isinstance(data, DataParameters) and isinstance(retrieval, RetrievalParameters)
     assert isinstance(evaluation, EvaluationParameters)
-    if data.data == "demo" == retrieval.handbook:
-        for name in ("seed", "demo_scenario"):
-            if getattr(data, name) != getattr(retrieval, name):
-                yield (
-                    f"the demo's examples and handbook do not belong together: data.{name} is {getattr(data, name)}, "
-                    f"retrieval.{name} is {getattr(retrieval, name)}"
-                )
+    demo = data.data == "demo" == retrieval.handbook
+    if demo and data.demo_scenario != retrieval.demo_scenario:
+        yield (
+            "the demo's examples and handbook do not belong together: data.demo_scenario is "
+            f"{data.demo_scenario}, retrieval.demo_scenario is {retrieval.demo_scenario}"
+        )
     training = built["training"]
     assert isinstance(training, TrainingParameters)
     if training.method == "full" and (training.use_dora or training.use_rslora):

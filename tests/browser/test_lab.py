@@ -25,8 +25,8 @@ from ftkit.core.records.manifest import Manifest
 from ftkit.core.records.prompting import PromptBook
 from ftkit.core.records.training import TrainingCard
 from ftkit.data import review
-from ftkit.demo.scenarios import example_rows
 from ftkit.workflow.run_list import listing
+from recipes.demo.scenarios import example_rows
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "of-a-test"

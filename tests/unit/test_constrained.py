@@ -14,7 +14,7 @@ from ftkit.core.records.task import Check, TaskCard
 from ftkit.core.statistics import paired_difference
 from ftkit.models.constrain import KEPT, body_options, grammar_of
 from ftkit.models.local import LocalModel
-from ftkit.strategies.grid import grid
+from ftkit.strategies import grid
 from ftkit.strategies.prompt_candidates import with_hash
 from ftkit.strategies.structured_output import (
     constrained,

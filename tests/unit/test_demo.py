@@ -8,10 +8,11 @@ from collections import Counter
 import pytest
 
 from ftkit.core.errors import BadInput
-from ftkit.demo import write_examples, write_handbook
-from ftkit.demo.__main__ import main
-from ftkit.demo.traffic import write_traffic
-from ftkit.demo.truth import write_truth
+from recipes.demo import write_examples, write_handbook
+from recipes.demo.__main__ import main
+from recipes.demo.scenarios import SCENARIOS
+from recipes.demo.traffic import write_traffic
+from recipes.demo.truth import write_truth
 
 N = 1200
 HIGH_WORDS = "urgent|today|right away|tomorrow|cannot wait|as soon as possible|hurry\\.|please hurry|at once|running out|immediately|on the way"
@@ -297,3 +298,27 @@ def test_the_command_writes_everything_or_says_why_not(tmp_path, capsys):
     assert main(["--out", str(tmp_path / "none"), "--examples", "3"]) == 2
     assert "20 to 200,000" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def test_what_ships_is_what_the_recipe_makes(tmp_path):
+    import ftkit.demo as shipped
+
+    for scenario, recipe in SCENARIOS.items():
+        made = write_examples(tmp_path / "made.csv", recipe.examples, 7, scenario=scenario)
+        ships = shipped.write_examples(tmp_path / "ships.csv", scenario=scenario)
+        assert ships.read_bytes() == made.read_bytes()
+        for edition in (1, 2):
+            made = write_handbook(
+                tmp_path / f"m-{scenario}-{edition}", 7, edition=edition, scenario=scenario
+            )
+            ships = shipped.write_handbook(
+                tmp_path / f"s-{scenario}-{edition}", edition=edition, scenario=scenario
+            )
+            texts = [{f.name: f.read_text() for f in folder.iterdir()} for folder in (made, ships)]
+            assert texts[0] == texts[1] and len(texts[0]) == 80
+    later = write_examples(tmp_path / "made.csv", 1200, 7, edition=2).read_bytes()
+    assert shipped.write_examples(tmp_path / "ships.csv", edition=2).read_bytes() == later
+    traffic = write_traffic(tmp_path / "made.jsonl", 7).read_bytes()
+    assert shipped.write_traffic(tmp_path / "ships.jsonl").read_bytes() == traffic
+    with pytest.raises(BadInput, match="holds 70 examples"):
+        shipped.write_examples(tmp_path / "x.csv", 71, scenario="too_little")

@@ -62,9 +62,9 @@ def test_a_file_without_the_test_questions_or_without_a_change_is_refused(tmp_pa
 
 
 def test_the_demo_knows_its_own_second_edition(tmp_path):
-    from ftkit.demo.scenarios import example_rows
+    from recipes.demo.scenarios import example_rows
 
-    rows = [r for r in example_rows(300, 7) if not r.planted]
+    rows = [r for r in example_rows(1200, 7)[:300] if not r.planted]
     given = pd.DataFrame(
         {
             "id": [str(i) for i in range(len(rows))],

@@ -237,7 +237,7 @@ def grams(text, n=6):
 def demo(tmp_path_factory):
     import csv
 
-    made = pytest.importorskip("ftkit.demo", reason="the demo is not there")
+    made = pytest.importorskip("recipes.demo", reason="the demo is not there")
     if not hasattr(made, "write_handbook") or not hasattr(made, "write_examples"):
         pytest.skip("the demo's generators are not there")
     folder = tmp_path_factory.mktemp("demo")

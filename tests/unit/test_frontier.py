@@ -16,7 +16,7 @@ from ftkit.deployment.export import write
 from ftkit.deployment.served_strategy import Served
 from ftkit.deployment.server.start import running
 from ftkit.models.endpoint import EndpointModel
-from ftkit.strategies.grid import endpoint_prompt, grid
+from ftkit.strategies import endpoint_prompt, grid
 from ftkit.strategies.prompt_candidates import with_hash
 from ftkit.strategies.prompt_choice import choose
 from ftkit.strategies.prompt_search import race

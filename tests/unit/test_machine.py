@@ -16,7 +16,7 @@ from ftkit.core import machine
     not hasattr(os, "sched_setaffinity"), reason="processes cannot be bound to cores here"
 )
 def test_a_process_bound_to_one_core_starts_one_thread():
-    asked = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from ftkit import machine; from ftkit.models.load import set_threads; print(machine.cores(), set_threads(0), set_threads(8))"
+    asked = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from ftkit.core import machine; from ftkit.models.load import set_threads; print(machine.cores(), set_threads(0), set_threads(8))"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "1", "1"]
 

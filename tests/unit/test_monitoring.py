@@ -338,10 +338,10 @@ def test_monitor_is_a_command(tmp_path, capsys):
 
 def test_the_demos_planted_drift_is_found_and_dated_and_its_quiet_weeks_are_quiet(tmp_path):
     from ftkit.core.parameters.task import TaskParameters
-    from ftkit.demo import write_examples
-    from ftkit.demo.traffic import TOPIC_WEEK, WORDING_WEEK, write_traffic
     from ftkit.models.embeddings import embed, load_embedder
     from ftkit.scoring.task_card import build_card
+    from recipes.demo import write_examples
+    from recipes.demo.traffic import TOPIC_WEEK, WORDING_WEEK, write_traffic
 
     write_examples(tmp_path / "e.csv", 400)
     usual = (

@@ -25,7 +25,7 @@ from ftkit.workflow.sweep import arms, sweep
 from ftkit.workflow.sweep import rows as sweep_rows
 
 WORK = (
-    "import os\nfrom ftkit import runs, stages\np, stage = stages.begin('task', globals())\n"
+    "import os\nfrom ftkit.core import run_folder as runs\nfrom ftkit.notebook import stage as stages\np, stage = stages.begin('task', globals())\n"
     "runs.write_text(stage.path('out.txt'), f'{p.name} {os.environ.get(\"HF_HUB_OFFLINE\")} {__import__(\"sys\").executable}')\n"
 )
 DONE = "stage.done(['out.txt'], seed=p.seed)"
@@ -325,7 +325,7 @@ def test_a_walk_in_a_terminal_draws_the_table(tmp_path):
 
 
 def second_notebook(folder: Path) -> None:
-    work = "from ftkit import runs, stages\np, stage = stages.begin('data', globals())\nread = stage.of('task', 'out.txt').read_text()\n"
+    work = "from ftkit.core import run_folder as runs\nfrom ftkit.notebook import stage as stages\np, stage = stages.begin('data', globals())\nread = stage.of('task', 'out.txt').read_text()\n"
     work += "runs.write_text(stage.path('out.txt'), f'{read} {p.max_test}')\nstage.done(['out.txt'], seed=p.seed)"
     head = nbformat.v4.new_code_cell(notebook_cell("data"), metadata={"tags": ["parameters"]})
     nbformat.write(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ftkit.core.errors import BadInput
 from ftkit.core.records.task import TaskCard
 from ftkit.models.chat import Reply
-from ftkit.strategies.grid import prompt_search
+from ftkit.strategies import prompt_search
 from ftkit.strategies.prompt_candidates import with_hash
 from ftkit.strategies.prompt_choice import choose, ranked
 from ftkit.strategies.similar_examples import similar

@@ -90,7 +90,7 @@ def test_a_promotion_that_is_killed_leaves_the_version_before_and_the_next_one_w
 ):
     fresh = export(tmp_path / "e3", base, "Prompt 3.")
     code = (
-        "import os, shutil\nfrom pathlib import Path\nfrom ftkit import runs\nfrom ftkit.deployment import releases\n"
+        "import os, shutil\nfrom pathlib import Path\nfrom ftkit.core import run_folder as runs\nfrom ftkit.deployment import releases\n"
         "runs.write_record = lambda *a: os.kill(os.getpid(), 9)\n"
         f"releases.promote(Path({str(store)!r}), Path({str(fresh)!r}), 'r3')"
     )

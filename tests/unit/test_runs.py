@@ -56,7 +56,7 @@ def test_starting_a_stage_unmarks_it(tmp_path):
 
 
 def test_two_processes_on_one_run_are_refused_and_the_lock_dies_with_its_holder(tmp_path):
-    code = f"import time,pathlib; from ftkit import runs\nwith runs.locked(pathlib.Path({str(tmp_path)!r})): print('in', flush=True); time.sleep(60)"
+    code = f"import time,pathlib; from ftkit.core import run_folder as runs\nwith runs.locked(pathlib.Path({str(tmp_path)!r})): print('in', flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert holder.stdout and holder.stdout.readline().strip() == "in"
     with pytest.raises(Busy), run_folder.locked(tmp_path):

@@ -14,7 +14,7 @@ from ftkit.core.records.task import TaskCard
 from ftkit.core.records.training import TrainingCard
 from ftkit.evaluation import error_attribution
 from ftkit.models.chat import Reply
-from ftkit.strategies.grid import grid
+from ftkit.strategies import grid
 from ftkit.strategies.prompt_candidates import with_hash
 
 EXAMPLES = pd.DataFrame(

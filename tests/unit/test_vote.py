@@ -16,7 +16,7 @@ from ftkit.deployment.served_strategy import Served
 from ftkit.deployment.server.start import running
 from ftkit.models.local import LocalModel
 from ftkit.models.vote import Voting, agreed, voting
-from ftkit.strategies.grid import grid
+from ftkit.strategies import grid
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ class DataParameters(Parameters):
     )
     synthesis_items: int = Field(default=5, ge=1, le=100, description="proposals per case, at most")
     demo_examples: int = Field(
-        default=1200, ge=20, description="rows to generate when data is demo"
+        default=0, ge=0, description="first rows to use when data is demo; 0: all of them"
     )
     demo_scenario: str = Field(
         default="main", description="main, prompting, rag or too_little, when data is demo"

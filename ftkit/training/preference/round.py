@@ -25,7 +25,7 @@ from ftkit.models.endpoint import EndpointModel
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import resolve
 from ftkit.scoring.score import score_texts
-from ftkit.strategies.grid import grid
+from ftkit.strategies import grid
 from ftkit.strategies.prompt_rendering import neutral, render
 from ftkit.training.preference import dpo, kto, pairs, win_rate
 from ftkit.training.preference.learn import Lessons, graded, learn_together

@@ -6,11 +6,11 @@ import json
 import random
 from dataclasses import dataclass
 
-from ftkit.demo import phrases
-from ftkit.demo.company import ENTITIES, NEW_PRODUCT, NO_FACT, PRODUCTS, URGENCIES, Entity
-from ftkit.demo.handbook import Article
-from ftkit.demo.requests import REQUESTS
-from ftkit.demo.topics import TOPICS
+from recipes.demo import phrases
+from recipes.demo.company import ENTITIES, NEW_PRODUCT, NO_FACT, PRODUCTS, URGENCIES, Entity
+from recipes.demo.handbook import Article
+from recipes.demo.requests import REQUESTS
+from recipes.demo.topics import TOPICS
 
 ABSENT_TOPICS = (
     "return_window",

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.files import nearest
-from ftkit.demo.defects import Row, clean_row, plant
-from ftkit.demo.examples import conversations
-from ftkit.demo.handbook import articles
-from ftkit.demo.messages import Sender, ask_fact, order_note
-from ftkit.demo.topics import TOPICS
+from recipes.demo.defects import Row, clean_row, plant
+from recipes.demo.examples import conversations
+from recipes.demo.handbook import articles
+from recipes.demo.messages import Sender, ask_fact, order_note
+from recipes.demo.topics import TOPICS
 
 SMALLEST, LARGEST = 20, 200_000
 

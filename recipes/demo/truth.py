@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.core.run_folder import write_text
-from ftkit.demo.company import COMPANY, HOUSE_RULES
-from ftkit.demo.defects import Row
-from ftkit.demo.handbook import articles
-from ftkit.demo.messages import Message
-from ftkit.demo.scenarios import SCENARIOS, example_rows
-from ftkit.demo.topics import TOPICS
-from ftkit.demo.traffic import arrivals, events
+from recipes.demo.company import COMPANY, HOUSE_RULES
+from recipes.demo.defects import Row
+from recipes.demo.handbook import articles
+from recipes.demo.messages import Message
+from recipes.demo.scenarios import SCENARIOS, example_rows
+from recipes.demo.topics import TOPICS
+from recipes.demo.traffic import arrivals, events
 
 
 def truth(n: int, seed: int, scenario: str, edition: int, traffic: int) -> dict[str, Any]:

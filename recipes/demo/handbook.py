@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 
 from ftkit.core.run_folder import write_text
-from ftkit.demo.company import ENTITIES, Entity
-from ftkit.demo.topics import TOPICS, Topic
+from recipes.demo.company import ENTITIES, Entity
+from recipes.demo.topics import TOPICS, Topic
 
 CHANGED_SHARE = 0.2
 

@@ -1,4 +1,4 @@
-"""The demo's parameter files: ``python -m ftkit.demo.parameters params`` writes them anew, every value explained.
+"""The demo's parameter files: ``python -m recipes.demo.parameters params`` writes them anew, every value explained.
 
 Only what differs from the defaults stands here; everything else follows ``ftkit/params``.
 """
@@ -11,8 +11,8 @@ from typing import Any
 
 from ftkit.core.parameters.files import to_yaml
 from ftkit.core.run_folder import write_text
-from ftkit.demo.company import COMPANY, HOUSE_RULES, NO_FACT
-from ftkit.demo.scenarios import SCENARIOS
+from recipes.demo.company import COMPANY, HOUSE_RULES, NO_FACT
+from recipes.demo.scenarios import SCENARIOS
 
 Sections = dict[str, dict[str, Any]]
 SEED = 7
@@ -123,7 +123,7 @@ def sections_of(name: str, seed: int = SEED) -> Sections:
     """
     scenario, given = FILES[name]
     demo = {"demo_scenario": scenario, "seed": seed}
-    data = {"data": "demo", "demo_examples": SCENARIOS[scenario].examples, **demo, **given["data"]}
+    data = {"data": "demo", **demo, **given["data"]}
     return {**given, "data": data, "retrieval": {**demo, **given["retrieval"]}}
 
 
@@ -137,7 +137,7 @@ def comment(name: str) -> str:
     )
     return (
         f"{told} Right answer: {scenario.right_answer}, because {scenario.why}.\n"
-        "Written by `python -m ftkit.demo.parameters params`. data.seed and retrieval.seed must be the same."
+        "Written by `python -m recipes.demo.parameters params`."
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from ftkit.demo.company import CATEGORIES, URGENCIES
-from ftkit.demo.messages import LONGEST, Message, Sender, ask_absent, ask_fact, compact, request
+from recipes.demo.company import CATEGORIES, URGENCIES
+from recipes.demo.messages import LONGEST, Message, Sender, ask_absent, ask_fact, compact, request
 
 SHARES = {
     "exact_duplicate": 0.02,

@@ -1,4 +1,4 @@
-"""``python -m ftkit.demo --out FOLDER``: write examples, both editions of the handbook, later traffic and the truth."""
+"""``python -m recipes.demo --out FOLDER``: write examples, both editions of the handbook, later traffic and the truth."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from ftkit.core.errors import FtkitError
-from ftkit.demo import write_examples, write_handbook
-from ftkit.demo.scenarios import SCENARIOS, SMALLEST, check
-from ftkit.demo.traffic import write_traffic
-from ftkit.demo.truth import write_truth
+from recipes.demo import write_examples, write_handbook
+from recipes.demo.scenarios import SCENARIOS, SMALLEST, check
+from recipes.demo.traffic import write_traffic
+from recipes.demo.truth import write_truth
 
 
 def write_all(out: Path, scenario: str, examples: int | None, seed: int) -> list[Path]:
@@ -34,7 +34,7 @@ def write_all(out: Path, scenario: str, examples: int | None, seed: int) -> list
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m ftkit.demo", description="Write the demo domain, made up and seeded."
+        prog="python -m recipes.demo", description="Write the demo domain, made up and seeded."
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--scenario", default="main", help=f"one of {', '.join(SCENARIOS)}")

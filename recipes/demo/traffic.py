@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftkit.core.run_folder import write_text
-from ftkit.demo.company import NEW_PRODUCT
-from ftkit.demo.examples import conversations
-from ftkit.demo.messages import Message, Sender, ask_absent
-from ftkit.demo.scenarios import check
+from recipes.demo.company import NEW_PRODUCT
+from recipes.demo.examples import conversations
+from recipes.demo.messages import Message, Sender, ask_absent
+from recipes.demo.scenarios import check
 
 START = dt.datetime(2026, 6, 1, 7, 0, tzinfo=dt.UTC)
 WEEKS = 13

@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 
-from ftkit.demo.handbook import articles
-from ftkit.demo.messages import Message, Sender, ask_absent, ask_fact, request
+from recipes.demo.handbook import articles
+from recipes.demo.messages import Message, Sender, ask_absent, ask_fact, request
 
 FACT_SHARE, ABSENT_SHARE = 0.6, 0.04
 ACCOUNT_SHARE = 0.17

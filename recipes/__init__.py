@@ -1,0 +1,1 @@
+"""How the data and the small base that the package ships were made: seeded, run again by anyone, not in the wheel."""
