@@ -73,7 +73,7 @@ def answers_of(strategy, texts, ids=None):
         (i, strategy, t, 50, 9, 0.1, [], [], 0, float("nan"))
         for i, t in zip(ids or [f"i{k}" for k in range(len(texts))], texts, strict=True)
     ]
-    return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
+    return pd.DataFrame([(*r, "answered", "", "", 0) for r in rows], columns=ANSWER_COLUMNS)
 
 
 def one(card, truth, text, **more):

@@ -126,7 +126,7 @@ def table(name, texts):
     rows = [
         (f"t{i}", name, text, 1, 1, 0.1, [], [], 0, float("nan")) for i, text in enumerate(texts)
     ]
-    return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
+    return pd.DataFrame([(*r, "answered", "", "", 0) for r in rows], columns=ANSWER_COLUMNS)
 
 
 def test_free_text_is_scored_by_the_judge_and_corrected(server, tmp_path):

@@ -55,7 +55,7 @@ def answers(*texts):
     rows = [
         (f"i{k}", "s", text, 1, 1, 0.1, [], [], 0, float("nan")) for k, text in enumerate(texts)
     ]
-    return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
+    return pd.DataFrame([(*r, "answered", "", "", 0) for r in rows], columns=ANSWER_COLUMNS)
 
 
 def items(*truths):

@@ -148,7 +148,7 @@ def table(texts, sure):
         (f"i{k}", "tuned", t, 50, 9, 0.1, [], [], 0, s)
         for k, (t, s) in enumerate(zip(texts, sure, strict=True))
     ]
-    return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
+    return pd.DataFrame([(*r, "answered", "", "", 0) for r in rows], columns=ANSWER_COLUMNS)
 
 
 def scored(right, missing=()):
