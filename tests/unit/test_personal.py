@@ -1,18 +1,20 @@
 """Personal data: found by form, by lists and by context; masked, redacted with consistent pseudonyms, and never sent out."""
 
 import json
+import os
 import socket
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from ftkit.data.data_card.data_card import data_card
 
 from ftkit.core.parameters.data import DataParameters
 from ftkit.core.records.task import TaskCard
-from ftkit.data import personal_data
+from ftkit.data import personal_data, personal_identifiers
 from ftkit.data.curate import curate, load
 from ftkit.data.curate import doubts as curate_doubts
+from ftkit.data.data_card import data_card
 
 PRESIDIO = Path(__file__).parents[3] / "shared" / "data" / "presidio_pii" / "synth_dataset_v2.json"
 
@@ -64,7 +66,7 @@ def test_nothing_is_fetched(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("the network was asked")
 
-    personal_data._analyzer.cache_clear()
+    personal_identifiers._recognisers.cache_clear()
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
     assert (
@@ -162,3 +164,111 @@ def test_identifiers_with_a_form_are_all_found_in_the_public_data():
         )
     ]
     assert missed == []
+
+
+@pytest.mark.parametrize(
+    "iban",
+    [
+        "GB82 WEST 1234 5698 7654 32",
+        "GB82\u00a0WEST\u00a01234\u00a05698\u00a07654\u00a032",
+        "gb82 west 1234 5698 7654 32",
+        "gb82\u202fwest\u202f1234\u202f5698\u202f7654\u202f32",
+        "Gb82West12345698765432",
+        "GB82-WEST-1234-5698-7654-32",
+        "GB82\u2011WEST\u20111234\u20115698\u20117654\u201132",
+        "ＧＢ８２ WEST 1234 5698 7654 32",
+        "GB82 WE\u00adST 1234 56\u200b98 7654 32",
+        "de89 3704 0044 0532 0130 00",
+    ],
+)
+def test_an_iban_is_masked_as_a_whole_however_it_is_written(iban):
+    assert personal_data.mask(f"pay to {iban} today") == "pay to <IBAN> today"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("mail anna@example.org now", "mail <e-mail> now"),
+        ("mail anna＠example．org now", "mail <e-mail> now"),
+        ("call +44\u00a07700\u00a0900123 now", "call <phone> now"),
+        ("call ＋４４ ７７００ ９００１２３ now", "call <phone> now"),
+        ("card 4111\u00a01111\u20091111\u00a01111", "card <card>"),
+        ("I am Jose\u0301 García.", "I am <name>."),
+        ("Anna\u00a0Keller asks", "<name> asks"),
+        ("I live at 90\u00a0Whitchurch\u00a0Road", "I live at <address>"),
+    ],
+)
+def test_blanks_and_look_alike_letters_hide_nothing(text, masked):
+    assert personal_data.mask(text) == masked
+
+
+def test_a_name_whose_mail_address_stands_often_is_redacted():
+    texts = ["Anna Keller, anna.keller@example.org", "write to anna.keller@example.org"] * 3
+    texts += [
+        "see https://example.org/anna/keller",
+        r"C:\users\anna\keller",
+        "ask @anna_keller",
+    ] * 3
+    texts += ["my name is anna keller", "anna keller again", "regards, anna"] * 3
+    redactor = personal_data.Redactor(personal_data.common_words(texts))
+    assert redactor.redact("I am Anna Keller") == "I am <name 1>"
+    assert redactor.redact(texts[0]) == "<name 1>, <e-mail 1>"
+
+
+def test_of_a_very_long_text_the_rest_is_left_out_and_told():
+    text = "word " * 30_000
+    masked = personal_data.mask(text)
+    assert len(masked) < personal_data.LONGEST_SHOWN + 100
+    assert masked.endswith(" further characters are not shown>")
+    at = personal_data.LONGEST_SHOWN - 8
+    assert "anna" not in personal_data.mask("w" * (at - 1) + " anna@example.org or bob")
+
+
+def test_personal_data_at_the_edge_of_a_block_are_found():
+    for at in range(1_700, 2_300, 7):
+        text = f"{'word ' * (at // 5)}{'x' * (at % 5)} anna.keller@example.org {'word ' * 500}"
+        assert [f.kind for f in personal_data.find(text)] == ["e-mail"]
+
+
+PATTERNS = [
+    *(
+        "a@",
+        "a",
+        "a.",
+        "1",
+        "12 34 ",
+        "(1(",
+        "1:1:",
+        "::",
+        "1.1.1.",
+        "gb82 west 1234 ",
+        "A-",
+        "Dr. ",
+    ),
+    *(
+        "Anna Keller ",
+        "Anna Keller\n",
+        "12 Aaaa Bbbb ",
+        "Rue de la ",
+        "Astra",
+        "<name 1",
+        "van de ",
+    ),
+    *("my name is anna keller ", "anna@example.org ", "+44 7700 900123, ", "4111 1111 1111 1111 "),
+    *(" ", "\u00a0", "\u200b", "e\u0301", "'", "\n"),
+]
+LARGEST = int(os.environ.get("FTKIT_LARGEST_MASKED", "32000"))
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_twice_the_text_takes_no_more_than_twice_the_time(pattern):
+    def seconds(length):
+        text = (pattern * (length // len(pattern) + 1))[:length]
+        began = time.process_time()
+        personal_data.find(text)
+        personal_data.common_words([text])
+        return time.process_time() - began
+
+    personal_data.find("warm +44 7700 900123, 1.1.1.1")
+    small, large = (min(seconds(n) for _ in range(2)) for n in (LARGEST // 2, LARGEST))
+    assert large <= 2.3 * small + 0.05

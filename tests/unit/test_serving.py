@@ -264,6 +264,26 @@ def test_the_log_masks_personal_data_and_breaks_no_line(server, client):
     assert {"time", "output", "latency_s", "passages", "completion_tokens"} <= set(rows[-1])
 
 
+def test_health_answers_while_a_question_is_masked_for_the_log(server, client, monkeypatch):
+    from ftkit.deployment.server import app
+
+    masking = threading.Event()
+
+    def slow(text):
+        masking.set()
+        time.sleep(1.5)
+        return text
+
+    monkeypatch.setattr(app, "mask", slow)
+    asking = threading.Thread(target=lambda: ask(client, "where is parcel nine"))
+    asking.start()
+    assert masking.wait(60)
+    began = time.monotonic()
+    assert httpx.get(f"{server[0].removesuffix('/v1')}/health").json() == {"status": "ok"}
+    assert time.monotonic() - began < 1
+    asking.join(60)
+
+
 def documented(language, url):
     """Return the example of docs/serving.md in a language, turned to a test server."""
     text = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import math
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -71,6 +72,7 @@ class Server:
             False,
         )
         self.metrics, self.thread = Metrics(), ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._one_line = threading.Lock()
         for one in served:  # the first one's next release shares the base as well
             one.beside = one.beside or next((other for other in served if other is not one), None)
         self.slots = [Slot(one, limits.waiting, self.metrics, self.thread) for one in served]
@@ -221,9 +223,8 @@ class Server:
             ) from error
         seconds = time.perf_counter() - began
         slot.counts.answered(seconds, reply.prompt_tokens, reply.completion_tokens)
-        self._write(
-            slot, text if text is not None else messages[-1]["content"], given, reply, seconds
-        )
+        logged = text if text is not None else messages[-1]["content"]
+        await asyncio.to_thread(self._write, slot, logged, given, reply, seconds)
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": reply.text},
@@ -286,14 +287,15 @@ class Server:
             slot.counts.answered(
                 time.perf_counter() - began, reply.prompt_tokens, reply.completion_tokens
             )
-            self._write(
-                slot, text or messages[-1]["content"], given, reply, time.perf_counter() - began
-            )
+            seconds = time.perf_counter() - began
+            logged = text or messages[-1]["content"]
+            await asyncio.to_thread(self._write, slot, logged, given, reply, seconds)
         finally:
             left = True
             slot.batcher.streams -= 1
 
     def _write(self, slot: Slot, text: str, given: Asked, reply: Reply, seconds: float) -> None:
+        """Write a line of the log, masked; in a thread, since masking a long text takes its time."""
         if self.log is None:
             return
         clean = mask if self.mask_log else str
@@ -310,7 +312,7 @@ class Server:
             "version": given.version,
             **_sureness(given, reply),
         }
-        with self.log.open("a", encoding="utf-8") as file:
+        with self._one_line, self.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
