@@ -24,8 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a sign must not stop a run
     given = parser().parse_args(arguments)
+    from ftkit.workflow.run_state import stopped_by_sigterm
+
     try:
-        return int(given.call(given) or 0)
+        with stopped_by_sigterm():
+            return int(given.call(given) or 0)
     except FtkitError as error:
         print(f"ftkit: {error}", file=sys.stderr)
         return error.exit_code

@@ -7,11 +7,6 @@ from __future__ import annotations
 
 import html
 import os
-import signal
-import subprocess
-import sys
-import threading
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +18,14 @@ from ftkit.core.parameters.files import load, nearest
 from ftkit.core.parameters.models import MODELS
 from ftkit.notebook import stage as stages
 from ftkit.notebook.form import Form
+from ftkit.notebook.run_panel import RunPanel
 from ftkit.report import theme
 from ftkit.workflow import project
 from ftkit.workflow.comparison_page import write_comparison
 from ftkit.workflow.kernel import prepare_all
 from ftkit.workflow.run import run_preview
 from ftkit.workflow.run_list import listing
+from ftkit.workflow.run_state import RunState
 
 NEW = "a new project from my file"
 FIRST = {
@@ -71,7 +68,6 @@ FIRST = {
 }
 """Fields shown at once; the others of a step are folded."""
 DATA = ("csv", "tsv", "jsonl", "json", "parquet", "arrow", "xlsx")
-KEPT_LINES = 14
 
 
 class Start:
@@ -144,7 +140,7 @@ class Start:
         self.by_hand = _button(
             "Step through by hand", "Write notebooks with these settings filled in", self.prepared
         )
-        self.log = widgets.HTML()
+        self.panel = RunPanel(self._ended)
         self.actions = widgets.HBox(
             [self.save, self.go, self.stop, self.by_hand],
             layout=widgets.Layout(flex_flow="row wrap"),
@@ -162,8 +158,6 @@ class Start:
             [self.first, self.second, self.against], layout=widgets.Layout(flex_flow="row wrap")
         )
         self.difference = widgets.HTML()
-        self.process: subprocess.Popen[str] | None = None
-        self.asked_to_stop = False
         self.sentences: list[str] = []
         self.switching = False
         self.what.observe(self._chosen, names="value")
@@ -177,7 +171,7 @@ class Start:
                 self.copy,
                 self.actions,
                 self.state,
-                self.log,
+                self.panel.box,
                 self.listed,
                 self.comparison,
                 self.difference,
@@ -239,6 +233,7 @@ class Start:
             load(path)
             sections = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
             title = f"The settings of {path}:"
+            self.panel.attach(Path(load(path)["task"].run))
         self._show(sections)
         self.said.value = theme.box_html(title, self.sentences)
 
@@ -301,39 +296,27 @@ class Start:
         self.state.value = f"<div style='font-family:{theme.FONT}'><b>Step through these in order:</b><ol style='list-style:none'>{links}</ol></div>"
 
     def started(self) -> None:
-        """Run the walk in a process of its own; this page shows its lines."""
-        path = self.saved()
-        command = [sys.executable, "-m", "ftkit.cli", "run", str(path)]
-        self.process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            bufsize=1,
-            start_new_session=True,
-        )
-        self.asked_to_stop = False
+        """Run the notebooks in a process of their own; this page shows its lines."""
+        self.panel.start(self.saved())
         self._enable()
-        threading.Thread(target=self._follow, args=(self.process,), daemon=True).start()
 
-    def _follow(self, process: subprocess.Popen[str]) -> None:
-        lines: deque[str] = deque(maxlen=KEPT_LINES)
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            self.log.value = f"<pre role='log' style='font-size:12px;white-space:pre-wrap'>{html.escape(chr(10).join(lines))}</pre>"
-        code = process.wait()
-        code = (
-            130 if code and self.asked_to_stop else code
-        )  # however it ended: the user wanted it to
-        told = {0: "The walk is done.", 130: "Stopped. 'Run the walk' goes on from here."}
-        found = listing(Path("outputs"))[:1] if code == 0 else []
-        self.state.value = theme.box_html(
-            told.get(code, "The walk ended with an error: see the last lines."),
-            [run.finding for run in found],
-            theme.GOOD if code == 0 else theme.BAD,
-        ) + "".join(_report_link(run.report, "Read the report") for run in found)
-        self.process = None
+    def _ended(self, state: RunState | None) -> None:
+        """Say how the run ended."""
+        how = state.state if state else "failed"
+        runs = listing(Path("outputs"))[:1] if how == "done" else []
+        title, points = {
+            "done": ("The run is done.", [run.finding for run in runs]),
+            "stopped": ("Stopped. Run goes on from there.", []),
+        }.get(
+            how,
+            (
+                "The run ended with an error.",
+                (state.error if state else "\n".join(self.panel.lines()[-2:])).split("\n"),
+            ),
+        )
+        color = theme.GOOD if how == "done" else theme.BAD
+        links = "".join(report_link(run.report, "Read the report") for run in runs)
+        self.state.value = theme.box_html(title, points, color) + links
         self._list()
         self._enable()
 
@@ -352,17 +335,17 @@ class Start:
         if first == second:
             raise BadInput("these are one and the same run", where="Compare", todo="choose two")
         page = write_comparison(first, second)
-        self.difference.value = f"<p>{_report_link(str(page), f'{first.name} and {second.name} beside one another')}</p>"
+        self.difference.value = (
+            f"<p>{report_link(str(page), f'{first.name} and {second.name} beside one another')}</p>"
+        )
 
     def stopped(self) -> None:
-        """Stop the walk as Ctrl-C does: it can go on from there."""
-        if self.process is not None:
-            self.asked_to_stop = True
-            os.killpg(self.process.pid, signal.SIGINT)
+        """Stop the run as Ctrl-C does: it can go on from there."""
+        self.panel.stop()
 
     def _enable(self) -> None:
         ready = bool(self.forms) and not any(form.faults() for form in self.forms.values())
-        running = self.process is not None
+        running = self.panel.running
         self.save.disabled = self.by_hand.disabled = not ready or running
         self.go.disabled, self.stop.disabled = not ready or running, not running
         self.look.disabled = running
@@ -423,7 +406,7 @@ def runs_html() -> str:
     )
     body = "".join(
         f"<tr><td>{html.escape(run.name)}</td><td>{run.finished}</td><td>{len(run.stages)} of {len(run_folder.STAGES)}</td>"
-        f"<td style='max-width:44em'>{html.escape(run.finding)}</td><td>{_report_link(run.report)}</td></tr>"
+        f"<td style='max-width:44em'>{html.escape(run.finding)}</td><td>{report_link(run.report)}</td></tr>"
         for run in found
     ).replace("<td", "<td valign='top'")
     return (
@@ -432,7 +415,7 @@ def runs_html() -> str:
     )
 
 
-def _report_link(path: str, text: str = "report") -> str:
+def report_link(path: str, text: str = "report") -> str:
     return (
         f"<a href='{html.escape(_link(Path(path)), quote=True)}' target='_blank' style='color:{theme.LINK_TEXT};text-decoration:underline'>{html.escape(text)}</a>"
         if path

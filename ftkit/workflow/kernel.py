@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,8 @@ def execute_notebook(stage: str, p: Parameters, target: Path) -> None:
         except BaseException:
             _kill_kernels()
             raise
+    if target.exists():
+        finish_notebook(target, hidden=("parameters", "injected-parameters"))
     error = working.exception()
     if error is not None:
         raise _told(stage, error, target)
@@ -160,6 +162,27 @@ def prepare_notebook(stage: str, p: Parameters, target: Path) -> None:
         language="python",
         progress_bar=False,
     )
+    finish_notebook(target, hidden=("parameters",))
+
+
+def finish_notebook(path: Path, hidden: Sequence[str]) -> None:
+    """Fold the source of the cells with these tags, and sign the notebook, so that JupyterLab trusts what we drew in it.
+
+    Unsigned, its HTML loses styles and filters. The signature is of this user on this machine, as if the cells had been
+    run by hand.
+    """
+    import nbformat
+    from nbformat.sign import NotebookNotary
+
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if set(hidden) & set(cell.metadata.get("tags", [])):
+            cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
+    run_folder.write_text(path, nbformat.writes(notebook) + "\n")
+    with suppress(
+        OSError
+    ):  # a home that cannot be written: the notebook can still be trusted by hand
+        NotebookNotary().sign(notebook)
 
 
 def prepare_all(file: Path) -> Path:

@@ -18,6 +18,7 @@ from ftkit.core.records.manifest import Manifest
 from ftkit.workflow.kernel import execute_notebook, warm
 from ftkit.workflow.key_metric import key_figure
 from ftkit.workflow.preflight import order_faults, preflight
+from ftkit.workflow.run_state import Recorder, recorded
 from ftkit.workflow.screen import Lines, Screen, Table
 
 
@@ -176,12 +177,13 @@ def run(
         else:
             _keep_parameters(folder, built)
             with (
+                recorded(folder, file, list(expected)) as recorder,
                 warm([built[stage] for stage in expected]),
                 Table(stages, file.name) if live else Lines(say) as screen,
             ):
                 for step in plan(built, selection):
-                    _step(step, built[step.stage], outcome, screen)
-            outcome.report = _report(folder, file)
+                    _step(step, built[step.stage], outcome, screen, recorder)
+                outcome.report = _report(folder, file)
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -212,12 +214,13 @@ def _say_plan(
         say(f"  {run_folder.stage_name(stage):15s} {told}")
 
 
-def _step(step: Step, p: Parameters, outcome: Outcome, screen: Screen) -> None:
+def _step(step: Step, p: Parameters, outcome: Outcome, screen: Screen, recorder: Recorder) -> None:
     folder = Path(p.run)
     if not step.reason:
         outcome.skipped.append(step.stage)
         screen.unchanged(step.stage, key_figure(folder, step.stage))
         return
+    recorder.write(stage=step.stage, stage_began=run_folder.now())
     screen.started(step.stage, step.reason)
     seconds = execute(step.stage, p, screen)
     outcome.executed.append(step.stage)

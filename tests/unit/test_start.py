@@ -1,8 +1,10 @@
 """The start page: what a click sets stands in the parameter file, and what stands there is shown."""
 
+import json
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from made_run import make_run
@@ -13,7 +15,7 @@ from ftkit.core.parameters.files import build, load
 from ftkit.core.parameters.models import MODELS
 from ftkit.notebook.form import Form
 from ftkit.notebook.start_page import NEW, Start, data_files, runs_html
-from ftkit.workflow import project
+from ftkit.workflow import project, run_state
 from ftkit.workflow.run_list import remove
 
 
@@ -126,16 +128,72 @@ def test_the_parameter_files_of_the_project_survive_the_form():
 INHERITED = {"base_model", "batch_size", "max_new_tokens", "threads"}
 
 
-def test_a_walk_runs_from_the_page_stops_and_says_so(project_folder):
-    page = looked_at()
-    page.go.click()
-    assert page.process is not None and page.go.disabled and not page.stop.disabled
-    wait(lambda: "01_task" in page.log.value)
+def test_a_run_started_from_the_page_in_a_real_kernel_stops_within_three_seconds(project_folder):
+    """The kernel ignores SIGINT, and what it starts inherits that."""
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(project_folder))
+    try:
+        told = run_in(client, STARTED)
+        state = Path("outputs/desk/.run.json")
+        wait(lambda: state.exists() and '"stage":"data"' in state.read_text().replace(" ", ""))
+        pid = json.loads(state.read_text())["pid"]
+        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        assert len(family) > 1, "a notebook's kernel works"
+        began = time.monotonic()
+        told = run_in(client, "page.stop.click(); print(page.panel.status.value)")
+        assert "Stopping" in told
+        _, alive = psutil.wait_procs(family, timeout=3)
+        assert not alive and time.monotonic() - began <= 3
+        told = run_in(client, "time.sleep(1); print(page.state.value, page.go.disabled)")
+        assert "Stopped. Run goes on from there." in told and "False" in told
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert json.loads(state.read_text())["state"] == "stopped"
+
+
+STARTED = """
+import time
+from ftkit.notebook.start_page import Start
+page = Start()
+page.name.value, page.file.value = "desk", "desk.csv"
+page.look.click()
+page.go.click()
+print(page.state.value)
+"""
+
+
+def run_in(client, code):
+    """Run code in a kernel and return what it printed."""
+    lines = []
+    reply = client.execute_interactive(
+        code, timeout=120, output_hook=lambda m: lines.append(m["content"].get("text", ""))
+    )
+    assert reply["content"]["status"] == "ok", reply["content"]
+    return "".join(lines)
+
+
+def test_a_run_is_found_again_by_a_page_that_was_opened_after_it(project_folder):
+    looked_at().save.click()
+    folder = Path("outputs/desk")
+    process = run_state.start(Path("params/desk.yaml"), folder)
+    wait(lambda: (folder / ".run.json").exists())
+    page = Start("desk")
+    assert page.panel.running and page.go.disabled and not page.stop.disabled
+    wait(lambda: "01_task" in page.panel.log.value)
     page.stop.click()
-    wait(
-        lambda: page.process is None and not page.go.disabled
-    )  # the thread that follows the walk enables it last
-    assert "goes on from here" in page.state.value and page.stop.disabled, page.log.value
+    process.wait(10)
+    wait(lambda: not page.go.disabled)
+    assert "Stopped" in page.state.value and page.stop.disabled
+
+
+def test_what_a_run_fails_with_is_told_on_the_page(project_folder):
+    page = looked_at()
+    page.forms["retrieval"].fields["handbook"].value = "gone"
+    page.go.click()
+    wait(lambda: not page.panel.running and not page.go.disabled)
+    assert "gone" in page.state.value and "Traceback" not in page.state.value
 
 
 def wait(done, seconds=120):
