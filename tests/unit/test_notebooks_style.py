@@ -19,7 +19,7 @@ BOOKS = {
     for stage in run_folder.STAGES
 }
 START = ROOT / "notebooks" / "00_start.ipynb"
-MOST_CELLS, MOST_LINES = 14, 16
+MOST_CELLS, MOST_LINES = 14, 24
 EXTRA_KEYS = "metadata.papermill cell.metadata.papermill"
 
 
