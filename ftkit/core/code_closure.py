@@ -31,13 +31,22 @@ def code_hashes(notebook: Path) -> dict[str, str]:
     return {_name(file): _sha256(file) for file in files}
 
 
+def module_hashes(module: str) -> dict[str, str]:
+    """Return the SHA-256 of every file of ftkit that a module can come to execute or read, by path."""
+    return {_name(file): _sha256(file) for file in sorted(_reached(_files(module)))}
+
+
 def closure(notebook: Path) -> set[Path]:
     """Return the files of ftkit that a notebook's cells can come to execute or read."""
     if not notebook.exists():
         return set()
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    waiting, seen = list(_uses(ast.parse(code), None)), set()
+    return _reached(_uses(ast.parse(code), None))
+
+
+def _reached(first: tuple[Path, ...]) -> set[Path]:
+    waiting, seen = list(first), set[Path]()
     while waiting:
         file = waiting.pop()
         if file not in seen:

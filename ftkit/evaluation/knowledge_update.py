@@ -32,7 +32,7 @@ from ftkit.retrieval.index import Index, Searcher
 from ftkit.scoring.items import cluster_of
 from ftkit.scoring.parse import parse
 from ftkit.scoring.text import normalise
-from ftkit.strategies.grid import answer_kept
+from ftkit.strategies.grid import answer_all
 
 Progress = Callable[[int, int], None]
 P = TypeVar("P", bound=Parameters)
@@ -60,7 +60,7 @@ def measure(
         answers: Their answers under the first edition (columns ``records.ANSWER_COLUMNS``).
         load: Returns the model that ``spec.model`` stands for; none is trained here.
         p: Names the later handbook and the later answers.
-        stage: The evaluation stage of the run; index and answers are kept in its folder ``later``.
+        stage: The evaluation stage of the run; the index is kept in its folder ``later``.
         book: All prompts.
         examples: Training examples, for few-shot prompts.
         progress: Makes a progress callable from a label.
@@ -77,15 +77,8 @@ def measure(
     finder = later_searcher(p, settings, retrieval, folder, progress("later edition, indexing"))
     mine = [s for s in specs if s.retriever]
     parts = {"book": book, "examples": examples, "searcher": finder}
-    later = answer_kept(
-        mine,
-        changed,
-        load,
-        p,
-        stage.run,
-        folder / "answers",
-        **parts,
-        progress=lambda name: progress(f"later edition, {name}"),
+    later = answer_all(
+        mine, changed, load, **parts, progress=lambda name: progress(f"later edition, {name}")
     )
     return compare(specs, card, changed, answers, later, n_resamples=p.n_resamples, seed=p.seed)
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftkit.core import run_folder
 from ftkit.core.parameters.evaluation import EvaluationParameters
 from ftkit.core.records.evaluation import InjectionArm
 from ftkit.core.records.prompting import PromptBook
@@ -25,7 +24,7 @@ from ftkit.core.statistics import wilson
 from ftkit.models.chat import ChatModel
 from ftkit.scoring.score import score
 from ftkit.scoring.text import normalise
-from ftkit.strategies.grid import Finder, answer_kept
+from ftkit.strategies.grid import Finder, answer_all
 
 Progress = Callable[[int, int], None]
 
@@ -110,7 +109,6 @@ def measure(
     items: Any,
     load: Callable[[str], ChatModel],
     p: EvaluationParameters,
-    stage: run_folder.Stage,
     *,
     book: PromptBook,
     examples: Any,
@@ -125,7 +123,6 @@ def measure(
         items: Validation examples (columns ``records.EXAMPLE_COLUMNS``); the same one is attacked at most once.
         load: Returns the model that ``spec.model`` stands for.
         p: How many attacks, and what decides a model's answers.
-        stage: The evaluation stage of the run; answers are kept in its folder ``attacks``.
         book: All prompts.
         examples: Training examples, for few-shot prompts.
         searcher: The retriever.
@@ -144,17 +141,7 @@ def measure(
     parts, said = {"book": book, "examples": examples}, {}
     for label, finder in (("calm", searcher), ("attacked", Planted(searcher, planted))):
         bar = functools.partial(_bar, progress, label)
-        said[label] = answer_kept(
-            mine,
-            chosen,
-            load,
-            p,
-            stage.run,
-            stage.path("injections") / label,
-            **parts,
-            searcher=finder,
-            progress=bar,
-        )
+        said[label] = answer_all(mine, chosen, load, **parts, searcher=finder, progress=bar)
     return [arm(spec, card, chosen, planted, said["calm"], said["attacked"]) for spec in mine]
 
 

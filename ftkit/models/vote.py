@@ -15,7 +15,6 @@ from typing import Any
 
 from ftkit.core.records.prompting import ResponseFormat
 from ftkit.models.chat import ChatModel, Messages, Reply
-from ftkit.models.local import LocalModel
 from ftkit.scoring.parse import parse_record
 from ftkit.scoring.text import normalise, token_f1
 
@@ -35,7 +34,7 @@ class Voting:
         seed: Seed of the draws.
     """
 
-    model: LocalModel
+    model: Any
     votes: int
     temperature: float = 0.7
     seed: int = 7
@@ -89,7 +88,7 @@ class Voting:
 
 def voting(model: ChatModel, votes: int, seed: int = 7) -> ChatModel:
     """Return a model that votes, or the model itself where there is nothing to draw."""
-    return Voting(model, votes, seed=seed) if votes > 1 and isinstance(model, LocalModel) else model
+    return Voting(model, votes, seed=seed) if votes > 1 and hasattr(model, "sample") else model
 
 
 def agreed(texts: Sequence[str]) -> tuple[int, float]:

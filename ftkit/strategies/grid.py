@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ftkit.core import run_folder
 from ftkit.core.errors import BadInput
-from ftkit.core.parameters.evaluation import EvaluationParameters
+from ftkit.core.parameters.base import ModelParameters
 from ftkit.core.records.prompting import Prompt, PromptBook
 from ftkit.core.records.retrieval import Passage, RetrievalCard
 from ftkit.core.records.strategy import ANSWER_COLUMNS, StrategySpec
 from ftkit.core.records.training import PreferenceCard, TrainingCard
 from ftkit.models.chat import ChatModel, Messages
 from ftkit.models.vote import voting
-from ftkit.strategies.answer_cache import answer_all, key
 from ftkit.strategies.prompt_candidates import TASK_ONLY
 from ftkit.strategies.prompt_choice import ranked
 from ftkit.strategies.prompt_rendering import neutral, render
@@ -24,6 +23,7 @@ from ftkit.strategies.similar_examples import similar
 from ftkit.strategies.structured_output import free_name
 
 if TYPE_CHECKING:
+    from ftkit.models.reply_cache import CachedModel
     from ftkit.retrieval.index import Searcher
 
 Progress = Callable[[int, int], None]
@@ -264,7 +264,7 @@ def asked(
     examples: Any,
     searcher: Finder | None = None,
 ) -> list[Messages]:
-    """Return the messages by which a strategy asks its model: what its answers depend on beside the model.
+    """Return the messages by which a strategy asks its model.
 
     Args:
         spec: The strategy.
@@ -273,14 +273,18 @@ def asked(
         examples: Training examples, for the few-shot texts.
         searcher: The retriever, needed where ``spec.retriever`` is set.
     """
-    prompt, finder = book.get(spec.prompt), searcher if spec.retriever else None
-    shown = (
-        [given for given, _ in shots_of(prompt, examples)] if finder and spec.shot_passages else []
-    )
+    finder = searcher if spec.retriever else None
+    return _rendered(book.get(spec.prompt), texts, examples, finder, spec.shot_passages)[0]
+
+
+def _rendered(
+    prompt: Prompt, texts: Sequence[str], examples: Any, finder: Finder | None, shot_passages: bool
+) -> tuple[list[Messages], list[list[Passage]] | None]:
+    """Return the messages of every text, and the passages that stand in them (None without a retriever)."""
     passages = finder.search(texts) if finder else None
-    return conversations(
-        prompt, texts, examples, passages, finder.search(shown) if finder and shown else None
-    )
+    shown = [text for text, _ in shots_of(prompt, examples)] if finder and shot_passages else []
+    beside = finder.search(shown) if finder and shown else None
+    return conversations(prompt, texts, examples, passages, beside), passages
 
 
 def answer(
@@ -323,41 +327,32 @@ def answer(
     )
 
 
-def answer_kept(
+def answer_all(
     specs: Sequence[StrategySpec],
     items: Any,
     load: Callable[[str], ChatModel],
-    p: EvaluationParameters,
-    run: Path,
-    folder: Path,
     *,
     book: PromptBook,
     examples: Any,
     searcher: Finder | None = None,
     progress: Callable[[str], Progress | None] = lambda name: None,
 ) -> Any:
-    """Let strategies answer every item, those apart whose answers are kept from before; see ``evaluation.answer_all``.
+    """Let several strategies answer every item; see ``answer``.
 
     Args:
         specs: The strategies.
         items: Examples to answer.
         load: Returns the model that ``spec.model`` stands for.
-        p: What decides a model's answers.
-        run: The run folder.
-        folder: Where finished answers are kept.
         book: All prompts.
         examples: Training examples, for the few-shot texts.
         searcher: The retriever, needed where ``spec.retriever`` is set.
         progress: Makes a progress callable from a strategy's name.
     """
-    texts, ids = items["input"].tolist(), items["id"].tolist()
+    import pandas as pd
+
     parts: dict[str, Any] = {"book": book, "examples": examples, "searcher": searcher}
-    return answer_all(
-        specs,
-        folder,
-        lambda s: key(s, ids, asked(s, texts, **parts), p, run, book.get(s.prompt).response_format),
-        lambda s: answer(s, load(s.model), items, **parts, progress=progress(s.name)),
-    )
+    tables = [answer(s, load(s.model), items, **parts, progress=progress(s.name)) for s in specs]
+    return pd.concat(tables, ignore_index=True)
 
 
 def answer_with(
@@ -375,11 +370,7 @@ def answer_with(
     import pandas as pd
 
     texts = items["input"].tolist()
-    passages = searcher.search(texts) if searcher else None
-    shown = [given for given, _ in shots_of(prompt, examples)] if searcher and shot_passages else []
-    asked = conversations(
-        prompt, texts, examples, passages, searcher.search(shown) if searcher and shown else None
-    )
+    asked, passages = _rendered(prompt, texts, examples, searcher, shot_passages)
     rows = []
     replies = model.answer(asked, progress, [prompt.response_format] * len(asked))
     for index, (item, reply) in enumerate(zip(items["id"], replies, strict=True)):
@@ -454,16 +445,27 @@ def load_model(spec: StrategySpec, p: Any, run: Path) -> ChatModel:
             prices=p.endpoint_prices,
             most_usd=p.endpoint_most_usd,
         )
-    from ftkit.models.local import LocalModel
+    return open_local(p, run, run / spec.adapter if spec.model == "tuned" else None)
 
-    adapter = run / spec.adapter if spec.model == "tuned" else None
-    return LocalModel(
-        p.base_model,
-        adapter=adapter,
-        max_new_tokens=p.max_new_tokens,
-        batch_size=p.batch_size,
-        threads=p.threads,
-    )
+
+def open_local(p: ModelParameters, run: Path, adapter: Path | None = None) -> CachedModel:
+    """Load a local model whose replies are kept in the run's folder ``answers``.
+
+    Args:
+        p: Names the base and how it answers.
+        run: The run folder.
+        adapter: Folder of an adapter or of fully tuned weights; None: the base alone.
+    """
+    from ftkit.models.local import LocalModel
+    from ftkit.models.reply_cache import CachedModel
+
+    settings: dict[str, Any] = {
+        "max_new_tokens": p.max_new_tokens,
+        "batch_size": p.batch_size,
+        "threads": p.threads,
+    }
+    model = LocalModel(p.base_model, adapter=adapter, **settings)
+    return CachedModel(model, run / "answers", adapter)
 
 
 def open_searcher(stage: run_folder.Stage) -> Searcher | None:

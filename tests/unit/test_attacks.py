@@ -70,7 +70,6 @@ def measure(tmp_path, obeys, n=50, specs=None):
             "cluster": "",
         }
     )
-    stage = SimpleNamespace(path=lambda name: tmp_path / name, run=tmp_path)
     p = EvaluationParameters(run=str(tmp_path), injection_items=50)
     models = {"base": Obedient(obeys)}
     return prompt_injection.measure(
@@ -79,7 +78,6 @@ def measure(tmp_path, obeys, n=50, specs=None):
         items,
         models.get,
         p,
-        stage,
         book=book(),
         examples=items,
         searcher=Finder(),
@@ -159,7 +157,6 @@ def test_a_false_turn_does_not_reach_the_model_as_one(tmp_path):
     model.answer = lambda conversations, *more: (seen.extend(conversations), answer(conversations))[
         1
     ]
-    stage = SimpleNamespace(path=lambda name: tmp_path / name, run=tmp_path)
     items = pd.DataFrame(
         {
             "id": [f"v{k}" for k in range(20)],
@@ -175,7 +172,6 @@ def test_a_false_turn_does_not_reach_the_model_as_one(tmp_path):
         items,
         lambda _: model,
         EvaluationParameters(run=str(tmp_path)),
-        stage,
         book=book(),
         examples=items,
         searcher=Finder(),

@@ -28,7 +28,6 @@ from ftkit.evaluation.summary import macro_f1, summarise
 from ftkit.evaluation.test_access_log import looks, open_test
 from ftkit.scoring.items import cluster_of
 from ftkit.scoring.score import score
-from ftkit.strategies.answer_cache import kept, key
 
 FIELDS = TaskCard(
     name="desk",
@@ -379,42 +378,6 @@ def test_every_opening_of_the_test_set_is_noted_and_survives(tmp_path):
         log.write('{"time": "2026-')  # a kill in the middle of a line
     other = stage_in(tmp_path, seed=2)
     assert len(open_test(other)) == 4 and looks(other) == 3
-
-
-def test_answers_are_kept_until_something_they_depend_on_changes(tmp_path):
-    from ftkit.core.parameters.evaluation import EvaluationParameters
-
-    calls, adapter = [], tmp_path / "training" / "adapter"
-    adapter.mkdir(parents=True)
-    (adapter / "adapter_config.json").write_text("{}")
-    for name in ("config.json", "model.safetensors"):
-        (tmp_path / "base").mkdir(exist_ok=True)
-        (tmp_path / "base" / name).write_text("{}")
-    p = EvaluationParameters(base_model=str(tmp_path / "base"))
-
-    def answer():
-        calls.append(1)
-        return answers_of("hybrid", [TRUTH, ""])
-
-    def get(system="Answer.", p=p):
-        conversations = [
-            [{"role": "system", "content": system}, {"role": "user", "content": "?"}]
-        ] * 2
-        spec = GRID[3].model_copy(update={"adapter": "training/adapter"})
-        return kept(
-            tmp_path / "answers", spec, key(spec, ["i0", "i1"], conversations, p, tmp_path), answer
-        )
-
-    first = get()
-    assert first["text"].tolist() == get()["text"].tolist() == [TRUTH, ""]
-    assert len(calls) == 1
-    get(system="Else.")
-    get(system="Else.", p=p.model_copy(update={"max_new_tokens": 8}))
-    (adapter / "adapter_config.json").write_text('{"r": 8}')
-    get(system="Else.")
-    assert len(calls) == 4 and len(list((tmp_path / "answers").glob("*.parquet"))) == 1, (
-        "only the latest answers stay"
-    )
 
 
 def test_the_whole_evaluation_is_one_record_that_survives_a_file(tmp_path):
