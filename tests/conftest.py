@@ -83,10 +83,11 @@ def parts(tiny_checkpoint):
 
 
 @pytest.fixture(scope="module")
-def one_thread():
+def one_thread(monkeypatch):
     """One thread for torch: tiny models on several threads wait for one another."""
     import torch
 
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

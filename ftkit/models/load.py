@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 from ftkit.core import machine
 from ftkit.core.errors import BadInput, FtkitError
 from ftkit.models import tokens
-from ftkit.models.merged_lora import add_first
 from ftkit.models.weights import check_base, check_weights, first_line, has_tokenizer
 
+LOOK_S = 5.0  # seconds between two looks at the load of the machine
+_looked = [0.0]
 ROOM = 0.8  # share of a GPU's free memory that weights may take; the rest is for what is read and written
 SIMPLE_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] + ': ' }}"
@@ -30,6 +32,21 @@ def set_threads(threads: int) -> int:
 
     torch.set_num_threads(min(threads or machine.free_cores(), machine.cores()))
     return torch.get_num_threads()
+
+
+def follow_load(threads: int = 0) -> None:
+    """Set the threads anew if the last look is some seconds ago: long work calls it between its batches.
+
+    On a GPU, which does the work there, and within that time, nothing happens.
+
+    Args:
+        threads: Most threads; 0: the cores that others leave free.
+    """
+    now = time.monotonic()
+    if device() == "cuda" or now - _looked[0] < LOOK_S:
+        return
+    _looked[0] = now
+    set_threads(min(threads, machine.free_cores()) if threads else 0)
 
 
 def device() -> str:
@@ -181,7 +198,7 @@ def with_adapter(model: Any, adapter: Path, name: str = "default") -> Any:
     if strangers:
         found = f"the adapter does not fit this base: {len(strangers)} weights have no counterpart, e.g. {strangers[0]}"
         raise BadInput(found, where=str(adapter), todo=todo)
-    return add_first(wrapped)
+    return wrapped
 
 
 def _strangers(wrapped: Any, adapter: Path, name: str) -> list[str]:

@@ -14,7 +14,14 @@ from ftkit.core.records.prompting import ResponseFormat
 from ftkit.models import tokens
 from ftkit.models.chat import Messages, Reply
 from ftkit.models.constrain import Constrainer
-from ftkit.models.load import check_fit, end_tokens, load_model, load_tokenizer, set_threads
+from ftkit.models.load import (
+    check_fit,
+    end_tokens,
+    follow_load,
+    load_model,
+    load_tokenizer,
+    set_threads,
+)
 from ftkit.models.shared import Weights
 from ftkit.models.weights import check_base, resolve
 
@@ -64,6 +71,7 @@ class LocalModel:
         threads: int = 0,
         beside: LocalModel | None = None,
     ) -> None:
+        self.threads = threads
         set_threads(threads)
         if adapter is not None and not (adapter / "adapter_config.json").exists():
             base_model, adapter = str(adapter), None
@@ -144,6 +152,7 @@ class LocalModel:
         )
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
+            follow_load(self.threads)
             for index, reply in zip(
                 batch,
                 self._batch([prompts[i] for i in batch], [wanted[i] for i in batch]),

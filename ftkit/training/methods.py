@@ -8,7 +8,6 @@ from ftkit.core.errors import BadInput
 from ftkit.core.parameters.training import TrainingParameters
 from ftkit.models.load import device, quiet
 from ftkit.models.local import LocalModel
-from ftkit.models.merged_lora import add_first
 from ftkit.models.weights import first_line
 
 NF4_BITS = (
@@ -64,7 +63,7 @@ def wrap_lora(model: Any, p: Adapter) -> Any:
         use_rslora=p.use_rslora,
         use_dora=p.use_dora,
     )
-    return add_first(get_peft_model(model, config))
+    return get_peft_model(model, config)
 
 
 def linear(model: Any) -> list[tuple[str, Any]]:

@@ -40,6 +40,7 @@ from ftkit.training.verdict import judge
 
 Progress = Callable[[TrainPoint, int], None]
 FINISHED = "finished.json"
+UNLEARNT = {"folder", "report_to", "threads"}  # of a plan: what changes nothing of what is learnt
 
 
 @dataclass
@@ -79,6 +80,7 @@ class TrainingPlan:
     report_to: tuple[str, ...] = ()
     early_stopping_patience: int = 2
     seed: int = 7
+    threads: int = 0
     prompt: str = ""
     adapter: str = ""
     adapter_hours: float = 0.0
@@ -303,7 +305,7 @@ def key_of(
     base_sha256: str,
 ) -> str:
     """Return the hash of everything that decides the weights."""
-    chosen = {k: v for k, v in asdict(plan).items() if k not in ("folder", "report_to")}
+    chosen = {k: v for k, v in asdict(plan).items() if k not in UNLEARNT}
     digest = hashlib.sha256(json.dumps([chosen, base_sha256], sort_keys=True).encode())
     for part in (train_set, validation_set):
         for example in part:

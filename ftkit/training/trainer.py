@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftkit.core.errors import BadInput, FtkitError
 from ftkit.core.records.training import TrainPoint
+from ftkit.models.load import follow_load
 from ftkit.training.batch import answer_loss, collate
 from ftkit.training.checkpoints import note_seconds
 from ftkit.training.encode import Encoded
@@ -132,7 +133,10 @@ def make_trainer(
     callbacks: list[Any] = [
         EarlyStoppingCallback(plan.early_stopping_patience),
         _watch(
-            progress, before, lambda tuned: answer(tuned, tokenizer, watched) if watched else []
+            progress,
+            before,
+            plan.threads,
+            lambda tuned: answer(tuned, tokenizer, watched) if watched else [],
         ),
     ]
     trainer = AnswerTrainer(
@@ -156,7 +160,7 @@ class OrderOfEpoch:
     """A sampler: the examples in another random order each epoch, sorted by length within every few batches.
 
     Sorted within 50 batches, as transformers does, less is padded, but long runs of steps see one kind of example only: on the
-    demo a validation loss of 0.329 and 0.335 after three passes (two seeds, ``benchmarks.lean``); sorted within eight 0.318 and
+    demo a validation loss of 0.329 and 0.335 after three passes (two seeds, ``benchmarks.order_of_examples``); sorted within eight 0.318 and
     0.329, in random order 0.310 and 0.324 at three quarters of the speed. The order is the same in every process, and the same again where a stopped run goes on.
 
     Args:
@@ -202,7 +206,9 @@ def check_trackers(names: Sequence[str]) -> None:
             )
 
 
-def _watch(progress: Progress | None, before: float, ask: Callable[[Any], list[str]]) -> Any:
+def _watch(
+    progress: Progress | None, before: float, threads: int, ask: Callable[[Any], list[str]]
+) -> Any:
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):
@@ -214,6 +220,9 @@ def _watch(progress: Progress | None, before: float, ask: Callable[[Any], list[s
                 int(state.num_input_tokens_seen or 0),
                 before,
             )
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            follow_load(threads)
 
         def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             row = state.log_history[-1] if state.log_history else {}

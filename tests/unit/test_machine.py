@@ -71,3 +71,40 @@ def test_memory_is_no_more_than_the_containers_limit(monkeypatch, tmp_path):
     assert machine.usable_memory_gib(1.0) == pytest.approx(free + 1, abs=0.5)
     limit.write_text(f"{2**28}\n")
     assert machine.usable_memory_gib(1.0) == 0.25
+
+
+def test_threads_that_wait_do_not_spin_in_any_process_that_ftkit_starts():
+    asked = "import ftkit, os, subprocess, sys; print(subprocess.run([sys.executable, '-c', 'import os; print(os.environ[\"OMP_WAIT_POLICY\"])'], capture_output=True, text=True).stdout)"
+    free = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    for own, said in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        done = subprocess.run(
+            [sys.executable, "-c", asked], env=free | own, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == said, "what the user has set stays"
+
+
+def test_threads_follow_the_load_while_work_goes_on_up_to_what_is_asked(monkeypatch):
+    import torch
+
+    from ftkit.models import load
+
+    before, free = torch.get_num_threads(), {"cores": 4}
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    monkeypatch.setattr(machine, "free_cores", lambda: free["cores"])
+    monkeypatch.setattr(load, "_looked", [0.0])
+    clock = {"now": 1000.0}
+    monkeypatch.setattr(load.time, "monotonic", lambda: clock["now"])
+    try:
+        for cores, asked, seconds, threads in (
+            (4, 0, 10, 4),
+            (1, 0, 10, 1),
+            (3, 0, 10, 3),
+            (1, 0, 0.5, 3),
+            (4, 2, 10, 2),
+            (1, 2, 10, 1),
+        ):
+            free["cores"], clock["now"] = cores, clock["now"] + seconds
+            load.follow_load(asked)
+            assert torch.get_num_threads() == threads, (cores, asked, seconds)
+    finally:
+        torch.set_num_threads(before)

@@ -19,7 +19,7 @@ from ftkit.core.errors import BadInput, FtkitError
 from ftkit.core.parameters.preference import PreferenceParameters
 from ftkit.core.records.training import PreferencePoint
 from ftkit.core.run_folder import write_text
-from ftkit.models.load import quiet
+from ftkit.models.load import follow_load, quiet
 from ftkit.models.local import LocalModel
 from ftkit.training.checkpoints import last_checkpoint, note_seconds, save_weights, seconds_before
 from ftkit.training.distributed import check_equal, forget_evaluation
@@ -168,19 +168,23 @@ def options(p: PreferenceParameters, folder: Path) -> dict[str, Any]:
     }
 
 
-def watch(progress: Progress | None, figure: str, before: float = 0.0) -> Any:
+def watch(progress: Progress | None, figure: str, before: float = 0.0, threads: int = 0) -> Any:
     """Return the callback that tells a figure of the trainer's log, e.g. ``loss``, at each step, and notes the time with each checkpoint.
 
     Args:
         progress: Called with step, steps and the figure.
         figure: Its name in the log.
         before: Seconds that were trained before, where this goes on from a checkpoint.
+        threads: Most CPU threads; 0: the cores that others leave free.
     """
     from transformers import TrainerCallback
 
     began = time.monotonic()
 
     class Watch(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            follow_load(threads)
+
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             note_seconds(args, state, before + time.monotonic() - began)
 
@@ -243,7 +247,7 @@ def learn_rows(
         train_dataset=Dataset.from_list(list(rows)),
         eval_dataset=Dataset.from_list(list(held)),
         processing_class=local.tokenizer,
-        callbacks=[watch(progress, "loss", seconds_before(folder))],
+        callbacks=[watch(progress, "loss", seconds_before(folder), p.threads)],
     )
     made.remove_callback(PrinterCallback)
     mark = folder / FIRST

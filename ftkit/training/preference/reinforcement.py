@@ -163,7 +163,7 @@ def _trainer(
         train_dataset=Dataset.from_list([{"prompt": name} for name in encoded]),
         reward_funcs=rewarded,
         processing_class=local.tokenizer,
-        callbacks=[watch(progress, "reward", seconds_before(folder))],
+        callbacks=[watch(progress, "reward", seconds_before(folder), p.threads)],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
