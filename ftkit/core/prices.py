@@ -1,4 +1,8 @@
-"""Every figure of the cost model that is not measured: what it is, what it costs, and who says so."""
+"""Every figure of the decision that is not measured: what it is, its value and range, and who says so.
+
+All amounts are in USD. The point value of an assumed figure lies inside its range, near the geometric middle where the
+range is a source's own, so that a cost at the point values lies among the drawn costs.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,36 @@ from ftkit.core.records.decision import Price
 DATE = "2026-11"
 GUIDE = "INI8 Labs guide, 2026-05-22"
 OWN = f"assumed by ftkit, {DATE}"
+DEFAULT = (
+    "the parameter's default, which nobody confirmed; name it in decision.prices to confirm it"
+)
 
+VALUES: dict[str, tuple[float, str, str]] = {
+    "right_answer_usd": (
+        3.0,
+        "USD of worth per right answer",
+        f"{OWN}: three minutes of a person at 60 USD an hour that it saves",
+    ),
+    "wrong_answer_usd": (
+        6.0,
+        "USD of cost per wrong answer",
+        f"{OWN}: a person mends it, and as much again for the customer's trouble",
+    ),
+    "person_answer_usd": (
+        3.0,
+        "USD of cost per answer that is passed to a person",
+        f"{OWN}: three minutes of a person at 60 USD an hour",
+    ),
+}
+"""What an answer is worth and costs, as 01 asks it (``task.answer_values``)."""
 ASSUMED: dict[str, tuple[float, str, str]] = {
+    **VALUES,
+    "seed_sd_points": (
+        2.0,
+        "points of accuracy that two trainings differ by (SD), where no seeds were trained; 0: the tested model itself ships",
+        f"{OWN}: Dodge et al. (2020, arXiv 2002.06305) saw 1 to 4 on small data",
+    ),
+    "retunings_per_year_most": (12.0, "re-tunings a year at most, however often facts change", OWN),
     "labour_usd_per_hour": (60.0, "USD per hour", OWN),
     "labelling_minutes_per_example": (
         3.0,
@@ -30,9 +62,9 @@ ASSUMED: dict[str, tuple[float, str, str]] = {
     "relabel_share": (0.1, "share of the training examples labelled anew per re-tuning", OWN),
     "cpu_machine_usd_per_month": (60.0, "USD per month and machine", OWN),
     "gpu_machine_usd_per_month": (
-        500.0,
+        1600.0,
         "USD per month and machine",
-        f"{GUIDE}: 500 to 5,000 a month",
+        f"{GUIDE}: 500 to 5,000 a month; the geometric middle",
     ),
     "gpu_usd_per_hour": (
         5.0,
@@ -52,23 +84,34 @@ RANGES: dict[str, tuple[float, float]] = {
     "labour_usd_per_hour": (40.0, 120.0),
     "labelling_minutes_per_example": (1.0, 10.0),
     "machine_use": (0.2, 0.8),
+    "seed_sd_points": (1.0, 4.0),
+    "retunings_per_year_most": (4.0, 52.0),
 }
+USAGE: dict[str, tuple[str, float]] = {
+    "answers_per_month": ("answers a month", 3.0),
+    "fact_changes_per_year": ("changes of the facts a year", 4.0),
+    "requirement_changes_per_year": ("changes of the wanted behaviour a year", 4.0),
+}
+"""Unit, and the factor within which a figure that nobody confirmed is drawn."""
 
 
 def prices(given: dict[str, float] | None = None) -> list[Price]:
-    """Return the prices of the cost model, the user's own in place of the assumed ones.
+    """Return the figures of the cost model, the user's own in place of the assumed ones.
 
     Args:
         given: Own figures by name.
 
     Raises:
-        BadInput: An unknown name (the nearest is told), or a figure that is negative, not finite or no share (all told).
+        BadInput: An unknown name (the nearest is told), another currency than USD, or a figure that is negative, not
+            finite or no share (all told).
     """
     given = given or {}
     faults = [fault for name, value in given.items() if (fault := _fault(name, value))]
     if faults:
         raise BadInput(
-            "; ".join(faults), where="decision.prices", todo=f"choose from {', '.join(ASSUMED)}"
+            "; ".join(faults),
+            where="decision.prices",
+            todo=f"choose from {', '.join([*ASSUMED, *USAGE])}",
         )
     return [
         Price(
@@ -92,6 +135,39 @@ def prices(given: dict[str, float] | None = None) -> list[Price]:
     ]
 
 
+def usage(
+    values: dict[str, float], confirmed: set[str], given: dict[str, float] | None = None
+) -> list[Price]:
+    """Return volume and rates of change as figures: those that nobody confirmed are assumed, and drawn.
+
+    Args:
+        values: Value by name of ``USAGE``.
+        confirmed: Names whose value the user chose, i.e. that differ from the parameter's default.
+        given: Own figures by name (``decision.prices``), which confirm a figure too.
+    """
+    found = []
+    for name, value in values.items():
+        unit, factor = USAGE[name]
+        own = (given or {}).get(name)
+        value = float(value if own is None else own)
+        if own is not None or name in confirmed or value == 0:
+            source = "parameter decision.prices" if own is not None else "parameter of 08"
+            found.append(Price(name=name, value=value, unit=unit, origin="given", source=source))
+            continue
+        found.append(
+            Price(
+                name=name,
+                value=value,
+                unit=unit,
+                origin="assumed",
+                source=DEFAULT,
+                low=value / factor,
+                high=value * factor,
+            )
+        )
+    return found
+
+
 def range_of(name: str) -> tuple[float, float]:
     """Return between which values an assumed figure may lie: the guide's range where it gives one, else half to twice."""
     value = ASSUMED[name][0]
@@ -99,12 +175,24 @@ def range_of(name: str) -> tuple[float, float]:
     return low, min(1.0, high) if name in SHARES else high
 
 
+CURRENCIES = ("eur", "gbp", "chf", "jpy", "cny", "inr", "cad", "aud", "sek", "nok", "dkk", "pln")
+
+
 def _fault(name: str, value: float) -> str:
-    if name not in ASSUMED:
-        near = difflib.get_close_matches(name, list(ASSUMED), n=1, cutoff=0.4)
+    known = [*ASSUMED, *USAGE]
+    other = [word for word in name.lower().split("_") if word in CURRENCIES]
+    if other:
+        return (
+            f"'{name}' is in {other[0].upper()}, and all amounts are in USD: two currencies cannot be "
+            "added; convert it and give the name with usd"
+        )
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
         return f"'{name}' is no price" + (f"; did you mean '{near[0]}'?" if near else "")
     if not math.isfinite(value) or value < 0:
         return f"{name} = {value}: a price is a finite number and not negative"
+    if name == "answers_per_month" and value > 1e10:
+        return f"{name} = {value:g}: more than any desk answers"
     if name in SHARES and not (0 if name == "relabel_share" else 1e-9) <= value <= 1:
         return f"{name} = {value}: a share lies between 0 and 1"
     return ""

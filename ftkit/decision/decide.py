@@ -1,110 +1,49 @@
-"""08: from measurements, prices and limits to a verdict with what it rests on and what would flip it."""
+"""08: from measurements, prices and limits to a verdict as codes and values; its sentences are in ``words``."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import Any
 
-from ftkit.core.errors import BadInput
+import numpy as np
+
 from ftkit.core.parameters.decision import DecisionParameters
-from ftkit.core.prices import ASSUMED, SHARES, measured, prices
+from ftkit.core.prices import SHARES, measured
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.data import DataCard
-from ftkit.core.records.decision import Decision, Gate, StrategyCost
-from ftkit.core.records.evaluation import Evaluation
+from ftkit.core.records.decision import (
+    Advice,
+    Change,
+    Decision,
+    ErrorPart,
+    Fit,
+    Gate,
+    NetDifference,
+    Offer,
+    StrategyCost,
+)
+from ftkit.core.records.evaluation import Evaluation, StrategyResult
 from ftkit.core.records.task import Suitability
 from ftkit.core.records.training import TrainingCard
-from ftkit.decision import cost_model, words
+from ftkit.decision import cost_model
+from ftkit.decision.case import NONE, Case, Inputs
 from ftkit.decision.claims import claims
-from ftkit.decision.cost_uncertainty import Spread, price_effects, spread
+from ftkit.decision.cost_uncertainty import DRAWS, TAIL, drawn, price_effects
+from ftkit.decision.cost_uncertainty import costs as drawn_costs
 from ftkit.decision.forecast_check import forecast_check
-from ftkit.decision.gates import gates
-from ftkit.decision.rule import Choice, Table, choose
-from ftkit.decision.sensitivity import Figure, Flip, Outcome, choice_flips, number_flips
+from ftkit.decision.rule import PARTS, Choice, halves, points_of
+from ftkit.decision.sensitivity import Figure, Outcome, choice_changes, number_changes
+from ftkit.decision.value_of_information import best_offer, offers, worth_now
 
 VERDICTS = {"endpoint RAG": "endpoint"}
-
-
-class Case:
-    """All that a decision rests on; ``outcome`` applies the rule again with one figure changed.
-
-    Args:
-        evaluation: What 07 measured.
-        training: What 05 trained; None where nothing was.
-        data: What 02 found.
-        p: Limits, margin, volume, how often things change, own prices.
-
-    Raises:
-        BadInput: A pair of strategies was not compared, or a price cannot be used.
-    """
-
-    def __init__(
-        self,
-        evaluation: Evaluation,
-        training: TrainingCard | None,
-        data: DataCard,
-        p: DecisionParameters,
-    ) -> None:
-        self.evaluation, self.training, self.data, self.p = evaluation, training, data, p
-        self.results = {r.spec.name: r for r in evaluation.results}
-        self.table = Table(evaluation.comparisons)
-        self.prices = prices(p.prices)
-        _check_pairs(evaluation)
-
-    def setting(self, p: DecisionParameters) -> cost_model.Setting:
-        """Return what costs depend on under these parameters."""
-        needs_facts = any(
-            r.spec.retriever or r.unsupported is not None for r in self.results.values()
-        )
-        return cost_model.setting(prices(p.prices), self.training, self.data, p, needs_facts)
-
-    def costs(self, p: DecisionParameters) -> list[StrategyCost]:
-        """Return the cost of every strategy."""
-        s = self.setting(p)
-        reference = cost_model.reference_of(self.evaluation.results, s)
-        return [cost_model.cost(r, s, reference) for r in self.evaluation.results]
-
-    def choice(self, p: DecisionParameters) -> Choice:
-        """Apply the rule under these parameters."""
-        s = self.setting(p)
-        first_year = {name: cost_model.first_year_usd(r, s) for name, r in self.results.items()}
-        found = gates(self.evaluation, p)
-        return choose(
-            self.evaluation.results,
-            self.evaluation.comparisons,
-            found,
-            first_year,
-            p.margin_points / 100,
-        )
-
-    def outcome(self, name: str, value: object) -> Outcome:
-        """Return the verdict with one parameter or price changed."""
-        change: dict[str, Any] = (
-            {"prices": {**self.p.prices, name: value}} if name in ASSUMED else {name: value}
-        )
-        choice = self.choice(self.p.model_copy(update=change))
-        return choice.kind, choice.strategy if choice.kind == "chosen" else ""
-
-
-def _check_pairs(evaluation: Evaluation) -> None:
-    have = {frozenset((c.a, c.b)) for c in evaluation.comparisons}
-    names = [r.spec.name for r in evaluation.results]
-    if not names:
-        raise BadInput(
-            "holds no strategies", where="evaluation.json", todo="run 07_evaluation first"
-        )
-    gone = [
-        f"{a} and {b}"
-        for i, a in enumerate(names)
-        for b in names[i + 1 :]
-        if frozenset((a, b)) not in have
-    ]
-    if gone:
-        raise BadInput(
-            f"not compared: {'; '.join(gone[:5])}",
-            where="evaluation.json",
-            todo="run 07_evaluation again",
-        )
+EXPECTED = {"fine-tuned": "fine-tuning", "RAG": "retrieval", "few-shot": "prompting"}
+QUALITY = {"accuracy", "hallucination"}
+AGREE = 0.8
+"""Below this share of the draws of assumed figures the alternative stands in the sentence."""
+MOST_EXAMPLES, POWER = 100_000, 0.8
 
 
 def decide(
@@ -121,92 +60,296 @@ def decide(
         evaluation: What 07 measured.
         training: What 05 trained; None where nothing was.
         data: What 02 found.
-        suitability: What 01 expected.
-        p: Limits, margin, volume, how often things change, own prices.
+        suitability: What 01 expected, and the values of answers.
+        p: Limits, volume, how often things change, own figures.
         within_reach: What 04 expected each way out to mend (``error_attribution.mends``).
 
     Raises:
         BadInput: Unknown or impossible prices, or strategies that were not compared.
     """
-    case = Case(evaluation, training, data, p)
-    found, costs, choice = gates(evaluation, p), case.costs(p), case.choice(p)
-    more, more_usd = _more(choice, case)
-    results, flipped = case.results, flips(case)
-    drawn, pair = _spread(case, found, choice), _pair(choice, case, costs)
-    costs = [c.model_copy(update=_interval(drawn, c.strategy)) for c in costs]
-    return Decision(
-        verdict=_verdict(choice, case),
-        strategy=choice.strategy if choice.kind == "chosen" else None,
-        sentence=_sentence(choice, case, costs, more_usd),
-        gates=found,
-        costs=costs,
-        reasons=[
-            *words.reasons(choice, evaluation, results, found, case.table, p),
-            *_carried(drawn),
-            *_expectation(choice, case, suitability),
-        ],
-        prices=[*_measured(case), *case.prices],
-        margin_points=p.margin_points,
-        more_test_examples=more,
-        more_test_usd=more_usd,
-        leading=choice.strategy if choice.kind == "can't tell" else "",
-        flips=[f.text for f in flipped],
-        flip_factors=[f.closeness for f in flipped],
-        expected=suitability.sentence if suitability else "",
-        next_steps=words.next_steps(choice, results, found, more),
-        forecast_check=forecast_check(within_reach or {}, evaluation),
-        claims=claims(evaluation, training, case.setting(p), p),
-        price_draws=drawn.draws,
-        holds_share=drawn.holds if drawn.draws else None,
-        price_effects=price_effects(
-            results[pair[0]], results[pair[1]], case.prices, case.setting(p)
-        )
-        if pair
-        else [],
-        swings_of=pair,
-        extra_usd=_extra(pair, costs),
+    case = Case(Inputs(evaluation, training, data, suitability), p)
+    made = verdict(case)
+    return made.model_copy(
+        update={
+            "sensitivity": sensitivity(case),
+            "forecast_check": forecast_check(within_reach or {}, evaluation),
+            "claims": claims(evaluation, training, case.setting, p),
+        }
     )
 
 
-def _spread(case: Case, found: list[Gate], choice: Choice) -> Spread:
-    def verdict(first_year: dict[str, float]) -> Outcome:
-        e = case.evaluation
-        again = choose(e.results, e.comparisons, found, first_year, case.p.margin_points / 100)
-        return again.kind, again.strategy if again.kind == "chosen" else ""
+def verdict(case: Case) -> Decision:
+    """Return the decision without sensitivity, forecast check and claims."""
+    choice, costs, spread = case.choice, _costs(case), _Spread(case)
+    barred = _barred(case.gates)
+    best = max(costs, key=lambda c: c.net_benefit_usd).strategy
+    named = choice.strategy or best
+    tried = _offers(case, choice)
+    advice, advised = _advice(case, choice, tried, spread.holds)
+    fit, unfit = _fit(case, named)
+    pairs, effects_of = _pairs(case, named, barred), _effects_of(case, choice, named)
+    nearest = _nearest(choice, pairs)
+    return Decision(
+        verdict=_verdict(choice, case),
+        kind=choice.kind,  # pyright: ignore[reportArgumentType]
+        basis=choice.basis,  # pyright: ignore[reportArgumentType]
+        strategy=choice.strategy if choice.kind == "chosen" else None,
+        leading=choice.strategy if choice.kind == "can't tell" else "",
+        best_measured=best,
+        most_accurate=max(case.results, key=lambda n: case.results[n].accuracy.value),
+        fit=fit,
+        unfit_gates=unfit,
+        barred=barred,
+        rivals=choice.rivals,
+        supported=choice.supported,
+        pairs=pairs,
+        gates=case.gates,
+        costs=[c.model_copy(update=spread.interval(c.strategy)) for c in costs],
+        prices=[*_measured(case), *case.prices],
+        answers_per_year=12 * float(case.setting.answers_per_month),
+        stake_usd=case.stake / max(1.0, 12 * float(case.setting.answers_per_month)),
+        **_context(case),
+        expected_regret_usd=_regret(case, choice),
+        advice=advice,
+        advised=advised,
+        offers=tried,
+        parts=_parts(case, named, nearest, spread) if nearest else [],
+        price_draws=spread.draws,
+        holds_share=spread.holds,
+        alternative=spread.alternative,
+        price_effects=_effects(case, effects_of),
+        effects_of=effects_of,
+        extra_usd=_extra(case, effects_of),
+        expected_met=_expected_met(case, choice),
+    )
 
-    return spread(case.evaluation.results, case.prices, case.setting(case.p), verdict, case.p.seed)
+
+def _context(case: Case) -> dict[str, Any]:
+    e, s = case.inputs.evaluation, case.inputs.suitability
+    return {
+        "needed_accuracy": case.needed[0],
+        "needed_from_values": case.needed[1],
+        "test_items": e.test_items,
+        "looks": e.looks,
+        "level": case.level,
+        "expected": s.expected if s else "",
+        "requirements_change": case.p.requirements_change,
+        "facts_change": case.p.facts_change,
+        "needs_facts": case.needs_facts,
+        "families": {n: r.spec.family for n, r in case.results.items()},
+    }
 
 
-def _carried(drawn: Spread) -> list[str]:
-    """Return how far the assumed prices carry the verdict."""
-    if not drawn.draws:
-        return []
-    share = "all" if drawn.holds == 1 else "none" if drawn.holds == 0 else f"{drawn.holds:.0%}"
+class _Spread:
+    """What the draws of the assumed figures show."""
+
+    def __init__(self, case: Case) -> None:
+        self.at = drawn(case.prices, case.setting, case.p.seed)
+        self.draws, self.holds, self.alternative = 0, None, ""
+        self.cost: np.ndarray | None = None
+        self.names = list(case.results)
+        if self.at is None:
+            return
+        self.draws = DRAWS
+        self.cost = drawn_costs(case.inputs.evaluation.results, self.at)
+        codes, choice = case.verdicts(self.at), case.choice
+        now = -2 if choice.kind == "can't tell" else NONE
+        now = self.names.index(choice.strategy) if choice.kind == "chosen" else now
+        self.holds = float((codes == now).mean())
+        others = Counter(codes[codes != now].tolist()).most_common(1)
+        if others:
+            code = int(others[0][0])
+            words = {NONE: "none", -2: "can't tell yet"}
+            self.alternative = words[code] if code < 0 else self.names[code]
+
+    def interval(self, strategy: str) -> dict[str, float]:
+        """Return the 5% and 95% quantiles of a strategy's first-year cost."""
+        if self.cost is None:
+            return {}
+        low, high = np.quantile(self.cost[:, self.names.index(strategy)], [TAIL, 1 - TAIL])
+        return {"first_year_low_usd": float(low), "first_year_high_usd": float(high)}
+
+
+def _costs(case: Case) -> list[StrategyCost]:
+    s, found = case.setting, []
+    reference = cost_model.reference_of(list(case.results.values()), s)
+    alone = {a.strategy: a for a in case.inputs.evaluation.selective}
+    for result in case.results.values():
+        c = cost_model.cost(result, s, reference)
+        own = alone.get(result.spec.name)
+        if own and own.alone > 0:
+            year = c.first_year_usd
+            usd = cost_model.with_person_usd(own.alone, own.allowed_wrong, year, s)
+            c = c.model_copy(update={"with_person_share": own.alone, "with_person_usd": float(usd)})
+        found.append(c)
+    return found
+
+
+def _barred(gates: list[Gate]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for gate in gates:
+        if gate.state == "failed":
+            found.setdefault(gate.strategy, []).append(gate.gate)
+    return found
+
+
+def _fit(case: Case, named: str) -> tuple[Fit, list[str]]:
+    mine = [g for g in case.gates if g.strategy == named]
+    failed = [g.gate for g in mine if g.state == "failed"]
+    unsure = [g.gate for g in mine if g.state == "can't tell"]
+    alone = any(s.strategy == named and s.alone > 0 for s in case.inputs.evaluation.selective)
+    if not failed and not unsure:
+        return "alone", []
+    if set(failed + unsure) <= {"accuracy"} and alone:
+        return "with a person", failed + unsure
+    return ("not fit" if failed else "not known"), failed + unsure
+
+
+def _pairs(case: Case, named: str, barred: dict[str, list[str]]) -> list[NetDifference]:
+    m, stake = case.arms, case.stake
+    half, _ = halves(m, case.level)
+    i, found = m.names.index(named), []
+    for j, other in enumerate(m.names):
+        if j == i:
+            continue
+        gain, room = float(m.difference[i, j]), float(half[i, j])
+        extra = float(case.cost[i] - case.cost[j])
+        low, high = gain - room, gain + room
+        e = Estimate(
+            value=gain, low=max(-1.0, low), high=min(1.0, high), n=m.n, method="level of this look"
+        )
+        found.append(
+            NetDifference(
+                other=other,
+                gain=e,
+                extra_usd=extra,
+                break_even_points=points_of(extra, stake),
+                net_usd=stake * gain - extra,
+                net_low_usd=stake * low - extra,
+                net_high_usd=stake * high - extra,
+                barred=barred.get(other, []),
+                beaten=stake * low - extra > 0,
+            )
+        )
+    return found
+
+
+def _nearest(choice: Choice, pairs: list[NetDifference]) -> NetDifference | None:
+    """Return the other strategy that is most likely the better one, the barred only where nothing else is left."""
+    free = [x for x in pairs if not x.barred] or pairs
+    return min(free, key=lambda x: x.net_low_usd, default=None)
+
+
+def _parts(case: Case, named: str, other: NetDifference, spread: _Spread) -> list[ErrorPart]:
+    m, stake = case.arms, case.stake
+    i, j = m.names.index(named), m.names.index(other.other)
+    sd = {part: stake * math.sqrt(m.variance[k, i, j]) for k, part in enumerate(PARTS)}
+    if spread.at is not None and spread.cost is not None:
+        stakes = np.asarray(cost_model.stake_usd(spread.at))
+        net = stakes * m.difference[i, j] - (spread.cost[:, i] - spread.cost[:, j])
+        sd["prices"] = float(net.std())
+    total = sum(v * v for v in sd.values())
+    guess = not case.inputs.evaluation.seeds
     return [
-        f"The verdict stays the same in {share} of {drawn.draws:,} draws of the assumed prices within their ranges."
+        ErrorPart(
+            source=source,  # pyright: ignore[reportArgumentType]
+            sd_usd=v,
+            share=v * v / total,
+            assumed=source == "prices" or (source == "seeds" and guess),
+        )
+        for source, v in sd.items()
+        if v > 0
     ]
 
 
-def _interval(drawn: Spread, strategy: str) -> dict[str, float]:
-    ends = drawn.interval(strategy)
-    return {"first_year_low_usd": ends[0], "first_year_high_usd": ends[1]} if ends else {}
+def _offers(case: Case, choice: Choice) -> list[Offer]:
+    if choice.kind != "can't tell":
+        return []
+    if choice.basis == "open gate":
+        return _gate_offers(case, choice)
+    looks = case.inputs.evaluation.looks
+    return offers(case.arms, case.cost, case.stake, looks, case.market)
 
 
-def _pair(choice: Choice, case: Case, costs: list[StrategyCost]) -> tuple[str, str] | None:
-    """Return the strategy chosen or ahead and the one it is weighed against (beaten, rival, or cheapest), the dearer first."""
-    if not choice.strategy or len(case.results) < 2:
+def _gate_offers(case: Case, choice: Choice) -> list[Offer]:
+    """Return the labels that would show at 80% power on which side of their limits the supported strategy lies."""
+    result, need = case.results[choice.supported], 0
+    for gate in case.gates:
+        if gate.strategy == choice.supported and gate.state == "can't tell":
+            need = max(need, examples_for_gate(gate, result))
+    if not need or need >= MOST_EXAMPLES:
+        return []
+    value = {
+        c: case.stake * r.accuracy.value - case.cost[i]
+        for i, (c, r) in enumerate(case.results.items())
+    }
+    unsure = {g.strategy for g in case.gates if g.state in ("failed", "can't tell")}
+    else_ = max((v for c, v in value.items() if c not in unsure), default=0.0)
+    worth = max(0.0, value[choice.supported] - else_) / 2
+    price = need * case.market.label_usd
+    return [Offer(what="labels", amount=need, cost_usd=price, worth_usd=worth, settles=POWER)]
+
+
+def examples_for_gate(gate: Gate, result: StrategyResult) -> int:
+    """Return how many further test examples would show, at 80% power, on which side of its limit a share lies."""
+    shares = {"accuracy": result.accuracy, "format": result.format_ok}
+    e = shares.get(gate.gate, result.unsupported if gate.gate == "hallucination" else None)
+    if e is None or gate.limit is None:
+        return 0
+    away = abs(e.value - gate.limit)
+    z = NormalDist().inv_cdf(1 - 0.025) + NormalDist().inv_cdf(POWER)
+    times = math.inf if away <= 0 else (z * (e.high - e.low) / 2 / 1.96 / away) ** 2
+    return int(min(MOST_EXAMPLES, max(1, math.ceil(e.n * (min(times, 1e9) - 1)))))
+
+
+def _advice(
+    case: Case, choice: Choice, tried: list[Offer], holds: float | None
+) -> tuple[Advice, Offer | None]:
+    doubtful = holds is not None and holds < AGREE
+    if choice.kind == "none":
+        return "mend", None
+    if choice.kind == "chosen":
+        stop: Advice = "stop" if choice.basis == "best bet" else "use it"
+        return ("prices" if doubtful else stop), None
+    if choice.basis == "open gate":
+        open_ = {g.gate for g in choice.open_gates if g.strategy == choice.supported}
+        if tried:
+            return "labels", tried[0]
+        return ("probe" if "regression" in open_ else "limit"), None
+    best = best_offer(tried)
+    if best is not None:
+        return best.what, best
+    return ("prices" if doubtful else "stop"), None
+
+
+def _regret(case: Case, choice: Choice) -> float:
+    if choice.kind == "none":
+        return 0.0
+    return worth_now(case.arms, case.cost, case.stake, None)
+
+
+def _effects_of(case: Case, choice: Choice, named: str) -> tuple[str, str] | None:
+    """Return the strategy named and the one its cost is weighed against, the dearer first."""
+    if len(case.results) < 2:
         return None
-    year = {c.strategy: c.first_year_usd for c in costs}
-    others = [*choice.beaten, *choice.rivals]
-    cheapest = min((o for o in year if o != choice.strategy), key=lambda o: year[o])
-    other = max(others, key=lambda o: case.results[o].accuracy.value) if others else cheapest
-    dearer, cheaper = sorted((choice.strategy, other), key=lambda o: -year[o])
+    year = dict(zip(case.results, case.cost, strict=True))
+    near = [o for o in [*choice.rivals, *choice.beaten] if o != named]
+    cheapest = min((o for o in year if o != named), key=lambda o: year[o])
+    other = max(near, key=lambda o: case.results[o].accuracy.value) if near else cheapest
+    dearer, cheaper = sorted((named, other), key=lambda o: -year[o])
     return dearer, cheaper
 
 
-def _extra(pair: tuple[str, str] | None, costs: list[StrategyCost]) -> float | None:
-    year = {c.strategy: c.first_year_usd for c in costs}
-    return year[pair[0]] - year[pair[1]] if pair else None
+def _effects(case: Case, pair: tuple[str, str] | None) -> list[Any]:
+    if pair is None:
+        return []
+    mine, other = (case.results[name] for name in pair)
+    return price_effects(mine, other, case.prices, case.setting)
+
+
+def _extra(case: Case, pair: tuple[str, str] | None) -> float | None:
+    year = dict(zip(case.results, case.cost, strict=True))
+    return float(year[pair[0]] - year[pair[1]]) if pair else None
 
 
 def _verdict(choice: Choice, case: Case) -> str:
@@ -216,109 +359,57 @@ def _verdict(choice: Choice, case: Case) -> str:
     return VERDICTS.get(family, family)
 
 
-def _more(choice: Choice, case: Case) -> tuple[int | None, float | None]:
-    if choice.kind != "can't tell" or not choice.more_examples:
-        return None, None
-    price = case.setting(case.p).price
-    each = price["labelling_minutes_per_example"] / 60 * price["labour_usd_per_hour"]
-    return choice.more_examples, choice.more_examples * each
-
-
-def _sentence(choice: Choice, case: Case, costs: list[StrategyCost], more_usd: float | None) -> str:
-    if choice.kind == "none":
-        return words.none_sentence(gates(case.evaluation, case.p), case.results)
-    if choice.kind == "can't tell":
-        return words.open_sentence(choice, case.evaluation.test_items, more_usd, case.p)
-    out = {g.strategy for g in gates(case.evaluation, case.p) if g.state == "failed"}
-    left = [name for name in case.results if name not in out]
-    return words.chosen_sentence(
-        choice, case.results, {c.strategy: c for c in costs}, case.table, case.p, left
-    )
-
-
-def _expectation(choice: Choice, case: Case, suitability: Suitability | None) -> list[str]:
-    """Return what 01 expected against what was measured, so that its questions can learn."""
-    if suitability is None or choice.kind != "chosen":
-        return []
-    family = {"fine-tuned": "fine-tuning", "RAG": "retrieval", "few-shot": "prompting"}
-    got = family.get(
-        case.results[choice.strategy].spec.family, case.results[choice.strategy].spec.family
-    )
-    agree = (
-        "as measured" if got == suitability.expected else f"but {got} was measured to be the choice"
-    )
-    return [f"Before measuring, {suitability.expected} was expected, {agree}."]
+def _expected_met(case: Case, choice: Choice) -> bool | None:
+    s = case.inputs.suitability
+    if s is None or choice.kind != "chosen":
+        return None
+    family = case.results[choice.strategy].spec.family
+    return EXPECTED.get(family, family) == s.expected
 
 
 def _measured(case: Case) -> list[Any]:
-    s = case.setting(case.p)
-    return measured(
-        s.training_s, s.parameters, s.examples, bool(case.training and case.training.elsewhere)
-    )
+    s, training = case.setting, case.inputs.training
+    return measured(s.training_s, s.parameters, s.examples, bool(training and training.elsewhere))
 
 
-def flips(case: Case) -> list[Flip]:
+def sensitivity(case: Case) -> list[Change]:
     """Return what would change the verdict, nearest first."""
-    choice = case.choice(case.p)
+    choice = case.choice
     now: Outcome = (choice.kind, choice.strategy if choice.kind == "chosen" else "")
-    found: list[Flip] = []
+    found: list[Change] = []
     for figure in _figures(case):
-        found += number_flips(figure, case.outcome, now)
-    for field, label, value, others in _choices(case.p):
-        found += choice_flips(field, label, value, others, case.outcome, now)
-    return sorted(found, key=lambda f: f.closeness)
+        found += number_changes(figure, case.outcome, now)
+    p = case.p
+    for field, others in (
+        ("requirements_change", list(cost_model.REQUIREMENT_CHANGES)),
+        ("facts_change", list(cost_model.FACT_CHANGES)),
+        ("data_may_leave", [True, False]),
+    ):
+        found += choice_changes(field, getattr(p, field), others, case.outcome, now)
+    return sorted(found, key=lambda f: f.factor)
 
 
 def _figures(case: Case) -> list[Figure]:
-    p, volume = case.p, max(1.0, float(case.p.answers_per_month))
-    figures = [
-        Figure(
-            "margin_points", "a margin", p.margin_points, lambda v: f"{v:.1f} points", 0.5, 50.0
-        ),
-        Figure(
-            "answers_per_month",
-            "a volume",
-            volume,
-            lambda v: f"{v:,.0f} answers a month",
-            volume / 1000,
-            volume * 1000,
-        ),
-        Figure("min_accuracy", "an accuracy limit", p.min_accuracy, lambda v: f"{v:.0%}", 0.0, 1.0),
-        Figure("min_format_ok", "a format limit", p.min_format_ok, lambda v: f"{v:.0%}", 0.0, 1.0),
-        Figure(
-            "max_unsupported",
-            "a hallucination limit",
-            p.max_unsupported,
-            lambda v: f"{v:.0%}",
-            0.0,
-            1.0,
-        ),
-        Figure(
-            "regression_margin_points",
-            "a regression limit",
-            p.regression_margin_points,
-            lambda v: f"{v:.1f} points",
-            0.5,
-            100.0,
-        ),
+    p = case.p
+
+    def percent(v: float) -> str:
+        return f"{100 * v:.1f}%"
+
+    limits = [
+        Figure("min_accuracy", case.needed[0], percent, 0.001, 1.0),
+        Figure("min_format_ok", p.min_format_ok, percent, 0.0, 1.0),
+        Figure("max_unsupported", p.max_unsupported, percent, 0.0, 1.0),
+        Figure("regression_margin_points", p.regression_margin_points, "{:.1f}".format, 0.5, 100.0),
         Figure(
             "max_seconds_per_answer",
-            "a latency limit",
             p.max_seconds_per_answer,
-            lambda v: f"{v:.2g} s",
+            "{:.2g}".format,
             p.max_seconds_per_answer / 1000,
             p.max_seconds_per_answer * 1000,
         ),
     ]
-    return figures + [
-        Figure(
-            x.name,
-            x.name.replace("_", " "),
-            x.value,
-            lambda v: f"{v:,.3g}",
-            x.value / 10,
-            _most(x.name, x.value),
-        )
+    return limits + [
+        Figure(x.name, x.value, "{:,.3g}".format, x.value / 10, _most(x.name, x.value))
         for x in case.prices
         if x.value > 0
     ]
@@ -326,16 +417,3 @@ def _figures(case: Case) -> list[Figure]:
 
 def _most(name: str, value: float) -> float:
     return min(1.0, 10 * value) if name in SHARES else 10 * value
-
-
-def _choices(p: DecisionParameters) -> list[tuple[str, str, object, list[tuple[object, str]]]]:
-    changes: list[tuple[object, str]] = [
-        (v, f"changing {v}") for v in cost_model.REQUIREMENT_CHANGES
-    ]
-    facts: list[tuple[object, str]] = [(v, f"changing {v}") for v in cost_model.FACT_CHANGES]
-    leave: list[tuple[object, str]] = [(True, "allowed to leave"), (False, "not allowed to leave")]
-    return [
-        ("requirements_change", "requirements", p.requirements_change, changes),
-        ("facts_change", "facts", p.facts_change, facts),
-        ("data_may_leave", "inputs", p.data_may_leave, leave),
-    ]

@@ -1,24 +1,87 @@
-"""The rule: gates first, then accuracy, then the cheapest within the margin; and "can't tell yet" where neither shows.
+"""The rule: gates first, then the largest net benefit that can be shown; and "can't tell yet" where finding out pays.
 
-A strategy is **good enough** if no other can be more than the margin better: the lower end of its difference to every
-other lies above minus the margin. It is **beaten** if a strategy that passes all gates is better beyond chance (exact
-test, corrected by Holm). From the cheapest up, the first that is not beaten must be good enough and past all gates;
-if it is not, the test set cannot tell.
+The net benefit of a strategy is ``answers × (right × share right - wrong × share wrong) - first-year cost``. For two
+strategies on the same items it differs by ``stake × gain - extra cost``, with ``stake = answers × (right + wrong)``. So
+the margin of a pair is no parameter: it is the gain that pays for the extra cost, ``extra cost / stake``; and *better*
+means that the interval of the gain lies above it.
+
+1. **Supported** is the dearest strategy that is better, beyond chance, than every cheaper one that passes the gates. The
+   cheapest is always supported by itself. So no verdict buys a gain whose interval holds what it costs.
+2. **Rivals** are strategies whose interval allows that they are better than the supported one.
+3. Without rivals the supported one is chosen (*proven*, where its gains also hold corrected for the number of cheaper
+   ones). With rivals it is chosen as the *best bet* if its expected net benefit is the largest and no information is
+   worth its price (:mod:`ftkit.decision.value_of_information`); else it can't be told yet.
+
+All intervals are at the level of this look (:mod:`ftkit.core.looks`).
+
+Sources: Claxton (1999), The irrelevance of inference: a decision-making approach to stochastic evaluation of health care
+technologies, J Health Econ 18; Stinnett & Mullahy (1998), Net health benefits, Med Decis Making 18.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from statistics import NormalDist
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from ftkit.core.errors import BadInput
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.decision import Gate
 from ftkit.core.records.evaluation import Comparison, StrategyResult
 
-ALPHA, POWER = 0.05, 0.8
-MOST_EXAMPLES = 1_000_000
+ALPHA = 0.05
+PRIOR_SD = 0.10
+"""Differences between strategies before measuring: normal around none, with a standard deviation of 10 points."""
+PARTS = ("items", "clusters", "seeds", "judge")
+
+
+@dataclass(frozen=True)
+class Arms:
+    """What was measured of all strategies, as arrays over them.
+
+    Attributes:
+        names: Names, shape (k,).
+        accuracy: Share right, shape (k,).
+        variance: Variance of each paired difference by part, shape (parts, k, k), share².
+        df: Degrees of freedom of each difference, shape (k, k); infinite: the normal law.
+        n: Test items.
+        failed: Whether a gate bars it, shape (k,).
+        unsettled: Whether a gate is open, shape (k,).
+    """
+
+    names: tuple[str, ...]
+    accuracy: np.ndarray
+    variance: np.ndarray
+    df: np.ndarray
+    n: int
+    failed: np.ndarray
+    unsettled: np.ndarray
+
+    @property
+    def difference(self) -> np.ndarray:
+        """Accuracy of the row minus that of the column, shape (k, k)."""
+        return self.accuracy[:, None] - self.accuracy[None, :]
+
+    @property
+    def error(self) -> np.ndarray:
+        """Standard error of each difference, shape (k, k)."""
+        return np.sqrt(self.variance.sum(axis=0))
+
+    @property
+    def prior(self) -> float:
+        """Variance of a difference before measuring."""
+        return PRIOR_SD**2
+
+    def shrunk(self) -> np.ndarray:
+        """Return expected accuracies: measured ones drawn towards their mean by the prior, shape (k,)."""
+        k = len(self.names)
+        if k < 2:
+            return self.accuracy
+        v = float((self.error**2).sum() / (k * (k - 1)))
+        middle = self.accuracy.mean()
+        return middle + (self.accuracy - middle) * self.prior / (self.prior + v)
 
 
 @dataclass
@@ -27,19 +90,21 @@ class Choice:
 
     Attributes:
         kind: chosen, none or can't tell.
-        strategy: The chosen strategy; where it can't tell, the one ahead so far; empty for none.
-        rivals: Strategies that the test set cannot tell apart from it.
-        open_gates: Gates that the test set cannot settle.
-        beaten: Cheaper strategies that are beaten, each with the one that beats it.
-        more_examples: Further test examples that would settle it at 80% power; 0 where only the probe is too small.
+        basis: See :class:`ftkit.core.records.decision.Decision`.
+        strategy: Chosen; where it can't tell, the largest expected net benefit; empty for none.
+        supported: The dearest strategy whose gain over every cheaper one is beyond chance.
+        rivals: Strategies that may be better than the supported one.
+        open_gates: Gates of the supported one and its rivals that the test set cannot settle.
+        beaten: Strategies that the supported one beats.
     """
 
     kind: str
+    basis: str
     strategy: str = ""
+    supported: str = ""
     rivals: list[str] = field(default_factory=list)
     open_gates: list[Gate] = field(default_factory=list)
-    beaten: dict[str, str] = field(default_factory=dict)
-    more_examples: int | None = None
+    beaten: list[str] = field(default_factory=list)
 
 
 class Table:
@@ -48,136 +113,194 @@ class Table:
     def __init__(self, comparisons: Sequence[Comparison]) -> None:
         self.found = {(c.a, c.b): c for c in comparisons}
 
+    def of(self, a: str, b: str) -> Comparison:
+        """Return the comparison of a pair, in the direction it was made."""
+        return self.found.get((a, b)) or self.found[b, a]
+
     def difference(self, a: str, b: str) -> Estimate:
         """Return the difference in accuracy of ``a`` minus ``b``."""
         if (a, b) in self.found:
             return self.found[a, b].difference
         d = self.found[b, a].difference
-        return Estimate(value=-d.value, low=-d.high, high=-d.low, n=d.n, method=d.method)
+        return d.model_copy(update={"value": -d.value, "low": -d.high, "high": -d.low})
 
     def superior(self, a: str, b: str) -> bool:
         """Say whether ``a`` is better than ``b`` beyond chance: corrected test and interval agree."""
-        comparison = self.found.get((a, b)) or self.found[b, a]
-        return comparison.p_adjusted < ALPHA and self.difference(a, b).low > 0
+        return self.of(a, b).p_adjusted < ALPHA and self.difference(a, b).low > 0
 
 
-def choose(
+def arms(
     results: Sequence[StrategyResult],
     comparisons: Sequence[Comparison],
     gates: Sequence[Gate],
-    cost: dict[str, float],
-    margin: float,
-) -> Choice:
-    """Apply the rule.
+    seed_variance: float = 0.0,
+) -> Arms:
+    """Return the measurements of all strategies as arrays.
 
     Args:
         results: All strategies.
         comparisons: Every pair of them.
         gates: Every gate of every strategy.
-        cost: First-year cost by strategy, USD.
-        margin: Accuracy one would give up for a cheaper strategy, a share.
+        seed_variance: Assumed variance of accuracy from one training to another, where none was measured, share².
+
+    Raises:
+        BadInput: A pair was not compared.
     """
-    out = {g.strategy for g in gates if g.state == "failed"}
-    open_gates = {
-        g.strategy: [h for h in gates if h.strategy == g.strategy and h.state == "can't tell"]
-        for g in gates
-    }
-    left = sorted(
-        (r for r in results if r.spec.name not in out),
-        key=lambda r: (cost[r.spec.name], -r.accuracy.value, r.spec.name),
+    names, table = [r.spec.name for r in results], Table(comparisons)
+    k = len(names)
+    variance, df = np.zeros((len(PARTS), k, k)), np.full((k, k), np.inf)
+    tuned = [r.spec.model == "tuned" for r in results]
+    for i in range(k):
+        for j in range(i):
+            try:
+                c = table.of(names[i], names[j])
+            except KeyError:
+                raise BadInput(
+                    f"not compared: {names[j]} and {names[i]}",
+                    where="evaluation.json",
+                    todo="run 07_evaluation again",
+                ) from None
+            parts = _variance(c)
+            if not parts[2] and (tuned[i] or tuned[j]):
+                parts[2] = seed_variance * (0.5 if tuned[i] and tuned[j] else 1.0)
+            variance[:, i, j] = variance[:, j, i] = parts
+            df[i, j] = df[j, i] = c.df or np.inf
+    n = min((c.difference.n for c in comparisons), default=results[0].accuracy.n)
+    state = {s: {g.strategy for g in gates if g.state == s} for s in ("failed", "can't tell")}
+    return Arms(
+        tuple(names),
+        np.array([r.accuracy.value for r in results]),
+        variance,
+        df,
+        max(1, n),
+        np.array([name in state["failed"] for name in names]),
+        np.array([name in state["can't tell"] for name in names]),
     )
-    names, table = [r.spec.name for r in left], Table(comparisons)
-    if not names:
-        return Choice("none")
-    beaten: dict[str, str] = {}
-    for name in names:
-        better = [other for other in names if other != name and table.superior(other, name)]
-        sure = [other for other in better if not open_gates.get(other)]
-        if _good_enough(table, name, names, margin) and not open_gates.get(name):
-            return Choice("chosen", name, beaten=beaten)
-        if not sure:
-            return _open(
-                table, name, names, beaten, open_gates, margin, {r.spec.name: r for r in left}
-            )
-        beaten[name] = min(
-            sure, key=lambda other: (-table.difference(other, name).value, cost[other])
-        )
-    raise AssertionError("the best strategy cannot be beaten by a strategy that is beaten itself")
 
 
-def _good_enough(table: Table, name: str, names: list[str], margin: float) -> bool:
-    return all(table.difference(name, other).low > -margin for other in names if other != name)
+def _variance(c: Comparison) -> list[float]:
+    if c.parts:
+        return [c.parts.get(part, 0.0) for part in PARTS]
+    error = c.error or (c.difference.high - c.difference.low) / 2 / 1.959964
+    return [error**2, 0.0, 0.0, 0.0]
 
 
-def _open(
-    table: Table,
-    name: str,
-    names: list[str],
-    beaten: dict[str, str],
-    open_gates: dict[str, list[Gate]],
-    margin: float,
-    results: dict[str, StrategyResult],
-) -> Choice:
-    rivals = [
-        o
-        for o in names
-        if o not in beaten and o != name and table.difference(name, o).low <= -margin
-    ]
-    unsettled = [o for o in rivals if not table.superior(o, name)]
-    ahead = _ahead(table, name, rivals, margin)
-    unclear = [gate for other in [name, *rivals] for gate in open_gates.get(other, [])]
-    family = max(1, len(table.found))
-    needs = [
-        examples_to_settle(table.difference(other, name), margin, family) for other in unsettled
-    ]
-    needs += [
-        examples_for_gate(gate, results[gate.strategy])
-        for gate in unclear
-        if gate.gate != "regression"
-    ]
-    more = max(needs) if needs else 0
-    untold = [o for o in [name, *unsettled] if o != ahead] if unsettled else []
-    return Choice("can't tell", ahead, untold, unclear, beaten, more)
+def quantiles(df: np.ndarray, level: float) -> np.ndarray:
+    """Return the two-sided quantile of Student's t for every pair, shape as ``df``."""
+    from scipy.special import ndtri, stdtrit
+
+    normal = float(-ndtri(level / 2))
+    few = np.where(np.isfinite(df), df, 1e9)
+    return np.where(few < 1e6, stdtrit(np.maximum(1.0, few), 1 - level / 2), normal)
 
 
-def _ahead(table: Table, name: str, rivals: list[str], margin: float) -> str:
-    """Return the best guess by the point estimates: the cheapest unless another is better by more than the margin."""
-    best = max(rivals, key=lambda o: table.difference(o, name).value, default=name)
-    return best if best != name and table.difference(best, name).value > margin else name
+@dataclass(frozen=True)
+class Outcomes:
+    """The rule applied to many draws (of prices, or of what a further look would show).
+
+    Attributes:
+        supported: Index of the supported strategy, shape (draws,); -1: none passes.
+        best: Index of the largest expected net benefit, shape (draws,).
+        rivals: Whether a strategy may be better than the supported one, shape (draws, k).
+        proven: Whether the supported one's gains hold corrected for the number of cheaper ones, shape (draws,).
+    """
+
+    supported: np.ndarray
+    best: np.ndarray
+    rivals: np.ndarray
+    proven: np.ndarray
 
 
-def examples_to_settle(gap: Estimate, margin: float, family: int = 1) -> int:
-    """Return how many further test examples would show, at 80% power, that a gap is there or within the margin.
+def apply(
+    difference: np.ndarray,
+    expected: np.ndarray,
+    half: tuple[np.ndarray, np.ndarray],
+    cost: np.ndarray,
+    stake: np.ndarray,
+    failed: np.ndarray,
+) -> Outcomes:
+    """Apply the rule to draws.
 
     Args:
-        gap: The dearer strategy minus the cheaper, with its 95% interval.
-        margin: The margin, a share.
-        family: Number of comparisons that the test is corrected for.
+        difference: Measured differences in accuracy, shape (draws or 1, k, k).
+        expected: Expected accuracies, shape (draws or 1, k).
+        half: Half widths of the differences' intervals, plain and corrected for the number of strategies,
+            each shape (k, k) or (draws, k, k).
+        cost: First-year cost, shape (draws or 1, k), USD.
+        stake: USD a year by which net benefit rises per unit of accuracy, shape (draws or 1,).
+        failed: Whether a strategy is barred, shape (k,).
     """
-    error = (gap.high - gap.low) / 2 / 1.96
-    by_superiority = _times(error, gap.value, ALPHA / family)
-    by_margin = _times(error, margin - gap.value, ALPHA)
-    return _further(gap.n, min(by_superiority, by_margin))
+    k = cost.shape[1]
+    extra = cost[:, :, None] - cost[:, None, :]
+    worth = stake[:, None, None]
+    net = worth * difference - extra
+    order = np.arange(k)
+    tie = (extra == 0) & (order[:, None] > order[None, :])
+    cheaper = ((extra > 0) | tie) & ~failed[None, None, :]
+    better, surely = net > worth * half[0], net > worth * half[1]
+    supported_by = (~cheaper | better).all(axis=2) & ~failed
+    rank = np.where(supported_by, cost, -np.inf)
+    draws = np.broadcast_shapes(rank.shape, net.shape[:2])[0]
+    rank = np.broadcast_to(rank, (draws, k))
+    ordered = rank[:, ::-1]  # of equal costs the later one, which beat the earlier
+    c = k - 1 - ordered.argmax(axis=1)
+    rows = np.arange(draws)
+    against = np.broadcast_to(net, (draws, k, k))[rows, :, c]
+    room = np.broadcast_to(worth * half[0], (draws, k, k))[rows, :, c]
+    rivals = (against + room > 0) & ~failed[None, :]
+    rivals[rows, c] = False
+    held = np.broadcast_to(~cheaper | surely, (draws, k, k)).all(axis=2)[rows, c]
+    value = stake[:, None] * expected - cost
+    best = np.broadcast_to(np.where(failed[None, :], -np.inf, value), (draws, k)).argmax(axis=1)
+    return Outcomes(np.where(failed.all(), -1, c), best, rivals, held)
 
 
-def examples_for_gate(gate: Gate, result: StrategyResult) -> int:
-    """Return how many further test examples would show, at 80% power, on which side of its limit a share lies."""
-    measured = {"accuracy": result.accuracy, "format": result.format_ok}.get(
-        gate.gate, result.unsupported
+def halves(m: Arms, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return half widths at a level, plain and by Bonferroni over the cheaper strategies that one is held against."""
+    family = max(1, int((~m.failed).sum()) - 1)
+    return quantiles(m.df, level) * m.error, quantiles(m.df, level / family) * m.error
+
+
+def choose(
+    m: Arms, gates: Sequence[Gate], cost: np.ndarray, stake: float, level: float, worth_buying: bool
+) -> Choice:
+    """Apply the rule once.
+
+    Args:
+        m: What was measured.
+        gates: Every gate of every strategy.
+        cost: First-year cost per strategy, shape (k,), USD.
+        stake: USD a year by which net benefit rises per unit of accuracy.
+        level: Two-sided error level of this look.
+        worth_buying: Whether some information is worth its price.
+    """
+    if m.failed.all():
+        return Choice("none", "gates")
+    found = apply(
+        m.difference[None],
+        m.shrunk()[None],
+        halves(m, level),
+        cost[None],
+        np.array([stake]),
+        m.failed,
     )
-    if measured is None or gate.limit is None:
-        return 0
-    error = (measured.high - measured.low) / 2 / 1.96
-    return _further(measured.n, _times(error, abs(measured.value - gate.limit), ALPHA))
+    c, best = int(found.supported[0]), int(found.best[0])
+    rivals = [m.names[i] for i in np.flatnonzero(found.rivals[0])]
+    near = {m.names[c], *rivals}
+    open_gates = [g for g in gates if g.state == "can't tell" and g.strategy in near]
+    beaten = [n for i, n in enumerate(m.names) if i != c and not m.failed[i] and n not in rivals]
+    choice = Choice("can't tell", "rivals", m.names[best], m.names[c], rivals, open_gates, beaten)
+    if m.unsettled[c]:
+        return replace(choice, basis="open gate")
+    if int((~m.failed).sum()) == 1:
+        return replace(choice, kind="chosen", basis="only one")
+    if not rivals and found.proven.item():
+        return replace(choice, kind="chosen", basis="proven", strategy=m.names[c])
+    if best == c and not worth_buying:
+        return replace(choice, kind="chosen", basis="best bet", strategy=m.names[c])
+    return choice
 
 
-def _times(error: float, distance: float, alpha: float) -> float:
-    """Return by what factor the test set must grow for a distance to show with a standard error of today ``error``."""
-    if distance <= 0:
-        return math.inf
-    z = NormalDist().inv_cdf(1 - alpha / 2) + NormalDist().inv_cdf(POWER)
-    return (z * error / distance) ** 2
-
-
-def _further(n: int, times: float) -> int:
-    return int(min(MOST_EXAMPLES, max(1, math.ceil(n * (min(times, 1e9) - 1)))))
+def points_of(extra_usd: float, stake: float) -> float | None:
+    """Return the gain in points that pays for an extra cost; None where answers are worth nothing."""
+    return 100 * extra_usd / stake if stake > 0 and math.isfinite(extra_usd) else None

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ftkit.core.parameters.task import TaskParameters
 from ftkit.core.power import test_examples_needed
+from ftkit.core.prices import VALUES
 from ftkit.core.records.task import Reason, Suitability
 
 DISCORDANT_SHARE = 0.2
@@ -38,6 +39,8 @@ def suitability(p: TaskParameters) -> Suitability:
         difference_points=p.difference_points,
         test_examples_needed=test_examples_needed(p.difference_points, discordant),
         discordant_share=discordant,
+        answer_values=p.answer_values,
+        min_accuracy=p.min_accuracy,
     )
 
 
@@ -212,4 +215,29 @@ def sizes(found: Suitability) -> list[dict[str, str]]:
             "examples in all, at a test share of 20%": f"{5 * n:,}",
         }
         for d, n in needed.items()
+    ]
+
+
+def value_rows(p: TaskParameters) -> list[dict[str, str]]:
+    """Return what an answer is worth and costs, and the share right that follows, for a table."""
+    value = {name: p.answer_values.get(name, VALUES[name][0]) for name in VALUES}
+    rows = [
+        {
+            "what": unit,
+            "USD": f"{value[name]:g}",
+            "origin": "given" if name in p.answer_values else "assumed",
+            "why": "parameter task.answer_values" if name in p.answer_values else why,
+        }
+        for name, (_, unit, why) in VALUES.items()
+    ]
+    right, wrong = value["right_answer_usd"], value["wrong_answer_usd"]
+    need = p.min_accuracy or (wrong / (right + wrong) if right + wrong else 0.0)
+    return [
+        *rows,
+        {
+            "what": "share right that is needed",
+            "USD": f"{need:.0%}",
+            "origin": "given" if p.min_accuracy else "from the values",
+            "why": "parameter task.min_accuracy" if p.min_accuracy else "wrong / (right + wrong)",
+        },
     ]

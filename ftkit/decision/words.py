@@ -1,21 +1,32 @@
-"""The verdict in words: one sentence, its reasons, and what to do next."""
+"""The verdict in words, made from the codes and values of the record alone, wherever it is shown."""
 
 from __future__ import annotations
 
-from ftkit.core.parameters.decision import DecisionParameters
+from collections.abc import Sequence
+
 from ftkit.core.records.base import Estimate
-from ftkit.core.records.decision import Gate, StrategyCost
-from ftkit.core.records.evaluation import Evaluation, StrategyResult
-from ftkit.decision.rule import MOST_EXAMPLES, Choice, Table
+from ftkit.core.records.decision import Change, Decision, Gate, NetDifference, StrategyCost
+from ftkit.core.records.evaluation import Evaluation
+
+AGREE = 0.8
+GATES = {
+    "accuracy": "right answers",
+    "format": "answers in the right format",
+    "hallucination": "invented facts",
+    "regression": "general skills",
+    "latency": "time per answer",
+    "privacy": "where inputs may go",
+}
 
 
 def usd(value: float) -> str:
     """Return an amount that can be read: rounded to what the cost model can know."""
-    if value >= 100_000:
+    size = abs(value)
+    if size >= 100_000:
         return f"{round(value, -3):,.0f} USD"
-    if value >= 1_000:
+    if size >= 1_000:
         return f"{round(value, -2):,.0f} USD"
-    return f"{value:,.0f} USD" if value >= 10 else f"{value:.2f} USD"
+    return f"{value:,.0f} USD" if size >= 10 or value == 0 else f"{value:.2f} USD"
 
 
 def share(e: Estimate) -> str:
@@ -28,68 +39,14 @@ def points(e: Estimate) -> str:
     return f"{100 * e.value:.1f} points ({100 * e.low:.1f} to {100 * e.high:.1f})"
 
 
-def chosen_sentence(
-    choice: Choice,
-    results: dict[str, StrategyResult],
-    costs: dict[str, StrategyCost],
-    table: Table,
-    p: DecisionParameters,
-    left: list[str],
-) -> str:
-    """Return the sentence for a chosen strategy."""
-    name, mine = choice.strategy, costs[choice.strategy]
-    head = f"Use {name}: it answers {share(results[name].accuracy)} of the test questions right"
-    dearer = [o for o in left if costs[o].first_year_usd > mine.first_year_usd and o != name]
-    if choice.beaten:
-        worse = max(choice.beaten, key=lambda o: results[o].accuracy.value)
-        extra = mine.first_year_usd - costs[worse].first_year_usd
-        gain = table.difference(name, worse)
-        return f"{head}, {points(gain)} more than {worse}, for about {usd(extra)} more in the first year."
-    if dearer:
-        best = max(dearer, key=lambda o: results[o].accuracy.value)
-        saved = costs[best].first_year_usd - mine.first_year_usd
-        return (
-            f"{head}; nothing dearer is better by {p.margin_points:g} points or more, and it costs about "
-            f"{usd(saved)} less in the first year than {best}."
-        )
-    return f"{head} and costs about {usd(mine.first_year_usd)} in the first year; no other strategy keeps to the limits for less."
+def both(names: Sequence[str]) -> str:
+    """Return names as a list in a sentence."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def open_sentence(
-    choice: Choice, test_items: int, more_usd: float | None, p: DecisionParameters
-) -> str:
-    """Return the sentence for a test set that cannot tell."""
-    ahead = f"{choice.strategy} is ahead"
-    why = []
-    if choice.rivals:
-        why.append(
-            f"{test_items} test examples cannot tell it from {_and(choice.rivals)} within {p.margin_points:g} points"
-        )
-    why += _unsure(choice.open_gates)
-    reason = f"Can't tell yet: {ahead}, but {' and '.join(why)}"
-    return f"{reason}; {_cure(choice, more_usd)}."
-
-
-def _unsure(open_gates: list[Gate]) -> list[str]:
-    """Return which strategies may or may not pass which gates, in one clause."""
-    names = list(dict.fromkeys(g.strategy for g in open_gates))
-    if not names:
-        return []
-    gates = list(dict.fromkeys(g.gate for g in open_gates))
-    told = f"the {_and(gates)} limit{'s' if len(gates) > 1 else ''}"
-    if len(names) <= 2:
-        return [
-            f"it is not sure whether {_and(names)} keep{'s' if len(names) == 1 else ''} to {told}"
-        ]
-    return [f"it is not sure for {len(names)} strategies whether they keep to {told}"]
-
-
-def _cure(choice: Choice, more_usd: float | None) -> str:
-    if choice.more_examples and choice.more_examples >= MOST_EXAMPLES:
-        return "the figure lies on its limit, so no test set of sensible size would settle it: move the limit or decide on cost"
-    if choice.more_examples:
-        return f"about {round_up(choice.more_examples):,} more test examples (about {usd(more_usd or 0)} of labelling) would"
-    return "more items of the general probe would settle it, which cost nothing (evaluation.probe_items)"
+def limits(names: Sequence[str]) -> str:
+    """Return gates in words."""
+    return both([GATES.get(name, name) for name in names])
 
 
 def round_up(n: int) -> int:
@@ -98,96 +55,275 @@ def round_up(n: int) -> int:
     return -(-n // step) * step
 
 
-def none_sentence(gates: list[Gate], results: dict[str, StrategyResult]) -> str:
-    """Return the sentence for the case that nothing is good enough."""
-    best = max(results.values(), key=lambda r: r.accuracy.value)
-    failed = [g for g in gates if g.strategy == best.spec.name and g.state == "failed"]
-    why = f"even {best.spec.name}, the most accurate with {share(best.accuracy)}, fails the {_and([g.gate for g in failed])} limit"
-    told = (
-        failed[0].detail.partition(", ")[2] if failed[0].gate == "accuracy" else failed[0].detail
-    )  # its value stands there already
-    return f"Use none of them yet: {why} ({told})."
+def cost_of(d: Decision, name: str) -> StrategyCost:
+    """Return what a strategy costs and brings."""
+    return next(c for c in d.costs if c.strategy == name)
 
 
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def right(d: Decision, name: str) -> str:
+    """Return a strategy's share of right answers with its interval."""
+    e = cost_of(d, name).accuracy
+    return share(e) if e else "not measured"
 
 
-def reasons(
-    choice: Choice,
-    evaluation: Evaluation,
-    results: dict[str, StrategyResult],
-    gates: list[Gate],
-    table: Table,
-    p: DecisionParameters,
-) -> list[str]:
-    """Return what the verdict rests on, most important first."""
-    said = [
-        f"{other} costs less but is beaten by {by}: {points(table.difference(by, other))}."
-        for other, by in choice.beaten.items()
-    ]
-    for name in results:
-        failed = [g for g in gates if g.strategy == name and g.state == "failed"]
-        if failed:
-            said.append(f"{name} is out: {'; '.join(f'{g.gate} {g.detail}' for g in failed)}.")
-    said += [
-        f"{g.strategy} may or may not keep to the {g.gate} limit: {g.detail}."
-        for g in choice.open_gates
-    ]
-    if choice.kind == "chosen":
-        others = [
-            o
-            for o in results
-            if o != choice.strategy
-            and not any(g.strategy == o and g.state == "failed" for g in gates)
-        ]
-        for other in others:
-            if other not in choice.beaten:
-                gap = table.difference(other, choice.strategy)
-                said.append(_no_better(other, choice.strategy, gap, p.margin_points))
-        unknown = [g for g in gates if g.strategy == choice.strategy and g.state == "not measured"]
-        said += [f"Not measured for {choice.strategy}: {g.gate} ({g.detail})." for g in unknown]
-        said += change_reasons(
-            results[choice.strategy], p, any(r.spec.retriever for r in results.values())
+def headline(d: Decision) -> str:
+    """Return the best of how many, in a few words, and whether it is fit to use."""
+    of = f"of {len(d.costs)}" if len(d.costs) > 1 else "of one"
+    if d.kind == "chosen":
+        return f"Use {d.strategy}" if d.basis == "only one" else f"Best {of}: {d.strategy}"
+    if d.kind == "can't tell":
+        return f"Can't tell yet; best bet {of}: {d.leading}"
+    return f"Best measured {of}: {d.best_measured}, not good enough"
+
+
+def fitness(d: Decision) -> str:
+    """Return in one clause whether the strategy named is fit to use."""
+    if d.fit == "alone":
+        return "fit to use"
+    why = limits(d.unfit_gates)
+    if d.fit == "with a person":
+        part = cost_of(d, d.named).with_person_share or 0.0
+        return (
+            f"fit to use with a person behind it: {part:.0%} of the answers alone (limit on {why})"
         )
-    said += [
-        f"{e.name.capitalize()} moves accuracy by {points(e.difference)} ({e.meaning})."
-        for e in evaluation.effects
-    ]
-    return said + list(evaluation.notes)
+    return f"not fit to use: {why}" if d.fit == "not fit" else f"not known to be fit: {why}"
 
 
-def _no_better(other: str, chosen: str, gap: Estimate, margin_points: float) -> str:
-    if gap.high <= 0:
-        return f"{other} is worse than {chosen} by {points(_turned(gap))}."
+def sentence(d: Decision) -> str:
+    """Return the verdict in one sentence that a manager can repeat."""
+    if d.kind == "none":
+        return _none(d)
+    text = _open(d) if d.kind == "can't tell" else _chosen(d)
+    return f"{text}{_agreement(d)}."
+
+
+def _chosen(d: Decision) -> str:
+    name = d.strategy or ""
+    head = f"Use {name}: {right(d, name)} of {d.test_items:,} test questions right"
+    year = usd(cost_of(d, name).first_year_usd)
+    if d.basis == "only one":
+        out = f", the only one within the limits ({len(d.barred)} barred)" if d.barred else ""
+        return f"{head}{out}, for about {year} in the first year"
+    free = [x for x in d.pairs if not x.barred]
+    cheaper = [x for x in free if x.extra_usd > 0]
+    if d.basis == "best bet":
+        why = (
+            f"it has the largest expected net benefit, but {both(d.rivals)} may be better"
+            if d.rivals
+            else ("its gain holds against each cheaper one, not against all of them together")
+        )
+        stop = f"more labels cost more than they are worth (at stake on average: {usd(d.expected_regret_usd)})"
+        return f"{head}; {why}, and {stop}"
+    if cheaper:
+        return f"{head}, {_gain(max(cheaper, key=lambda x: -x.net_usd))}"
+    saved = f"; it costs least ({year} in the first year), and no dearer strategy"
+    return f"{head}{saved} within the limits is worth its price{_passed_over(d)}"
+
+
+def _gain(x: NetDifference) -> str:
+    need = (
+        f", where {x.break_even_points:.1f} pay for it" if x.break_even_points is not None else ""
+    )
+    return f"{points(x.gain)} more than {x.other}{need}, for about {usd(x.extra_usd)} more in the first year"
+
+
+def _passed_over(d: Decision) -> str:
+    """Return which barred strategies would have brought more, so that nothing is said over their heads."""
+    better = [x.other for x in d.pairs if x.barred and x.net_usd < 0]
     return (
-        f"{other} can be better than {chosen} by at most {100 * gap.high:.1f} points, less than the margin of "
-        f"{margin_points:g}: {points(gap)}."
+        f" ({both(better)} would bring more but {'is' if len(better) == 1 else 'are'} barred)"
+        if better
+        else ""
     )
 
 
-def _turned(e: Estimate) -> Estimate:
-    return e.model_copy(update={"value": -e.value, "low": -e.high, "high": -e.low})
+def _open(d: Decision) -> str:
+    name = d.leading
+    what = "is ahead" if name == d.most_accurate else "has the largest expected net benefit"
+    head = f"Can't tell yet: {name} {what} ({right(d, name)} right)"
+    if d.basis == "open gate":
+        gates = [g for g in d.gates if g.strategy == d.supported and g.state == "can't tell"]
+        why = f"the test set can't say whether {d.supported} keeps to the limit on {limits(_unique(gates))}"
+    else:
+        others = [o for o in [d.supported, *d.rivals] if o != name]
+        why = (
+            f"{d.test_items:,} test questions can't show that it is worth more than {both(others)}"
+            if others
+            else ("its gain over the cheaper ones is not beyond chance for all of them")
+        )
+    return f"{head}, but {why}; {cure(d)}"
 
 
-def change_reasons(result: StrategyResult, p: DecisionParameters, needs_facts: bool) -> list[str]:
+def _unique(gates: Sequence[Gate]) -> list[str]:
+    return list(dict.fromkeys(g.gate for g in gates))
+
+
+def cure(d: Decision) -> str:
+    """Return what to do about an open verdict, in one clause."""
+    o = d.advised
+    if o is not None:
+        what = {
+            "labels": f"label {round_up(o.amount):,} more test questions",
+            "seeds": f"train {o.amount} more seeds (training.curve_seeds)",
+            "grades": f"grade {round_up(o.amount):,} more answers for the judge",
+        }[o.what]
+        return f"{what}: costs about {usd(o.cost_usd)}, worth about {usd(o.worth_usd)}, settles it with {o.settles:.0%} chance"
+    if d.advice == "probe":
+        return "more items of the general probe would settle it, which cost nothing (evaluation.probe_items)"
+    if d.advice == "limit":
+        return "the figure lies on its limit, so no test set of sensible size would settle it: move the limit or decide on cost"
+    if d.advice == "prices":
+        return f"own figures in place of the assumed ones would say most ({widest(d)})"
+    return "nothing that could be bought is worth its price and likely to settle it: take the best bet, and watch it in production"
+
+
+def widest(d: Decision) -> str:
+    """Return the assumed figures that move the extra cost most."""
+    names = [e.price.replace("_", " ") for e in d.price_effects[:2]]
+    return both(names) if names else "volume and prices"
+
+
+def _agreement(d: Decision) -> str:
+    """Return how far assumed figures carry the verdict, where fewer than 80% of their draws agree."""
+    if d.holds_share is None or d.holds_share >= AGREE:
+        return ""
+    said = {"none": "none would do", "can't tell yet": "it could not be told"}
+    other = said.get(d.alternative, f"{d.alternative} would be chosen")
+    return f". Only {d.holds_share:.0%} of the draws of the assumed figures agree; most often else {other}"
+
+
+def _none(d: Decision) -> str:
+    name = d.best_measured
+    failed = d.barred.get(name, [])
+    tail = (
+        f" A person behind it could make it worth {usd(c.with_person_usd or 0)} a year: {c.with_person_share:.0%} alone."
+        if ((c := cost_of(d, name)).with_person_usd and (c.with_person_usd or 0) > 0)
+        else ""
+    )
+    return (
+        f"Use none of them alone yet: even {name}, the best measured with {right(d, name)} right, "
+        f"fails the limit on {limits(failed)} ({'; '.join(_details(d, name, failed))}).{tail}"
+    )
+
+
+def _details(d: Decision, name: str, gates: Sequence[str]) -> list[str]:
+    return [g.detail for g in d.gates if g.strategy == name and g.gate in gates]
+
+
+def reasons(d: Decision, evaluation: Evaluation | None = None) -> list[str]:
+    """Return what the verdict rests on, most important first.
+
+    Args:
+        d: The decision.
+        evaluation: Adds the effects of tuning and retrieval, and the notes of 07.
+    """
+    said = [_pair_reason(d, x) for x in sorted(d.pairs, key=lambda x: bool(x.barred))]
+    for name in d.barred:
+        said.append(f"{name} is out: {'; '.join(_details(d, name, d.barred[name]))}.")
+    said += [
+        f"{g.strategy} may or may not keep to the limit on {limits([g.gate])}: {g.detail}."
+        for g in d.gates
+        if g.state == "can't tell" and g.strategy in {d.named, d.supported, *d.rivals}
+    ]
+    unknown = [g for g in d.gates if g.strategy == d.named and g.state == "not measured"]
+    said += [f"Not measured for {d.named}: {g.gate} ({g.detail})." for g in unknown]
+    said += [*_values(d), *_looks(d), *_changes(d), *_draws(d), *_expectation(d)]
+    if evaluation is not None:
+        said += [
+            f"{e.name.capitalize()} moves accuracy by {points(e.difference)} ({e.meaning})."
+            for e in evaluation.effects
+        ]
+        said += list(evaluation.notes)
+    return said
+
+
+def _pair_reason(d: Decision, x: NetDifference) -> str:
+    name, price = d.named, usd(abs(x.extra_usd))
+    cost = f"{price} {'more' if x.extra_usd > 0 else 'less'}"
+    net = f"net {usd(x.net_usd)} a year ({usd(x.net_low_usd)} to {usd(x.net_high_usd)})"
+    how = "is worth more than" if x.beaten else "is not shown to be worth more than"
+    barred = ", which is barred" if x.barred else ""
+    return f"{name} {how} {x.other}{barred}: {points(x.gain)} for {cost}, {net}."
+
+
+def _values(d: Decision) -> list[str]:
+    found = {x.name: x for x in d.prices}
+    r, w = found.get("right_answer_usd"), found.get("wrong_answer_usd")
+    if r is None or w is None:
+        return []
+    origin = " (assumed)" if "assumed" in (r.origin, w.origin) else ""
+    need = (
+        f"; so at least {d.needed_accuracy:.0%} must be right to be worth anything"
+        if d.needed_from_values
+        else ""
+    )
+    return [
+        f"A right answer is worth {usd(r.value)}, a wrong one costs {usd(w.value)}{origin}: "
+        f"one point of accuracy is worth {usd(d.stake_usd * d.answers_per_year / 100)} a year{need}."
+    ]
+
+
+def _looks(d: Decision) -> list[str]:
+    if d.looks <= 1:
+        return []
+    return [
+        f"This was look {d.looks} at these test questions: intervals are those of a level of {1 - d.level:.2%}, "
+        "so that claims hold over all looks."
+    ]
+
+
+def _changes(d: Decision) -> list[str]:
     """Return what changing requirements and facts mean for a tuned strategy (G1)."""
-    said = []
-    if result.spec.model == "tuned" and p.requirements_change != "rarely":
+    family, said = d.families.get(d.named, ""), []
+    if family in ("fine-tuned", "hybrid") and d.requirements_change != "rarely":
         said.append(
-            f"The wanted behaviour changes {p.requirements_change}, which speaks against tuning: each change is a re-tuning, "
+            f"The wanted behaviour changes {d.requirements_change}, which speaks against tuning: each change is a re-tuning, "
             "and its cost is counted."
         )
-    if (
-        result.spec.model == "tuned"
-        and not result.spec.retriever
-        and needs_facts
-        and p.facts_change != "never"
-    ):
+    if family == "fine-tuned" and d.needs_facts and d.facts_change != "never":
         said.append(
-            f"Its facts sit in the weights and change {p.facts_change}: between re-tunings it answers from the past."
+            f"Its facts sit in the weights and change {d.facts_change}: between re-tunings it answers from the past."
         )
     return said
+
+
+def _draws(d: Decision) -> list[str]:
+    if not d.price_draws or d.holds_share is None:
+        return []
+    part = {1.0: "all", 0.0: "none"}.get(d.holds_share, f"{d.holds_share:.0%}")
+    names = [x.name.replace("_", " ") for x in d.prices if x.origin == "assumed"]
+    return [
+        f"The verdict stays the same in {part} of {d.price_draws:,} draws of the {len(names)} assumed figures within their ranges."
+    ]
+
+
+def _expectation(d: Decision) -> list[str]:
+    if d.expected_met is None:
+        return []
+    got = {"fine-tuned": "fine-tuning", "RAG": "retrieval", "few-shot": "prompting"}.get(
+        d.verdict, d.verdict
+    )
+    agree = "as measured" if d.expected_met else f"but {got} was measured to be the choice"
+    return [f"Before measuring, {d.expected} was expected, {agree}."]
+
+
+def expected(d: Decision) -> str:
+    """Return what 01 expected, in a sentence; empty: nothing."""
+    return f"Before measuring, the criteria led one to expect {d.expected}." if d.expected else ""
+
+
+def sensitivity(d: Decision) -> list[str]:
+    """Return what would change the verdict, nearest first, one line each."""
+    return [_change(c) for c in d.sensitivity]
+
+
+def _change(c: Change) -> str:
+    to = {"none": "no strategy would be good enough", "can't tell": "it could not be told yet"}.get(
+        c.kind, f"{c.strategy} would be chosen"
+    )
+    name = c.name.replace("_", " ")
+    side = f" {c.side}" if c.side else ""
+    return f"{name} of {c.at}{side} (now {c.now}): {to}"
 
 
 NEXT: dict[str, list[str]] = {
@@ -214,36 +350,27 @@ NEXT: dict[str, list[str]] = {
 }
 
 
-def next_steps(
-    choice: Choice, results: dict[str, StrategyResult], gates: list[Gate], more: int | None
-) -> list[str]:
+def next_steps(d: Decision) -> list[str]:
     """Return what to do on Monday, in order."""
-    if choice.kind == "none":
-        failed = sorted({g.gate for g in gates if g.state == "failed"})
+    if d.kind == "none":
+        failed = limits(sorted({g for gates in d.barred.values() for g in gates}))
         return [
-            f"Look at the failed answers in 07 (limits: {', '.join(failed)}) and mend data or prompt first.",
+            f"Look at the failed answers in 07 (limits: {failed}) and mend data or prompt first.",
             "Or ask whether the limits in the decision's parameters are what the task needs.",
         ]
-    if choice.kind == "can't tell":
-        steps = (
-            [f"Label about {round_up(more):,} more test examples, drawn like the ones here."]
-            if more and more < MOST_EXAMPLES
-            else []
-        )
-        probe = any(g.gate == "regression" for g in choice.open_gates)
-        steps += (
-            ["Raise evaluation.probe_items and run 07 again: general items cost nothing."]
-            if probe
-            else []
-        )
+    if d.kind == "can't tell":
+        cured = cure(d)
         return [
-            *steps,
-            f"Until then {choice.strategy} is the best guess; pilot it where a wrong answer is cheap.",
+            f"{cured[0].upper()}{cured[1:]}.",
+            f"Until then {d.leading} is the best bet; pilot it where a wrong answer is cheap.",
         ]
-    steps = list(NEXT[results[choice.strategy].spec.family])
-    unknown = [g.gate for g in gates if g.strategy == choice.strategy and g.state == "not measured"]
+    name = d.strategy or ""
+    steps = list(NEXT[d.families[name]])
+    if d.advice == "prices":
+        steps.insert(0, f"Put your own figures in place of the assumed ones first: {widest(d)}.")
+    unknown = [g.gate for g in d.gates if g.strategy == name and g.state == "not measured"]
     steps += [f"Measure before going live: {', '.join(unknown)}."] if unknown else []
     return [
         *steps,
-        f"Pilot {choice.strategy} on live traffic and score a sample every month, the same way as in 07.",
+        f"Pilot {name} on live traffic and score a sample every month, the same way as in 07.",
     ]

@@ -16,6 +16,7 @@ from ftkit.core.records.prompting import PromptBook
 from ftkit.core.records.retrieval import RetrievalCard
 from ftkit.core.records.task import TaskCard
 from ftkit.data.personal_data import mask
+from ftkit.decision import words
 from ftkit.deployment.export import copied, merged, write
 from ftkit.deployment.platforms import Limits, files, plain_template
 from ftkit.models.weights import fingerprint, read_json, resolve
@@ -98,7 +99,7 @@ def export(
         search_mode=retrieval.chosen if spec.retriever else "",
         top_k=retrieval.top_k if spec.retriever else 0,
         instruction=card.instruction,
-        verdict=decision.sentence,
+        verdict=words.sentence(decision),
         accuracy=result.accuracy,
         alone_from=sure.least if sure else None,
         allowed_wrong=sure.allowed_wrong if sure else None,

@@ -56,7 +56,6 @@ FIRST = {
     "preference": ["method"],
     "evaluation": ["endpoint_url", "endpoint_model", "judge_url", "judge_model"],
     "decision": [
-        "margin_points",
         "min_accuracy",
         "data_may_leave",
         "answers_per_month",

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from ftkit.core.records.decision import Decision
 from ftkit.core.records.evaluation import Evaluation, StrategyResult
+from ftkit.decision import words
 from ftkit.report import theme
 from ftkit.report.blocks import (
     Bar,
@@ -44,8 +45,8 @@ def decision(found: RunContents) -> Section:
 
     d, volume = found.decision, float(found.parameters("decision").get("answers_per_month", 0))
     section.blocks = [
-        *points(d.reasons, "What the verdict rests on"),
-        *points([d.expected] if d.expected else [], "What was expected before measuring"),
+        *points(words.reasons(d, found.evaluation), "What the verdict rests on"),
+        *points([words.expected(d)] if d.expected else [], "What was expected before measuring"),
         *(
             table(
                 figures.forecast_rows(d),
@@ -59,12 +60,13 @@ def decision(found: RunContents) -> Section:
         *chart(figures.costs(d)),
         *table(_costs(d, found), "What each strategy costs, in USD"),
         *chart(figures.volume(found.evaluation, d, volume)),
+        *chart(figures.parts(d)),
         *chart(figures.price_effects(d)),
-        *chart(figures.flips(d)),
+        *chart(figures.sensitivity(d)),
         *table(
             figures.claim_rows(d), "The guide's claims, held against this run: here, not in general"
         ),
-        *more("Everything that would flip it", points(d.flips)),
+        *more("Everything that would flip it", points(words.sensitivity(d))),
     ]
     return section
 
@@ -112,7 +114,7 @@ def strategies(found: RunContents) -> Section:
     from ftkit.report.figures import challenges, confidence
     from ftkit.report.figures import evaluation as figures
 
-    e, margin = found.evaluation, found.decision.margin_points if found.decision else None
+    e = found.evaluation
     section.blocks = [
         *table(
             [_row(r) for r in e.results],
@@ -120,7 +122,7 @@ def strategies(found: RunContents) -> Section:
         ),
         text(READ),
         *points(e.notes, "To know beside the figures"),
-        *chart(figures.differences(e, margin)),
+        *chart(figures.differences(e)),
         *more(f"All {len(e.comparisons)} pairs", table(_pairs(e))),
         *chart(figures.effects(e)),
         *chart(figures.formats(e)),

@@ -7,6 +7,7 @@ from typing import Any
 
 from ftkit.core.records.decision import Decision
 from ftkit.core.records.evaluation import StrategyResult
+from ftkit.decision import words
 from ftkit.report import theme
 from ftkit.report.blocks import Block, chart
 from ftkit.report.run_contents import RunContents
@@ -82,13 +83,13 @@ def first(found: RunContents) -> First:
     return First(
         state=state,
         badge=badge,
-        sentence=d.sentence,
+        sentence=words.sentence(d),
         color=theme.color(mine.spec.family) if mine else theme.MUTED,
         figures=strip(found, d, mine),
         why=why(found, d),
-        flips=d.flips[:4],
+        flips=words.sensitivity(d)[:4],
         risks=risks(found),
-        steps=d.next_steps,
+        steps=words.next_steps(d),
         strategies=strategies,
         blocks=_picture(found, d),
     )
@@ -99,7 +100,7 @@ def why(found: RunContents, d: Decision) -> list[str]:
     told = {*risks(found), *(found.evaluation.notes if found.evaluation else [])}
     return [
         reason
-        for reason in d.reasons
+        for reason in words.reasons(d, found.evaluation)
         if not reason.startswith("Not measured") and reason not in told
     ][:6]
 

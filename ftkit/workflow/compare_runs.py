@@ -67,7 +67,7 @@ def compare(first: Path, second: Path) -> Compared:
             )
         )
     verdicts = [
-        run_folder.read_record(run / "decision" / "decision.json", Decision).sentence
+        words.sentence(run_folder.read_record(run / "decision" / "decision.json", Decision))
         if "decision" in m
         else ""
         for run, m in zip((first, second), both, strict=True)

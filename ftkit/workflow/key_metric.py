@@ -16,6 +16,7 @@ from ftkit.core.records.prompting import PromptBook
 from ftkit.core.records.retrieval import RetrievalCard
 from ftkit.core.records.task import Suitability
 from ftkit.core.records.training import RL, PreferenceCard, TrainingCard
+from ftkit.decision import words
 
 
 def key_figure(run: Path, stage: str) -> str:
@@ -81,7 +82,7 @@ def _evaluation(folder: Path) -> str:
 
 
 def _decision(folder: Path) -> str:
-    return run_folder.read_record(folder / "decision.json", Decision).sentence
+    return words.sentence(run_folder.read_record(folder / "decision.json", Decision))
 
 
 def _deployment(folder: Path) -> str:

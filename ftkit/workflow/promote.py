@@ -14,6 +14,7 @@ from ftkit.core.records.deployment import Bundle, DeploymentCard, Release
 from ftkit.core.records.evaluation import Evaluation
 from ftkit.core.records.manifest import Manifest
 from ftkit.core.records.task import TaskCard
+from ftkit.decision import words
 from ftkit.deployment import releases
 from ftkit.scoring.score import against as score_against
 from ftkit.workflow.compare_runs import on_shared
@@ -109,9 +110,9 @@ def _against_verdict(run: Path, strategy: str, said: list[str], against: list[st
         return
     decision = run_folder.read_record(path, Decision)
     if decision.verdict == "none":
-        against.append(f"08 found none good enough: {decision.sentence.rstrip('.')}")
+        against.append(f"08 found none good enough: {words.sentence(decision).rstrip('.')}")
     elif decision.strategy != strategy:
-        said.append(f"08 does not recommend {strategy} yet: {decision.sentence}")
+        said.append(f"08 does not recommend {strategy} yet: {words.sentence(decision)}")
 
 
 def _against_production(run: Path, now: Any, said: list[str], against: list[str]) -> None:

@@ -12,26 +12,23 @@ from ftkit.core.parameters.base import Parameters
 class DecisionParameters(Parameters):
     """08_decision: fine-tune, RAG, prompt, hybrid, or can't tell yet?"""
 
-    margin_points: float = Field(
-        default=5.0,
-        gt=0,
-        le=50,
-        description="accuracy one would give up for a cheaper strategy, in points",
-    )
     min_accuracy: float = Field(
-        default=0.3, ge=0, le=1, description="below this, no strategy is worth deploying"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="gate: share of right answers below which nobody would use it; 0: as 01 was told, or from the values of answers",
     )
     min_format_ok: float = Field(
-        default=0.8, ge=0, le=1, description="gate: share of answers in the right format"
+        default=0.95, ge=0, le=1, description="gate: share of answers in the right format"
     )
     max_unsupported: float = Field(
-        default=0.5, ge=0, le=1, description="gate: share of answers with an unsupported value"
+        default=0.05, ge=0, le=1, description="gate: share of answers with an unsupported value"
     )
     regression_margin_points: float = Field(
         default=10.0, gt=0, description="gate: loss allowed on the general probe, in points"
     )
     max_seconds_per_answer: float = Field(
-        default=10.0, gt=0, description="gate: seconds per answer"
+        default=10.0, gt=0, description="gate: seconds that 95% of single requests stay within"
     )
     data_may_leave: bool = Field(
         default=False, description="may inputs be sent to an endpoint outside?"
@@ -45,5 +42,5 @@ class DecisionParameters(Parameters):
     )
     prices: dict[str, float] = Field(
         default={},
-        description="prices by name that replace the assumed ones; see the report's list",
+        description="figures by name that replace the assumed ones, in USD; see the report's list",
     )

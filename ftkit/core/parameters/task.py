@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ftkit.core.parameters.base import Parameters
 
@@ -95,6 +95,34 @@ class TaskParameters(Parameters):
         le=100,
         description="difference in accuracy that would change your mind, in percentage points",
     )
+
+    answer_values: dict[str, float] = Field(
+        default={},
+        description="USD that a right answer is worth, a wrong one and one passed to a person cost: {right_answer_usd: 3, wrong_answer_usd: 6, person_answer_usd: 3}; empty: assumed",
+    )
+    min_accuracy: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of right answers below which nobody would use it; 0: from the values above",
+    )
+
+    @field_validator("answer_values")
+    @classmethod
+    def _are_values(cls, value: dict[str, float]) -> dict[str, float]:
+        known = "right_answer_usd, wrong_answer_usd, person_answer_usd"
+        for name, amount in value.items():
+            if name not in known.split(", "):
+                raise ValueError(f"'{name}' is no value of an answer; give {known}, in USD")
+            if not 0 <= amount < 1e6:
+                raise ValueError(
+                    f"{name} = {amount}: give USD from 0 on; a loss is wrong_answer_usd"
+                )
+        if value and value.get("right_answer_usd", 1) + value.get("wrong_answer_usd", 1) == 0:
+            raise ValueError(
+                "right and wrong answers are both worth nothing: nothing can be decided"
+            )
+        return value
 
     def external(self) -> list[Path]:
         return [Path(self.output_schema)] if self.output_schema else []

@@ -1,4 +1,4 @@
-"""08: the verdict, its costs and what would flip it."""
+"""08: the verdict as codes and values, its costs, and what would change it. Sentences: :mod:`ftkit.decision.words`."""
 
 from __future__ import annotations
 
@@ -46,6 +46,24 @@ class StrategyCost(Record):
     )
     replaces: str = Field(
         default="", description="the strategy that the break-even volume is counted against"
+    )
+    accuracy: Estimate | None = Field(
+        default=None, description="share of the test questions right, at the level of this look"
+    )
+    net_benefit_usd: float = Field(
+        default=0.0,
+        description="worth of right answers minus cost of wrong ones and of the first year, USD",
+    )
+    net_low_usd: float = Field(
+        default=0.0, description="least net benefit by the accuracy's interval"
+    )
+    net_high_usd: float = Field(default=0.0, description="largest net benefit by that interval")
+    with_person_share: float | None = Field(
+        default=None,
+        description="share of the answers that it may give alone, the others going to a person; None: none",
+    )
+    with_person_usd: float | None = Field(
+        default=None, description="net benefit of the first year if it works so, USD"
     )
     per_1000_right_usd: float | None = Field(
         default=None, description="running cost of 1,000 right answers; None: none right"
@@ -110,40 +128,135 @@ class PriceEffect(Record):
     at_high_usd: float = Field(description="extra cost of the first year at the largest value, USD")
 
 
+class NetDifference(Record):
+    """What the strategy named by the verdict brings over another one, at the level of this look."""
+
+    other: str
+    gain: Estimate = Field(description="accuracy of the named strategy minus the other's, a share")
+    extra_usd: float = Field(description="extra cost of its first year, USD; negative: it saves")
+    break_even_points: float | None = Field(
+        description="gain in points at which the extra cost is paid for; None: answers are worth nothing"
+    )
+    net_usd: float = Field(description="net benefit of the first year over the other's, USD")
+    net_low_usd: float
+    net_high_usd: float
+    barred: list[str] = Field(
+        default_factory=list, description="limits that the other fails; empty: it may be chosen"
+    )
+    beaten: bool = Field(description="whether the named one is better beyond chance in net benefit")
+
+
+class ErrorPart(Record):
+    """One source of the uncertainty between the named strategy and its nearest rival."""
+
+    source: Literal["items", "clusters", "seeds", "judge", "prices"]
+    sd_usd: float = Field(
+        description="standard deviation that it brings to the net difference, USD"
+    )
+    share: float = Field(description="its share of the variance, 0..1")
+    assumed: bool = Field(default=False, description="whether it was assumed, not measured")
+
+
+class Offer(Record):
+    """Information that could be bought before choosing, what it costs and what it is worth."""
+
+    what: Literal["labels", "seeds", "grades"]
+    amount: int = Field(description="further test examples, trainings, or graded answers")
+    cost_usd: float
+    worth_usd: float = Field(
+        description="expected gain in net benefit of the first year from choosing after it, USD"
+    )
+    settles: float = Field(description="chance that the verdict is settled after it, 0..1")
+
+
+class Change(Record):
+    """One figure changed alone, and the verdict that it leads to."""
+
+    name: str = Field(description="parameter or figure of the list of prices")
+    now: str = Field(description="its value today")
+    at: str = Field(description="nearest value at which the verdict is another one")
+    side: Literal["or less", "or more", ""] = Field(description="empty: a choice, not a number")
+    kind: Literal["chosen", "none", "can't tell"]
+    strategy: str = Field(default="", description="the strategy chosen then")
+    factor: float = Field(description="factor by which the figure must move; 2 for a choice")
+
+
+Kind = Literal["chosen", "none", "can't tell"]
+Basis = Literal["proven", "best bet", "only one", "gates", "rivals", "open gate"]
+Fit = Literal["alone", "with a person", "not fit", "not known"]
+Advice = Literal["use it", "stop", "labels", "seeds", "grades", "prices", "probe", "mend", "limit"]
+
+
 class Decision(Record):
     """The verdict and what it rests on."""
 
     verdict: str = Field(
         description="prompting, few-shot, RAG, fine-tuned, hybrid, endpoint, none or can't tell yet"
     )
-    strategy: str | None
-    sentence: str = Field(description="the verdict in one sentence a manager can repeat")
-    reasons: list[str]
+    kind: Kind
+    basis: Basis = Field(
+        description="proven: beyond chance over all looks; best bet: largest expected net benefit, and finding out "
+        "more costs more than it is worth; only one: no other passes the limits; gates: none passes; rivals or "
+        "open gate: what keeps it open"
+    )
+    strategy: str | None = Field(description="the strategy chosen; None: none, or not yet")
+    leading: str = Field(
+        default="",
+        description="largest expected net benefit, where none is chosen; barred where kind is none",
+    )
+    best_measured: str = Field(
+        default="",
+        description="largest expected net benefit of all strategies, those barred included",
+    )
+    most_accurate: str = Field(
+        default="", description="largest measured accuracy of all strategies"
+    )
+    fit: Fit = Field(
+        default="not known",
+        description="whether the named strategy is fit to use: alone, only with a person behind it, or not",
+    )
+    unfit_gates: list[str] = Field(
+        default_factory=list, description="limits that the named strategy fails or may fail"
+    )
+    barred: dict[str, list[str]] = Field(
+        default_factory=dict, description="per strategy that fails limits: which"
+    )
+    rivals: list[str] = Field(
+        default_factory=list,
+        description="strategies that may be better in net benefit than the supported one",
+    )
+    supported: str = Field(
+        default="",
+        description="the dearest strategy whose gain over every cheaper one is beyond chance",
+    )
+    pairs: list[NetDifference] = Field(
+        default_factory=list, description="the named strategy against every other"
+    )
     gates: list[Gate]
     costs: list[StrategyCost]
     prices: list[Price]
-    margin_points: float
-    more_test_examples: int | None = None
-    more_test_usd: float | None = Field(
-        default=None, description="what labelling these test examples would cost"
+    needed_accuracy: float = Field(
+        default=0.0, description="accuracy limit that was used, asked or from the values of answers"
     )
-    leading: str = Field(
-        default="", description="strategy ahead so far, where the verdict is can't tell yet"
+    needed_from_values: bool = Field(
+        default=False,
+        description="whether it follows from the values of answers (wrong / (right + wrong))",
     )
-    flips: list[str] = Field(description="what would change the verdict, and how close it is")
-    flip_factors: list[float] = Field(
-        default_factory=list,
-        description="per flip: the factor by which its figure must move, 2 for a choice",
+    answers_per_year: float = Field(default=0.0)
+    stake_usd: float = Field(
+        default=0.0, description="worth of a right answer plus cost of a wrong one, USD per answer"
     )
-    expected: str = Field(description="what 01 expected before measuring")
-    next_steps: list[str] = Field(
-        default_factory=list, description="what to do on Monday, in order"
+    test_items: int = 0
+    looks: int = Field(default=1, description="looks at these test items so far, over all runs")
+    level: float = Field(default=0.05, description="two-sided error level that this look may spend")
+    expected_regret_usd: float = Field(
+        default=0.0, description="expected loss of choosing now against knowing the truth, at least"
     )
-    forecast_check: list[ForecastCheck] = Field(
-        default_factory=list, description="what 04 expected against what the test measured"
-    )
-    claims: list[Claim] = Field(
-        default_factory=list, description="the guide's claims held against this run"
+    advice: Advice = "use it"
+    advised: Offer | None = Field(default=None, description="the offer that the advice takes")
+    offers: list[Offer] = Field(default_factory=list, description="what could be bought, as tried")
+    parts: list[ErrorPart] = Field(
+        default_factory=list, description="parts of the interval against the nearest rival"
     )
     price_draws: int = Field(
         default=0, description="draws of all assumed figures within their ranges"
@@ -151,12 +264,40 @@ class Decision(Record):
     holds_share: float | None = Field(
         default=None, description="share of the draws in which the verdict stays the same, 0..1"
     )
+    alternative: str = Field(
+        default="",
+        description="most frequent other verdict of the draws: a strategy, none or can't tell yet",
+    )
     price_effects: list[PriceEffect] = Field(
         default_factory=list, description="extra cost per assumed figure, widest first"
     )
-    swings_of: tuple[str, str] | None = Field(
+    effects_of: tuple[str, str] | None = Field(
         default=None, description="strategy, and the one its extra cost is counted against"
     )
     extra_usd: float | None = Field(
         default=None, description="extra cost of the first year with all figures as they are, USD"
     )
+    sensitivity: list[Change] = Field(
+        default_factory=list, description="what would change the verdict, nearest first"
+    )
+    expected: str = Field(
+        default="", description="what 01 expected before measuring: fine-tuning, retrieval, ..."
+    )
+    expected_met: bool | None = Field(
+        default=None, description="whether the choice is what was expected; None: none was made"
+    )
+    requirements_change: str = "rarely"
+    facts_change: str = "never"
+    needs_facts: bool = Field(default=False, description="whether answers need facts")
+    families: dict[str, str] = Field(default_factory=dict, description="family of each strategy")
+    forecast_check: list[ForecastCheck] = Field(
+        default_factory=list, description="what 04 expected against what the test measured"
+    )
+    claims: list[Claim] = Field(
+        default_factory=list, description="the guide's claims held against this run"
+    )
+
+    @property
+    def named(self) -> str:
+        """The strategy that the verdict speaks of: chosen, leading, or best measured."""
+        return self.strategy or self.leading or self.best_measured

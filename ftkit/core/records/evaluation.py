@@ -81,6 +81,16 @@ class Comparison(Record):
     p_adjusted: float = Field(description="Holm over all comparisons of the family")
     wins: int
     losses: int
+    error: float = Field(
+        default=0.0, description="standard error of the difference, a share; 0: from the interval"
+    )
+    df: float | None = Field(
+        default=None, description="degrees of freedom of its Student's t; None: the normal law"
+    )
+    parts: dict[str, float] = Field(
+        default_factory=dict,
+        description="variance by source: items, clusters, seeds, judge; empty: items alone",
+    )
 
 
 class Slice(Record):
@@ -211,6 +221,15 @@ class Evaluation(Record):
     test_items: int
     test_accesses: list[str] = Field(
         description="UTC time of each opening of the test set in this run folder"
+    )
+    looks: int = Field(
+        default=1, description="looks at these test items, over all runs of the project"
+    )
+    seeds: int = Field(
+        default=0, description="trainings whose spread from seed to seed was measured; 0: none"
+    )
+    base_parameters: int = Field(
+        default=0, description="parameters of the local base model; 0: not known"
     )
     duration_s: float
     clusters: int = Field(

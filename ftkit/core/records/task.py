@@ -102,3 +102,12 @@ class Suitability(Record):
     discordant_share: float = Field(
         description="assumed share of items on which two strategies differ"
     )
+    answer_values: dict[str, float] = Field(
+        default_factory=dict,
+        description="what an answer is worth and costs, USD, where the user said so: right_answer_usd, "
+        "wrong_answer_usd, person_answer_usd; a name that is missing is assumed",
+    )
+    min_accuracy: float = Field(
+        default=0.0,
+        description="share right below which nobody would use it; 0: from the values of answers",
+    )

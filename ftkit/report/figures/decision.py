@@ -7,6 +7,7 @@ from typing import Any
 
 from ftkit.core.records.decision import Decision, Price, PriceEffect, StrategyCost
 from ftkit.core.records.evaluation import Evaluation
+from ftkit.decision import words
 from ftkit.report import theme
 
 PARTS = [
@@ -33,21 +34,23 @@ GATE_COLORS = [
 ]
 
 
+PART_WORDS = {
+    "items": "the test questions",
+    "clusters": "their customers or groups",
+    "seeds": "the luck of one training",
+    "judge": "the judge's errors",
+    "prices": "prices and volume",
+}
+
+
 def accuracy_against_cost(evaluation: Evaluation, decision: Decision) -> Any:
-    """Return accuracy against the cost of the first year; the chosen strategy is ringed, the margin below the best is grey."""
+    """Return accuracy against the cost of the first year; the named strategy is ringed; dashed: equal net benefit."""
     import plotly.graph_objects as go
 
     cost = {c.strategy: c.first_year_usd for c in decision.costs}
     figure = go.Figure()
-    best = max(r.accuracy.value for r in evaluation.results)
-    figure.add_hrect(
-        y0=100 * best - decision.margin_points,
-        y1=100 * best,
-        fillcolor=theme.MUTED,
-        opacity=0.14,
-        line_width=0,
-    )
-    chosen = decision.strategy or decision.leading
+    chosen = decision.named
+    _equal_worth(figure, evaluation, decision, cost)
     places = _label_places(
         {r.spec.name: (cost[r.spec.name], 100 * r.accuracy.value) for r in evaluation.results}
     )
@@ -84,7 +87,7 @@ def accuracy_against_cost(evaluation: Evaluation, decision: Decision) -> Any:
     figure.update_layout(showlegend=False)
     figure.update_xaxes(title="cost of the first year, USD", rangemode="tozero", tickformat=",.0f")
     figure.update_yaxes(title="right answers, %", range=[0, 104])
-    under = f"95% intervals; grey: within {decision.margin_points:g} points of the best; ring: {_ring(decision)}"
+    under = f"95% intervals; dashed: worth as much as it, in net benefit; ring: {_ring(decision)}"
     return theme.style(figure, _cost_title(evaluation, decision, cost), under, height=360)
 
 
@@ -133,6 +136,57 @@ def _cost_title(evaluation: Evaluation, decision: Decision, cost: dict[str, floa
     right = {r.spec.name: r.accuracy.value for r in evaluation.results}
     share, usd = right[decision.strategy], cost[decision.strategy]
     return f"{decision.strategy}: {theme.percent(share)} right for about {round(usd, -2):,.0f} USD in the first year"
+
+
+def _equal_worth(
+    figure: Any, evaluation: Evaluation, decision: Decision, cost: dict[str, float]
+) -> None:
+    """Draw the line of equal net benefit through the strategy named: what lies above it brings more."""
+    stake = decision.stake_usd * decision.answers_per_year
+    right = {r.spec.name: r.accuracy.value for r in evaluation.results}
+    if stake <= 0 or decision.named not in right:
+        return
+    ends, mine = [min(cost.values()), max(cost.values())], decision.named
+    figure.add_scatter(
+        x=ends,
+        y=[100 * right[mine] + 100 * (x - cost[mine]) / stake for x in ends],
+        mode="lines",
+        line={"color": theme.MUTED, "dash": "dash", "width": 1.5},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def parts(decision: Decision) -> Any | None:
+    """Return which sources make the verdict uncertain, in USD of net benefit; None where it has no rival."""
+    import plotly.graph_objects as go
+
+    rows = sorted(decision.parts, key=lambda x: x.sd_usd)
+    if not rows:
+        return None
+    names = [f"{PART_WORDS[x.source]}{' (assumed)' if x.assumed else ''}" for x in rows]
+    figure = go.Figure(
+        go.Bar(
+            y=names,
+            x=[x.sd_usd for x in rows],
+            orientation="h",
+            marker_color=theme.ACCENT,
+            text=[f" {x.share:.0%}" for x in rows],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:,.0f} USD (standard deviation)<extra></extra>",
+        )
+    )
+    figure.update_xaxes(
+        title="standard deviation of the net benefit over the nearest rival, USD",
+        tickformat=",.0f",
+        range=[0, 1.15 * max(x.sd_usd for x in rows)],
+    )
+    figure.update_yaxes(showgrid=False)
+    title = f"Most of what is uncertain comes from {names[-1]}"
+    return theme.style(
+        figure, title, "share of the variance at the bars' ends", height=120 + 42 * len(rows)
+    )
 
 
 def gates(decision: Decision) -> Any:
@@ -302,11 +356,12 @@ def _volume_title(decision: Decision, ends: list[StrategyCost]) -> str:
     return f"{c.strategy} is cheaper than {c.replaces} from about {c.break_even_answers_per_month:,.0f} answers a month"
 
 
-def flips(decision: Decision, at_most: int = 8) -> Any | None:
-    """Return how far each figure must move before the verdict changes, nearest first; None where nothing flips it."""
+def sensitivity(decision: Decision, at_most: int = 8) -> Any | None:
+    """Return how far each figure must move before the verdict changes, nearest first; None where nothing does."""
     import plotly.graph_objects as go
 
-    found = [(t, f) for t, f in zip(decision.flips, decision.flip_factors, strict=False)][:at_most]
+    factors = [c.factor for c in decision.sensitivity]
+    found = list(zip(words.sensitivity(decision), factors, strict=True))[:at_most]
     if not found:
         return None
     found.reverse()
@@ -351,7 +406,7 @@ def flips(decision: Decision, at_most: int = 8) -> Any | None:
         range=[at[0] - 0.5, at[-1] + 0.4 + _room(lines[-1]) / 2],
         zeroline=False,
     )
-    title = f"Nearest to flip it: {found[-1][0]}"
+    title = f"Nearest to change it: {found[-1][0]}"
     return theme.style(
         figure,
         title,
@@ -422,14 +477,14 @@ def price_effects(decision: Decision, at_most: int = 8) -> Any | None:
     """Return what each assumed figure alone does to the extra cost (tornado), widest on top; None where nothing is assumed."""
     import plotly.graph_objects as go
 
-    if not decision.price_effects or decision.swings_of is None or decision.extra_usd is None:
+    if not decision.price_effects or decision.effects_of is None or decision.extra_usd is None:
         return None
     rows, now, (mine, other) = (
         list(reversed(decision.price_effects[:at_most])),
         decision.extra_usd,
-        decision.swings_of,
+        decision.effects_of,
     )
-    figure, names = go.Figure(), [_swing_name(s) for s in rows]
+    figure, names = go.Figure(), [_effect_name(s) for s in rows]
     for end, color, values in (
         ("at its least", "#56B4E9", [s.at_low_usd for s in rows]),
         ("at its largest", "#E69F00", [s.at_high_usd for s in rows]),
@@ -475,7 +530,7 @@ def price_effects(decision: Decision, at_most: int = 8) -> Any | None:
     return styled
 
 
-def _swing_name(s: PriceEffect) -> str:
+def _effect_name(s: PriceEffect) -> str:
     return f"{theme.wrap(_spoken(s.price), 30)}<br>{s.low:,.3g} to {s.high:,.3g}"
 
 
@@ -518,3 +573,17 @@ def claim_rows(decision: Decision) -> list[dict[str, Any]]:
         {"the guide says": f"{c.claim} ({c.point})", "this run": c.verdict, "measured": c.measured}
         for c in decision.claims
     ]
+
+
+def offer_rows(decision: Decision) -> list[dict[str, Any]]:
+    """Return what could be bought before choosing, for a table."""
+    return [
+        {
+            "buy": f"{o.amount:,} more {o.what}",
+            "costs, USD": round(o.cost_usd),
+            "worth, USD": round(o.worth_usd),
+            "settles it": f"{o.settles:.0%}" if o.worth_usd > o.cost_usd else "not worth it",
+            "advised": "yes" if o == decision.advised else "",
+        }
+        for o in decision.offers
+    ] or [{"buy": "nothing: the verdict is settled, or only limits are open"}]
