@@ -320,7 +320,7 @@ def _decision(work, case):
         read(work.of("training", "training.json"), TrainingCard),
         read(work.of("data", "data_card.json"), DataCard),
         read(work.of("task", "suitability.json"), Suitability),
-        DecisionParameters(max_unsupported=0.9),
+        DecisionParameters(max_unsupported=0.9, min_format_ok=0.5, min_accuracy=0.3),
     )
     run_folder.write_record(work.path("decision.json"), made)
     return ["decision.json"]

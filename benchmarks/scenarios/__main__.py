@@ -16,6 +16,7 @@ from ftkit.core import run_folder
 from ftkit.core.parameters.files import to_yaml
 from ftkit.core.records.decision import Decision
 from ftkit.core.records.evaluation import Evaluation
+from ftkit.decision import words
 from ftkit.workflow.run import Selection, run
 from recipes.demo.parameters import FILES, comment, sections_of
 from recipes.demo.scenarios import SCENARIOS
@@ -48,7 +49,7 @@ def walk(scenario: str, seed: int, out: Path, overrides: list[str]) -> dict[str,
         "leading": decision.leading,
         "right answer": right,
         "outcome": outcome(decision, right),
-        "sentence": decision.sentence,
+        "sentence": words.sentence(decision),
         "test items": evaluation.test_items,
         "accuracy": {
             r.spec.name: [r.accuracy.value, r.accuracy.low, r.accuracy.high]

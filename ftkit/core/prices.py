@@ -1,7 +1,7 @@
 """Every figure of the decision that is not measured: what it is, its value and range, and who says so.
 
-All amounts are in USD. The point value of an assumed figure lies inside its range, near the geometric middle where the
-range is a source's own, so that a cost at the point values lies among the drawn costs.
+All amounts are in USD. The point value of an assumed figure lies inside its range, near its geometric middle (the
+median of the draws), so that a cost at the point values lies among the drawn costs.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ OWN_FACTOR = 2.0  # an assumed figure may as well be half or twice as large
 RANGES: dict[str, tuple[float, float]] = {
     "gpu_machine_usd_per_month": (500.0, 5000.0),  # the guide's
     "gpu_usd_per_hour": (1.25, 20.0),  # 5 to 20 USD for 1 to 4 hours, the guide's
-    "labour_usd_per_hour": (40.0, 120.0),
-    "labelling_minutes_per_example": (1.0, 10.0),
-    "machine_use": (0.2, 0.8),
+    "labour_usd_per_hour": (40.0, 90.0),
+    "labelling_minutes_per_example": (1.0, 9.0),
+    "machine_use": (0.3, 0.8),
     "seed_sd_points": (1.0, 4.0),
     "retunings_per_year_most": (4.0, 52.0),
 }

@@ -132,16 +132,13 @@ class Case:
     @cached_property
     def choice(self) -> Choice:
         """What the rule says."""
+        return choose(self.arms, self.gates, self.cost, self.stake, self.level, self.worth_buying)
+
+    def worth_buying(self) -> bool:
+        """Say whether some number of labels or grades is worth its price."""
         m = self.arms
-        buy = buys(
-            m,
-            m.shrunk()[None],
-            self.cost[None],
-            np.array([self.stake]),
-            np.array([self.market.label_usd]),
-            self.market,
-        )
-        return choose(m, self.gates, self.cost, self.stake, self.level, bool(buy[0]))
+        stake, label = np.array([self.stake]), np.array([self.market.label_usd])
+        return bool(buys(m, m.shrunk()[None], self.cost[None], stake, label, self.market)[0])
 
     def changed(self, name: str, value: object) -> Case:
         """Return the case with one parameter or figure changed."""

@@ -112,11 +112,11 @@ def setting(
 def one_off_usd(result: StrategyResult, s: Setting) -> Any:
     """Return what a strategy costs once: working hours, labelling, training."""
     spec, hours = result.spec, s.price["prompt_setup_hours"]
-    hours += s.price["few_shot_setup_hours"] if spec.family == "few-shot" else 0
-    hours += s.price["retrieval_setup_hours"] if spec.retriever else 0
+    hours = hours + (s.price["few_shot_setup_hours"] if spec.family == "few-shot" else 0)
+    hours = hours + (s.price["retrieval_setup_hours"] if spec.retriever else 0)
     if spec.model != "tuned":
         return hours * s.price["labour_usd_per_hour"]
-    hours += (
+    hours = hours + (
         s.price["tuning_setup_hours"] + s.examples * s.price["labelling_minutes_per_example"] / 60
     )
     return hours * s.price["labour_usd_per_hour"] + training_usd(s)
@@ -164,7 +164,10 @@ def running_usd(result: StrategyResult, s: Setting) -> Any:
     index = s.price["index_usd_per_month"] if result.spec.retriever else 0.0
     if result.spec.model == "endpoint":
         tokens = result.prompt_tokens_mean * s.price["endpoint_usd_per_million_input_tokens"]
-        tokens += result.completion_tokens_mean * s.price["endpoint_usd_per_million_output_tokens"]
+        tokens = (
+            tokens
+            + result.completion_tokens_mean * s.price["endpoint_usd_per_million_output_tokens"]
+        )
         return index + s.answers_per_month * tokens / 1e6
     machine = s.price["gpu_machine_usd_per_month" if s.gpu else "cpu_machine_usd_per_month"]
     capacity = (

@@ -21,7 +21,7 @@ technologies, J Health Econ 18; Stinnett & Mullahy (1998), Net health benefits, 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -262,7 +262,12 @@ def halves(m: Arms, level: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def choose(
-    m: Arms, gates: Sequence[Gate], cost: np.ndarray, stake: float, level: float, worth_buying: bool
+    m: Arms,
+    gates: Sequence[Gate],
+    cost: np.ndarray,
+    stake: float,
+    level: float,
+    worth_buying: Callable[[], bool],
 ) -> Choice:
     """Apply the rule once.
 
@@ -272,7 +277,7 @@ def choose(
         cost: First-year cost per strategy, shape (k,), USD.
         stake: USD a year by which net benefit rises per unit of accuracy.
         level: Two-sided error level of this look.
-        worth_buying: Whether some information is worth its price.
+        worth_buying: Says whether some information is worth its price.
     """
     if m.failed.all():
         return Choice("none", "gates")
@@ -294,9 +299,9 @@ def choose(
         return replace(choice, basis="open gate")
     if int((~m.failed).sum()) == 1:
         return replace(choice, kind="chosen", basis="only one")
-    if not rivals and found.proven.item():
+    if not rivals and bool(found.proven.all()):
         return replace(choice, kind="chosen", basis="proven", strategy=m.names[c])
-    if best == c and not worth_buying:
+    if best == c and not worth_buying():
         return replace(choice, kind="chosen", basis="best bet", strategy=m.names[c])
     return choice
 

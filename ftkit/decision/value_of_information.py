@@ -68,8 +68,10 @@ def gains(
         failed: Whether a strategy is barred, shape (k,).
     """
     value = np.where(failed, -np.inf, stake[:, None] * expected - cost)
+    if failed.all():
+        return np.zeros(len(value))
     best = value.argmax(axis=1)
-    away = np.where(failed, 1e300, value.max(axis=1)[:, None] - value)
+    away = value.max(axis=1)[:, None] - np.where(failed, -1e300, value)
     s = stake[:, None] * np.sqrt(np.maximum(0.0, moved))[best]
     with np.errstate(over="ignore"):
         z = np.minimum(40.0, away / np.maximum(s, 1e-12))

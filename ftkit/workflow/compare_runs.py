@@ -15,6 +15,7 @@ from ftkit.core.records.evaluation import Evaluation
 from ftkit.core.records.manifest import Manifest
 from ftkit.core.records.prompting import PromptBook
 from ftkit.core.statistics import paired_difference
+from ftkit.decision import words
 from ftkit.workflow.key_metric import key_figure
 
 PLACES = ("run", "name")

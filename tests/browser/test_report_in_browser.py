@@ -5,6 +5,7 @@ from made_run import HOSTILE, make_run
 
 from ftkit.core import run_folder
 from ftkit.core.records.decision import Decision
+from ftkit.decision import words
 from ftkit.report import exports
 from ftkit.report.page import write
 
@@ -146,7 +147,7 @@ def test_the_pdf_has_the_verdict_on_its_first_page_and_every_picture(chromium, t
     file = exports.pdf(write(run))
     pages = [page.extract_text() for page in PdfReader(file).pages]
     decision = run_folder.read_record(run / "decision" / "decision.json", Decision)
-    assert "".join(decision.sentence.split())[:60] in "".join(
+    assert "".join(words.sentence(decision).split())[:60] in "".join(
         pages[0].replace("\ufb01", "fi").split()
     )
     whole = " ".join("".join(pages).replace("\ufb01", "fi").split())

@@ -108,5 +108,7 @@ def test_the_decision_is_drawn_with_gates_costs_and_flips():
         decision_figures.costs(d)
     ) or "endpoint costs least" in title(decision_figures.costs(d))
     assert "is cheaper than endpoint from about" in title(decision_figures.volume(case, d, 50_000))
-    assert title(decision_figures.flips(d)).count("Nearest to flip it") == 1
-    assert decision_figures.flips(d.model_copy(update={"flips": [], "flip_factors": []})) is None
+    assert title(decision_figures.sensitivity(d)).count("Nearest to change it") == 1
+    assert decision_figures.sensitivity(d.model_copy(update={"sensitivity": []})) is None
+    assert "Most of what is uncertain comes from" in title(decision_figures.parts(d))
+    assert decision_figures.parts(d.model_copy(update={"parts": []})) is None

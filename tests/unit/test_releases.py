@@ -16,7 +16,7 @@ from ftkit.cli import main
 from ftkit.core import run_folder as runs
 from ftkit.core.errors import BadInput, NotReady
 from ftkit.core.records.base import Estimate
-from ftkit.core.records.decision import Decision
+from ftkit.core.records.decision import Decision, StrategyCost
 from ftkit.core.records.deployment import DeploymentCard, Parity
 from ftkit.core.records.manifest import Manifest
 from ftkit.core.records.prompting import Prompt
@@ -282,6 +282,15 @@ def test_the_commands_promote_list_and_roll_back(tmp_path, base, capsys):
     assert main(["promote", str(tmp_path / "none"), "--store", str(tmp_path / "store")]) == 2
 
 
+COST = {
+    "strategy": "prompting",
+    "one_off_usd": 1,
+    "monthly_usd": 1,
+    "per_1000_answers_usd": 1,
+    "first_year_usd": 13,
+}
+
+
 @pytest.mark.parametrize(("verdict", "refused"), [("none", True), ("can't tell yet", False)])
 def test_what_08_does_not_recommend_is_refused_or_told(tmp_path, base, verdict, refused):
     run = run_folder(tmp_path / "a", base, 150)
@@ -291,21 +300,21 @@ def test_what_08_does_not_recommend_is_refused_or_told(tmp_path, base, verdict, 
         path,
         Decision(
             verdict=verdict,
-            strategy="",
-            sentence="Not yet.",
-            reasons=[],
+            kind="none" if refused else "can't tell",
+            basis="gates" if refused else "rivals",
+            strategy=None,
+            leading="prompting",
+            best_measured="prompting",
             gates=[],
-            costs=[],
+            costs=[StrategyCost.model_validate(COST)],
             prices=[],
-            margin_points=5,
-            flips=[],
-            expected="",
         ),
     )
     if refused:
-        with pytest.raises(BadInput, match="08 found none good enough: Not yet"):
+        with pytest.raises(BadInput, match="08 found none good enough: Use none of them alone yet"):
             promote(run, tmp_path / "store")
     else:
         assert (
-            "08 does not recommend prompting yet: Not yet." in promote(run, tmp_path / "store")[1]
+            "08 does not recommend prompting yet: Can't tell yet"
+            in promote(run, tmp_path / "store")[1]
         )

@@ -15,6 +15,7 @@ from ftkit.core.records.decision import Decision
 from ftkit.core.records.deployment import DeploymentCard
 from ftkit.core.records.evaluation import Evaluation
 from ftkit.core.records.manifest import Manifest
+from ftkit.decision import words as said
 from ftkit.report import exports
 from ftkit.report.blocks import data_text
 from ftkit.report.charts import values
@@ -61,7 +62,12 @@ def copy(run, tmp_path):
 def test_the_verdict_comes_first_with_costs_flips_and_next_steps(run, text):
     decision = run_folder.read_record(run / "decision" / "decision.json", Decision)
     words = " ".join(Page(text).words)
-    order = [decision.sentence, decision.reasons[0], decision.flips[0], decision.next_steps[0]]
+    order = [
+        said.sentence(decision),
+        said.reasons(decision)[0],
+        said.sensitivity(decision)[0],
+        said.next_steps(decision)[0],
+    ]
     places = [words.index(part) for part in order] + [words.rindex("How to make it again")]
     assert places == sorted(places), (
         "verdict, why, what would change it, what to do, and only then the rest"
@@ -232,7 +238,10 @@ def test_the_report_in_other_forms_holds_the_same_figures_and_nothing_personal_o
     assert list(files) == ["summary.md", "strategies.csv", "answers.csv", "report.json"]
     decision = run_folder.read_record(run / "decision" / "decision.json", Decision)
     summary = files["summary.md"].read_text()
-    assert decision.sentence.split(":")[0] in summary and "| strategy | right answers |" in summary
+    assert (
+        said.sentence(decision).split(":")[0] in summary
+        and "| strategy | right answers |" in summary
+    )
     rows = list(csv.DictReader(files["strategies.csv"].open(encoding="utf-8-sig")))
     measured = {r.spec.name: r for r in found.evaluation.results}
     assert {row["strategy"] for row in rows} == set(measured)
