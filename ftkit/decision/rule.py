@@ -249,7 +249,7 @@ def apply(
     room = np.broadcast_to(worth * half[0], (draws, k, k))[rows, :, c]
     rivals = (against + room > 0) & ~failed[None, :]
     rivals[rows, c] = False
-    held = np.broadcast_to(~cheaper | surely, (draws, k, k)).all(axis=2)[rows, c]
+    held = np.asarray(np.broadcast_to(~cheaper | surely, (draws, k, k)).all(axis=2))[rows, c]
     value = stake[:, None] * expected - cost
     best = np.broadcast_to(np.where(failed[None, :], -np.inf, value), (draws, k)).argmax(axis=1)
     return Outcomes(np.where(failed.all(), -1, c), best, rivals, held)
