@@ -83,14 +83,15 @@ def parts(tiny_checkpoint):
 
 
 @pytest.fixture(scope="module")
-def one_thread(monkeypatch):
+def one_thread():
     """One thread for torch: tiny models on several threads wait for one another."""
     import torch
 
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(1)
+        yield
     torch.set_num_threads(before)
 
 
