@@ -25,6 +25,7 @@ from ftkit.models.chat import ChatModel
 from ftkit.retrieval.search_quality import right_for, with_right_article
 from ftkit.scoring.parse import parse
 from ftkit.scoring.score import field_matches, judge
+from ftkit.scoring.text import contains
 from ftkit.strategies.grid import Finder, Progress, answer_with
 from ftkit.strategies.prompt_candidates import TASK_ONLY
 from ftkit.strategies.prompt_choice import ranked
@@ -45,6 +46,8 @@ CAUSES = {
 }
 FACTS = ("knowledge", "search", "reading")
 ANSWER = "answer"
+MOST_WORDS = 40
+"""A longer answer may hold the right words by chance."""
 """Name of the one part of a label or text."""
 
 
@@ -111,6 +114,7 @@ def look(
         usable = parse(card, texts["both"]).format != "failed"
         for name in right["plain"]:
             at: dict[Asked, bool] = {how: right[how][name] for how in ASKED}
+            content = {how for how in ASKED if at[how] or _says(card, texts[how], output, name)}
             if at["plain"]:
                 found.right, found.harmed = found.right + 1, found.harmed + (not at["given"])
                 continue
@@ -118,7 +122,7 @@ def look(
             cause = (
                 "label"
                 if (item, _doubted(card, name)) in doubtful
-                else _cause(at, fact, item in knows, usable)
+                else _cause(at, content, fact, item in knows, usable)
             )
             found.parts.append(Part(item, name, cause))
     return found
@@ -136,13 +140,36 @@ def _doubted(card: TaskCard, name: str) -> str:
     return "label" if card.kind == "label" else name
 
 
-def _cause(at: Mapping[Asked, bool], fact: bool, known: bool, usable: bool) -> str:
+def _says(card: TaskCard, text: str, output: str, name: str) -> bool:
+    """Return whether an answer says the right thing in whatever form: its words hold those of the right one."""
+    parsed, truth = parse(card, text), parse(card, output)
+    said = parsed.fields.get(name, "") if card.kind == "fields" else text
+    wanted = truth.fields.get(name, "") if card.kind == "fields" else output
+    return len(said.split()) <= MOST_WORDS and contains(said, wanted)
+
+
+def _cause(
+    at: Mapping[Asked, bool], content: Collection[Asked], fact: bool, known: bool, usable: bool
+) -> str:
+    """Return the cause of one wrong part.
+
+    Args:
+        at: Which ways of asking got it right.
+        content: Which said the right thing, in the right form or not.
+        fact: Whether the part is a fact.
+        known: Whether its right article is known.
+        usable: Whether the answer with article and format could be read.
+    """
+    if fact and "plain" in content:
+        return "behaviour"  # it knows the fact and says it in another form
     if fact:
         if at["found"] or at["given"]:
             return "knowledge" if at["found"] else "search"
         if at["shown"]:
             return "behaviour"
-        return "both" if at["both"] else "reading" if usable else "behaviour"
+        if "found" in content or "given" in content or "both" in content:
+            return "both"  # with the article it says the right thing, so what it still lacks is the form
+        return "reading" if usable else "behaviour"
     if known and at["given"] and at["both"] and not at["shown"]:
         return "knowledge" if at["found"] else "search"
     return "behaviour"

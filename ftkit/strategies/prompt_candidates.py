@@ -11,11 +11,13 @@ from typing import Any
 from ftkit.core.records.prompting import Prompt, ResponseFormat
 from ftkit.core.records.task import TaskCard
 from ftkit.scoring.parse import parse
+from ftkit.strategies import answer_form
 from ftkit.strategies.prompt_files import own_text
 from ftkit.strategies.prompt_rendering import check_template
 
 ABSTENTION = "we will check"
 TASK_ONLY = "task only"
+FORM = "form of the answers"
 MANY_LABELS = (
     10  # from here on the list of labels is most of the prompt; a tuned model can do without it
 )
@@ -93,43 +95,52 @@ def candidates(
     """
     own_prompt = own_text(own_prompt)
     check_template(own_prompt, "prompting.own_prompt")
-    systems = {
-        name: text for name, text in _variants(card, retrieval, own_prompt.strip()).items() if text
-    }
+    form = _form_lines(card, train, retrieval)
+    variants = _variants(card, retrieval, own_prompt.strip(), form)
+    systems = {name: text for name, text in variants.items() if text}
     systems |= {f"proposed {k}": text for k, text in enumerate(proposed, 1)}
     prompts = [with_hash(name, system) for name, system in systems.items()]
     picked = {
         len(chosen): chosen for k in shots if k > 0 and (chosen := pick(card, train, k, seed))
     }
+    shown = FORM if FORM in systems else "plain"
     for k, chosen in picked.items():
-        prompts.append(with_hash(f"{k} example{'s' * (k > 1)}", systems["plain"], chosen))
+        prompts.append(with_hash(f"{k} example{'s' * (k > 1)}", systems[shown], chosen))
     if picked:
         k = max(picked)
         if "your own" in systems:
             prompts.append(
                 with_hash(f"your own, {k} example{'s' * (k > 1)}", systems["your own"], picked[k])
             )
-        prompts.append(
-            with_hash(f"{k} similar example{'s' * (k > 1)}", systems["plain"], similar=k)
-        )
+        prompts.append(with_hash(f"{k} similar example{'s' * (k > 1)}", systems[shown], similar=k))
         if k > 1:
-            prompts.append(
-                with_hash(f"{k} examples, other order", systems["plain"], picked[k][::-1])
-            )
+            prompts.append(with_hash(f"{k} examples, other order", systems[shown], picked[k][::-1]))
             prompts.append(
                 with_hash(
-                    f"{k} similar, differing examples", systems["plain"], similar=k, diverse=True
+                    f"{k} similar, differing examples", systems[shown], similar=k, diverse=True
                 )
             )
     return prompts
 
 
-def _variants(card: TaskCard, retrieval: bool, own_prompt: str) -> dict[str, str]:
-    """Return system texts by name; an empty one is no candidate."""
-    form = format_lines(card, retrieval)
+def _form_lines(card: TaskCard, train: Any, retrieval: bool) -> list[str]:
+    """Return the lines that ask for the form of the right answers, for free text."""
+    if card.kind != "text":
+        return []
+    outputs, inputs = train["output"].tolist(), train["input"].tolist()
+    return answer_form.lines(answer_form.form_of(outputs, inputs), passages=retrieval)
+
+
+def _variants(
+    card: TaskCard, retrieval: bool, own_prompt: str, asked: Sequence[str]
+) -> dict[str, str]:
+    """Return system texts by name; an empty one is no candidate. ``asked``: lines that ask for the form of the answers."""
+    plain = format_lines(card, retrieval)
+    form = list(asked) or plain
     role = "You answer exactly as the rules say and add nothing."
     return {
-        "plain": "\n".join([card.instruction, *form]),
+        "plain": "\n".join([card.instruction, *plain]),
+        FORM: "\n".join([card.instruction, *form]) if asked else "",
         "format first": "\n".join([*form, card.instruction])
         if form and card.kind != "label"
         else "",

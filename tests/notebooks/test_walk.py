@@ -1,6 +1,7 @@
 """The whole walk on the demo in a small size: headless, again, killed in the middle, alone with papermill, by hand."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -36,12 +37,25 @@ deployment: {{parity_items: 6, fault_items: 4, load_clients: [1, 4], load_reques
 """
 
 
-def ftkit(*arguments):
+# Runs in each kernel after every cell: which modules of ftkit the stage has executed so far.
+NOTE_MODULES = """
+import json, pathlib, sys
+def _note(*_):
+    names = sorted(n for n in sys.modules if n.split(".")[0] == "ftkit")
+    run = get_ipython().user_ns.get("stage")
+    if run is not None:
+        pathlib.Path({folder!r}, run.stage + ".json").write_text(json.dumps(names))
+get_ipython().events.register("post_run_cell", _note)
+"""
+
+
+def ftkit(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "ftkit.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=ROOT,
+        env=os.environ | environment,
         check=False,
     )
 
@@ -69,7 +83,11 @@ def walk(tmp_path_factory):
     folder = tmp_path_factory.mktemp("walk")
     file = folder / "small.yaml"
     file.write_text(SMALL.format(run=folder / "run"))
-    done = ftkit("run", file)
+    started = folder / "ipython" / "profile_default" / "startup"
+    started.mkdir(parents=True)
+    (folder / "modules").mkdir()
+    (started / "note.py").write_text(NOTE_MODULES.format(folder=str(folder / "modules")))
+    done = ftkit("run", file, IPYTHONDIR=str(folder / "ipython"))
     assert done.returncode == 0, done.stdout + done.stderr
     return file, folder / "run", done.stdout
 
@@ -104,6 +122,16 @@ def test_the_walk_ends_with_a_report_and_every_stage_has_its_manifest(walk):
     assert len(evaluation.test_accesses) == 1 and evaluation.test_items >= 20
     text = (run / "report.html").read_text()
     assert "has not been run" not in text and len(text) < 3_000_000
+
+
+@pytest.mark.parametrize("stage", [s for s in run_folder.STAGES if s != "preference"])
+def test_every_module_that_a_stage_executes_is_in_its_closure(walk, stage):
+    file, run, _ = walk
+    executed = json.loads((file.parent / "modules" / f"{stage}.json").read_text())
+    assert len(executed) > 20
+    code = run_folder.read_record(run / stage / "manifest.json", Manifest).code
+    known = {n.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for n in code}
+    assert set(executed) <= known
 
 
 def test_the_executed_notebooks_hold_outputs_and_no_error(walk):
