@@ -49,7 +49,7 @@ def ours(
         lora_alpha=p.lora_alpha,
     )
     card = train(
-        load_model(str(folder)), tokenizer, rows, held, plan, base="embedded", base_folder=folder
+        load_model(str(folder)), tokenizer, rows, held, plan, base="nano", base_folder=folder
     )
     model = load_model(str(folder), out / "adapter")
     return [x.tokens_per_s for x in card.log if x.tokens_per_s][-1], loss(model, tokenizer, held)
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     chosen = parser.parse_args()
     handover = chosen.run / "training" / "handover"
-    folder = Path(resolve("embedded"))
+    folder = Path(resolve("nano"))
     tokenizer = load_tokenizer(str(folder))
     rows, held = (read(handover / f"{name}.jsonl", tokenizer) for name in ("train", "validation"))
     ways = {"TRL as it comes": {}, "TRL, activations kept": {"gradient_checkpointing": False}}

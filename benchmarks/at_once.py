@@ -23,7 +23,7 @@ SIZES, SEEDS, ROUNDS = (128, 256, 512), (1, 2, 3), 2
 
 def main() -> None:
     """Print the seconds of both ways in each round, their ratio, and how far apart the validation losses are."""
-    folder = Path(resolve("embedded"))
+    folder = Path(resolve("nano"))
     tokenizer, cores = load_tokenizer(str(folder)), machine.cores()
     rows = [
         (messages, answer, str(i))
@@ -31,7 +31,7 @@ def main() -> None:
     ]
     encoded = encode_all(tokenizer, rows, 512)
     learn, held = encoded[:-64], encoded[-64:]
-    names = {"base": "embedded", "base_folder": folder}
+    names = {"base": "nano", "base_folder": folder}
     print(
         f"| round | in turn, {cores} threads | {cores} at once | in turn / at once |\n|---|---|---|---|"
     )

@@ -57,7 +57,7 @@ def write_base(folder: Path, shape: str) -> Any:
         LlamaForCausalLM(config).save_pretrained(folder)
     finally:
         torch.set_default_dtype(torch.float32)
-    load_tokenizer(resolve("embedded")).save_pretrained(folder)
+    load_tokenizer(resolve("nano")).save_pretrained(folder)
     return config
 
 

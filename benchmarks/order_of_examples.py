@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=3)
     parser.add_argument("--seeds", type=int, nargs="*", default=[7, 8])
     p = parser.parse_args()
-    folder, handover = Path(resolve("embedded")), p.run / "training" / "handover"
+    folder, handover = Path(resolve("nano")), p.run / "training" / "handover"
     tokenizer = load_tokenizer(str(folder))
     rows, held = (read(handover / f"{name}.jsonl", tokenizer) for name in ("train", "validation"))
     set_threads(2)
@@ -49,7 +49,7 @@ def main() -> None:
                     rows,
                     held,
                     plan,
-                    base="embedded",
+                    base="nano",
                     base_folder=folder,
                 )
             speed = [x.tokens_per_s for x in card.log if x.tokens_per_s][-1]

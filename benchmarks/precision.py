@@ -21,7 +21,7 @@ STEPS = 20
 
 def learn(batch: dict[str, Any], kind: torch.dtype, rate: float) -> tuple[float, float]:
     """Return the share of weights that changed, and the last loss in nats per answer token."""
-    model = load_model(resolve("embedded")).to(kind).train()
+    model = load_model(resolve("nano")).to(kind).train()
     before = [w.detach().clone() for w in model.parameters()]
     optimizer, loss = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0), 0.0
     for _ in range(STEPS):
@@ -36,7 +36,7 @@ def learn(batch: dict[str, Any], kind: torch.dtype, rate: float) -> tuple[float,
 
 def main() -> None:
     """Print one row per learning rate."""
-    tokenizer = load_tokenizer(resolve("embedded"))
+    tokenizer = load_tokenizer(resolve("nano"))
     lessons = [
         (messages, answer, str(i)) for i, (messages, answer) in enumerate(general_lessons(8, 1))
     ]

@@ -38,7 +38,7 @@ LAYERS, WIDTH = (
 
 def main() -> None:
     """Print one row per way: seconds, tokens per second of training, and the validation loss."""
-    folder = Path(resolve("embedded"))
+    folder = Path(resolve("nano"))
     tokenizer = load_tokenizer(str(folder))
     rows = [
         (messages, answer, str(i))
@@ -63,7 +63,7 @@ def main() -> None:
                     encoded[:LESSONS],
                     encoded[LESSONS:],
                     plan,
-                    base="embedded",
+                    base="nano",
                     base_folder=folder,
                 )
                 whole = time.perf_counter() - began
@@ -83,7 +83,7 @@ def memory() -> None:
     import torch
     import transformers
 
-    source = Path(resolve("embedded"))
+    source = Path(resolve("nano"))
     tokenizer = load_tokenizer(str(source))
     rows = [
         (messages, answer, str(i)) for i, (messages, answer) in enumerate(general_lessons(12, 11))

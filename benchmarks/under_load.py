@@ -29,7 +29,7 @@ def learn(seconds: float) -> None:
     from ftkit.training.encode import encode_all
     from ftkit.training.sft import TrainingPlan, train
 
-    folder = Path(resolve("embedded"))
+    folder = Path(resolve("nano"))
     tokenizer = load.load_tokenizer(str(folder))
     if os.environ.get("FTKIT_FIXED_THREADS"):
         machine.free_cores = machine.cores
@@ -56,7 +56,7 @@ def learn(seconds: float) -> None:
                 encoded[:LESSONS],
                 encoded[LESSONS:],
                 plan,
-                base="embedded",
+                base="nano",
                 base_folder=folder,
                 progress=watch,
             )

@@ -196,7 +196,7 @@ def training_card(hostile=""):
     ]
     return TrainingCard(
         method="lora",
-        base="embedded",
+        base="nano",
         base_sha256="d" * 64,
         adapter="training/adapter",
         prompt="spelt out",

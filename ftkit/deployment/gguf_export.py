@@ -17,7 +17,7 @@ from ftkit.models.weights import first_line
 
 CONVERTER, NAME = "convert_hf_to_gguf.py", "model.gguf"
 WHERE = "deployment.llama_cpp"
-# The converter knows tokenizers by a hash and refuses others. The embedded base splits digits one by one and the rest as
+# The converter knows tokenizers by a hash and refuses others. The nano base splits digits one by one and the rest as
 # GPT-2 does, which llama.cpp calls "smollm".
 EMBEDDED = """
 import sys
@@ -45,7 +45,7 @@ def converter(folder: str) -> Path:
 
 
 def write_gguf(
-    target: Path, script: Path, kind: str, weights: Callable[[Path], None], embedded: bool
+    target: Path, script: Path, kind: str, weights: Callable[[Path], None], nano: bool
 ) -> GgufFile:
     """Convert a whole model into ``target / "model.gguf"``; a file that was there stays until the new one is whole.
 
@@ -54,7 +54,7 @@ def write_gguf(
         script: llama.cpp's converter.
         kind: Precision of the weights: f32, bf16, f16 or q8_0.
         weights: Writes the model (safetensors and tokenizer) into a folder.
-        embedded: Whether its tokenizer is the embedded base's.
+        nano: Whether its tokenizer is the nano base's.
 
     Raises:
         FtkitError: The converter refuses the model, or a package that it needs is missing.
@@ -67,7 +67,7 @@ def write_gguf(
         words = [str(script), str(model), "--outfile", str(half), "--outtype", kind]
         command = (
             [sys.executable, "-c", f"import sys; sys.argv = sys.argv[1:]\n{EMBEDDED}", *words]
-            if embedded
+            if nano
             else [sys.executable, *words]
         )
         paths = os.pathsep.join(

@@ -41,7 +41,7 @@ def write_gguf(p: DeploymentParameters, served: Served, stage_folder: Path) -> G
         )
     base, folder = resolve(bundle.base_model), stage_folder / FOLDER
     made = gguf_export_write_gguf(
-        folder, script, p.gguf_type, weights_of(bundle, served.folder, base), _embedded(base)
+        folder, script, p.gguf_type, weights_of(bundle, served.folder, base), _is_nano(base)
     )
     modelfile = platforms_modelfile(
         NAME, served.local.context, bundle.max_new_tokens, _ends(served.local)
@@ -94,9 +94,9 @@ def check_gguf(
     return made.model_copy(update={"parity": compare("through llama.cpp", told, said)})
 
 
-def _embedded(base: str) -> bool:
-    """Return whether a base has the embedded base's tokenizer."""
-    names = [Path(folder) / "tokenizer.json" for folder in (base, resolve("embedded"))]
+def _is_nano(base: str) -> bool:
+    """Return whether a base has the nano base's tokenizer."""
+    names = [Path(folder) / "tokenizer.json" for folder in (base, resolve("nano"))]
     return names[0].exists() and names[0].read_bytes() == names[1].read_bytes()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from ftkit.core.parameters.base import NAMED_BASES
 from ftkit.core.records.deployment import Bundle, ServingFile
 from ftkit.models.chat import Messages
 from ftkit.models.constrain import body_options
@@ -71,7 +72,7 @@ def files(
     )
     if bundle.form == "endpoint":
         return made
-    model = "/srv/model" if bundle.base_model == "embedded" else bundle.base_model
+    model = "/srv/model" if bundle.base_model in NAMED_BASES else bundle.base_model
     held = bundle.prompt.response_format
     if held:
         made["serving/request_options.json"] = (

@@ -23,7 +23,7 @@ from ftkit.scoring.text import normalise
 
 ProbeItem = tuple[Messages, str | Instructions, str]
 """Messages, right answer or instructions to follow, and skill."""
-NOT_MEASURED = "the built-in general questions belong to the embedded base; name a file of your own as evaluation.general_questions"
+NOT_MEASURED = "the built-in general questions belong to the nano base; name a file of your own as evaluation.general_questions"
 QUESTION_NAMES, ANSWER_NAMES = (
     ("prompt", "question", "instruction"),
     ("response", "answer", "output", "completion"),
@@ -35,7 +35,7 @@ FINAL = "####"
 def general_questions(
     p: TrainingParameters | EvaluationParameters, count: int, seed: int
 ) -> list[ProbeItem]:
-    """Return the general questions that base and tuned model are asked: the file's, else the embedded base's own; else none.
+    """Return the general questions that base and tuned model are asked: the file's, else the nano base's own; else none.
 
     A file is halved by a hash of its questions: 05, which chooses by them, gets one half, and 07, which measures, the other.
 
@@ -51,7 +51,7 @@ def general_questions(
         return _from_file(
             Path(p.general_questions), count, seed, isinstance(p, EvaluationParameters)
         )
-    if p.base_model != "embedded":
+    if p.base_model != "nano":
         return []
     from ftkit.models.nano.curriculum import probe_items
 

@@ -49,7 +49,7 @@ class LocalModel:
     """A local checkpoint that answers in length-sorted static batches, greedily.
 
     Args:
-        base_model: ``embedded``, a folder or a Hugging Face name.
+        base_model: A named base, a folder or a Hugging Face name.
         adapter: Folder of a LoRA adapter, or of a fully tuned model, or None.
         max_new_tokens: Longest answer in tokens.
         batch_size: Answers generated at once.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.core.errors import BadInput
+from ftkit.core.parameters.base import NAMED_BASES
 
 WANTED = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
 TOKENIZER_FILES = ["tokenizer.json", "*.model", "vocab.json", "vocab.txt", "tekken.json"]
@@ -17,17 +18,16 @@ BLOCKS, BLOCK = 64, 1 << 16
 
 
 def resolve(base_model: str) -> str:
-    """Return the folder of a model: ``embedded``, a local folder, or a Hugging Face name (downloaded if it is not here yet).
+    """Return the folder of a model: a named base (fetched if it is not here yet), a local folder, or a Hugging Face name.
 
     Raises:
         BadInput: The folder has no weights, or only pickle weights, or wants its own code run; or there is no such folder
             or model at hand.
     """
-    if base_model == "embedded":
-        from ftkit.models.nano import checkpoint_folder, verify
+    if base_model in NAMED_BASES:
+        from ftkit.models import bases
 
-        verify(checkpoint_folder())
-        return str(checkpoint_folder())
+        return str(bases.resolve(base_model))
     path = Path(base_model).expanduser()
     if path.is_dir():
         check_weights(path)

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic import ValidationError
 
+from ftkit.core.parameters import shared
 from ftkit.core.parameters.models import MODELS
 from ftkit.report import theme
 
@@ -18,10 +19,10 @@ LONG = 60
 
 
 class Form:
-    """The fields of one stage's parameters, validated while typing.
+    """The fields of one stage's parameters, or of the model's (``shared.SECTION``), validated while typing.
 
     Args:
-        stage: Name of the stage, e.g. ``task``.
+        stage: Name of the stage, e.g. ``task``. What it inherits from the model's form is not shown.
         values: Values that differ from the defaults; also what *reset* goes back to.
         first: Names shown at once, in this order; the others are folded under "more".
         changed: Called after each change.
@@ -36,13 +37,12 @@ class Form:
     ) -> None:
         import ipywidgets as widgets
 
-        self.stage, self.model, self.given, self.changed = (
-            stage,
-            MODELS[stage],
-            dict(values),
-            changed,
-        )
-        names = [name for name in self.model.model_fields if name not in HIDDEN]
+        self.stage, self.given, self.changed = stage, dict(values), changed
+        above = stage == shared.SECTION
+        self.model = shared.MODEL if above else MODELS[stage]
+        inherited = () if above else [n for n in shared.names() if n not in values]
+        hidden = (*HIDDEN, *inherited)
+        names = [name for name in self.model.model_fields if name not in hidden]
         self.fields = {name: self._control(name) for name in names}
         self.notes = {
             name: widgets.HTML(layout=widgets.Layout(margin="0 0 6px 190px")) for name in names
@@ -111,7 +111,9 @@ class Form:
         Raises:
             ValidationError: A field does not fit.
         """
-        built = self.model.model_validate(self.raw()).model_dump(mode="json", exclude=set(HIDDEN))
+        built = self.model.model_validate(self.raw()).model_dump(
+            mode="json", include=set(self.fields)
+        )
         keep = {name: self.given[name] for name in HIDDEN if name in self.given}
         return keep | {
             name: value

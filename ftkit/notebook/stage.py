@@ -9,7 +9,7 @@ from typing import Any
 
 from ftkit.core import run_folder
 from ftkit.core.errors import FtkitError
-from ftkit.core.parameters.files import build
+from ftkit.core.parameters.files import build, inherit
 from ftkit.core.parameters.models import MODELS
 from ftkit.core.records.data import DataCard
 from ftkit.core.records.task import TaskCard
@@ -17,7 +17,7 @@ from ftkit.report import theme
 
 
 def begin(stage: str, namespace: dict[str, Any]) -> tuple[Any, run_folder.Stage]:
-    """Build the stage's parameters from a notebook's names, show where the walk stands, and open its stage of the run.
+    """Build the stage's parameters from a notebook's names and its run's model, show where the walk stands, and open its stage of the run.
 
     Args:
         stage: Name of the stage, e.g. ``data``.
@@ -27,12 +27,13 @@ def begin(stage: str, namespace: dict[str, Any]) -> tuple[Any, run_folder.Stage]
         The stage's parameter model and the opened stage.
 
     Raises:
-        BadInput: A value does not fit its parameter.
+        BadInput: A value does not fit its parameter, or it names another model than its run does.
         NotReady: An earlier stage has not been run in this run folder.
     """
     to_project_root()
     values = {name: namespace[name] for name in MODELS[stage].model_fields if name in namespace}
-    built = build(stage, values)
+    run = Path(values.get("run", MODELS[stage].model_fields["run"].default))
+    built = build(stage, inherit(stage, values, run))
     theme.strip(
         stage,
         run_folder.states(Path(built.run)),

@@ -14,6 +14,7 @@ import yaml
 
 from ftkit.core import run_folder
 from ftkit.core.errors import BadInput, FtkitError
+from ftkit.core.parameters import shared
 from ftkit.core.parameters.files import load, nearest
 from ftkit.core.parameters.models import MODELS
 from ftkit.notebook import stage as stages
@@ -29,6 +30,7 @@ from ftkit.workflow.run_state import RunState
 
 NEW = "a new project from my file"
 FIRST = {
+    shared.SECTION: ["base_model", "endpoint_url", "endpoint_model"],
     "task": [
         "instruction",
         "kind",
@@ -50,11 +52,11 @@ FIRST = {
         "time_column",
         "personal_data",
     ],
-    "prompting": ["base_model", "own_prompt", "validation_items"],
+    "prompting": ["own_prompt", "validation_items"],
     "retrieval": ["handbook", "citation_field", "top_k", "filters"],
     "training": ["method", "num_train_epochs", "learning_rate", "max_length"],
     "preference": ["method"],
-    "evaluation": ["endpoint_url", "endpoint_model", "judge_url", "judge_model"],
+    "evaluation": ["judge_url", "judge_model"],
     "decision": [
         "min_accuracy",
         "data_may_leave",
@@ -230,7 +232,7 @@ class Start:
         else:
             path = project.path_of(name)
             load(path)
-            sections = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            sections = shared.sections_of(yaml.safe_load(path.read_text(encoding="utf-8")))
             title = f"The settings of {path}:"
             self.panel.attach(Path(load(path)["task"].run))
         self._show(sections)
@@ -241,13 +243,13 @@ class Start:
 
         self.forms = {
             stage: Form(stage, sections.get(stage) or {}, FIRST[stage], self._enable)
-            for stage in MODELS
+            for stage in (shared.SECTION, *MODELS)
         }
         tabs = widgets.Accordion(
             children=[form.box for form in self.forms.values()], selected_index=0
         )
         for place, stage in enumerate(self.forms):
-            doc = (MODELS[stage].__doc__ or "").strip().splitlines()[0]
+            doc = (self.forms[stage].model.__doc__ or "").strip().splitlines()[0]
             tabs.set_title(place, doc.replace(":", " ·", 1))
         self.steps.children = (tabs,)
         self.copy.layout.display = "none" if self.what.value == NEW else ""

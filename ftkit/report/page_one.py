@@ -225,7 +225,7 @@ def _shipped(found: RunContents) -> list[str]:
 
 def _tiny(found: RunContents) -> list[str]:
     """Tell that the built-in base stood for a real model."""
-    if all(found.parameters(stage).get("base_model") != "embedded" for stage in found.manifests):
+    if all(found.parameters(stage).get("base_model") != "nano" for stage in found.manifests):
         return []
     return [
         "The model behind these figures is the tiny built-in one: they show the method, not what a model of a useful size would reach."

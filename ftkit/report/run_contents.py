@@ -142,7 +142,7 @@ def _older(found: RunContents, stage: str) -> list[str]:
 
 
 def skill_card() -> dict[str, Any] | None:
-    """Return the embedded base's skill card as it ships; None where it has not been measured."""
+    """Return the nano base's skill card as it ships; None where it has not been measured."""
     from ftkit.models.nano import checkpoint_folder
 
     path = checkpoint_folder() / "skill_card.json"

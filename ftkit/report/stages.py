@@ -328,8 +328,8 @@ def _value(value: Any) -> str:
 
 
 def base(found: RunContents) -> Section | None:
-    """The embedded base's skill card; None where another base was used."""
-    if all(found.parameters(s).get("base_model") != "embedded" for s in found.manifests):
+    """The nano base's skill card; None where another base was used."""
+    if all(found.parameters(s).get("base_model") != "nano" for s in found.manifests):
         return None
     section = Section("base", "The built-in base model", "What can it do before any tuning?")
     card = skill_card()

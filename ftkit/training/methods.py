@@ -166,7 +166,7 @@ def release(model: Any) -> None:
 def to_learn(model: Any, method: str) -> Any:
     """Return a model whose learning weights are held in 32 bits; it computes in 16 bits on a GPU all the same.
 
-    A step of 1e-5 is lost on most weights of 16 bits (bfloat16 has 8 bits of precision): of the embedded base's, 3% changed
+    A step of 1e-5 is lost on most weights of 16 bits (bfloat16 has 8 bits of precision): of the nano base's, 3% changed
     in twenty steps instead of 63%. Adapters are made in 32 bits by PEFT.
     """
     return model.float() if method == "full" else model

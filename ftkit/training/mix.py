@@ -61,7 +61,7 @@ def general_mix(
             found,
             f"{len(found)} general instructions from {p.general_data} are mixed in.{left_out}",
         )
-    if p.base_model != "embedded":
+    if p.base_model != "nano":
         return (
             [],
             "No general instructions were added: name a file of prompts and responses as training.general_data.",
@@ -72,10 +72,7 @@ def general_mix(
         (messages, answer, f"general-{i}")
         for i, (messages, answer) in enumerate(general_lessons(wanted, p.seed))
     ]
-    return (
-        found,
-        f"{len(found)} general lessons of the embedded base's own curriculum are mixed in.",
-    )
+    return (found, f"{len(found)} general lessons of the nano base's own curriculum are mixed in.")
 
 
 def read_general(

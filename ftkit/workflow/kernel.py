@@ -16,8 +16,8 @@ from typing import Any
 
 from ftkit.core import errors, run_folder
 from ftkit.core.errors import BadInput, FtkitError, RunFailed
-from ftkit.core.parameters.base import Parameters
-from ftkit.core.parameters.files import load
+from ftkit.core.parameters.base import NAMED_BASES, Parameters
+from ftkit.core.parameters.files import load, write_resolved
 
 QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -189,6 +189,7 @@ def prepare_all(file: Path) -> Path:
     """Write copies of all notebooks with a parameter file's values into the run's ``lab`` folder, and return it."""
     built = load(file)
     folder = Path(built["task"].run) / "lab"
+    write_resolved(folder.parent, built)
     for stage, p in built.items():
         prepare_notebook(stage, p, folder / f"{run_folder.stage_name(stage)}.ipynb")
     return folder
@@ -255,8 +256,9 @@ def _environment(p: Parameters) -> Iterator[None]:
 
 def is_local(p: Parameters) -> bool:
     """Return whether a stage needs nothing from the hub."""
-    base, embedding = getattr(p, "base_model", "embedded"), getattr(p, "embedding_model", "minilm")
-    return all(name in ("embedded", "minilm") or Path(name).is_dir() for name in (base, embedding))
+    base, embedding = getattr(p, "base_model", ""), getattr(p, "embedding_model", "")
+    here = ("", "minilm", *NAMED_BASES)  # named bases are fetched before a run starts
+    return all(name in here or Path(name).is_dir() for name in (base, embedding))
 
 
 def _told(stage: str, error: BaseException, target: Path) -> BaseException:

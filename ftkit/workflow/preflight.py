@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.core.errors import BadInput, FtkitError
-from ftkit.core.parameters.base import EndpointParameters, ModelParameters, Parameters
+from ftkit.core.parameters.base import NAMED_BASES, EndpointParameters, ModelParameters, Parameters
 from ftkit.core.parameters.data import DataParameters
 from ftkit.core.parameters.decision import DecisionParameters
 from ftkit.core.parameters.deployment import DeploymentParameters
@@ -20,6 +20,7 @@ from ftkit.core.parameters.prompting import PromptingParameters
 from ftkit.core.parameters.retrieval import RetrievalParameters
 from ftkit.core.parameters.training import TrainingParameters
 from ftkit.deployment.gguf_export import converter
+from ftkit.models import bases
 from ftkit.training.distributed import check as check_processes
 
 LARGEST_CHECKED = 64 << 20
@@ -64,11 +65,6 @@ def _missing(built: dict[str, Parameters]) -> Iterator[str]:
 
 
 def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
-    bases = {stage: p.base_model for stage, p in built.items() if isinstance(p, ModelParameters)}
-    if len(set(bases.values())) > 1:
-        yield "base_model differs between stages: " + ", ".join(
-            f"{s}: {m}" for s, m in bases.items()
-        )
     data, retrieval, evaluation = built["data"], built["retrieval"], built["evaluation"]
     assert isinstance(data, DataParameters) and isinstance(retrieval, RetrievalParameters)
     assert isinstance(evaluation, EvaluationParameters)
@@ -162,7 +158,23 @@ def _unusable(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:
         if wanted:
             yield from _told(check, built)
     for model in sorted(models):
-        yield from _told(_model, model)
+        if model not in NAMED_BASES or bases.is_here(model):  # else it is fetched once all is well
+            yield from _told(_model, model)
+
+
+def fetch(built: dict[str, Parameters], stale: set[str], say: Callable[[str], None]) -> None:
+    """Fetch the named bases that stages will ask, and say what a base is not good for.
+
+    Raises:
+        FtkitError: One could not be fetched.
+    """
+    named = {
+        p.base_model for s, p in built.items() if s in stale and isinstance(p, ModelParameters)
+    }
+    for base in (b for name, b in bases.BASES.items() if name in named):
+        if base.caution:
+            say(base.caution)
+        bases.resolve(base.name, say)
 
 
 def _told(check: Callable[[Any], Any], given: Any) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -13,11 +12,11 @@ from typing import Any
 from ftkit.core import run_folder
 from ftkit.core.errors import BadInput, NotReady, RunFailed
 from ftkit.core.parameters.base import Parameters
-from ftkit.core.parameters.files import load, nearest, to_yaml
+from ftkit.core.parameters.files import load, nearest, write_resolved
 from ftkit.core.records.manifest import Manifest
 from ftkit.workflow.kernel import execute_notebook, warm
 from ftkit.workflow.key_metric import key_figure
-from ftkit.workflow.preflight import order_faults, preflight
+from ftkit.workflow.preflight import fetch, order_faults, preflight
 from ftkit.workflow.run_state import Recorder, recorded
 from ftkit.workflow.screen import Lines, Screen, Table
 
@@ -175,7 +174,8 @@ def run(
         if dry:
             _say_plan(folder, stages, expected, outcome, say)
         else:
-            _keep_parameters(folder, built)
+            fetch(built, set(expected), say)
+            write_resolved(folder, built)
             with (
                 recorded(folder, file, list(expected)) as recorder,
                 warm([built[stage] for stage in expected]),
@@ -225,13 +225,6 @@ def _step(step: Step, p: Parameters, outcome: Outcome, screen: Screen, recorder:
     seconds = execute(step.stage, p, screen)
     outcome.executed.append(step.stage)
     screen.finished(step.stage, seconds, key_figure(folder, step.stage))
-
-
-def _keep_parameters(folder: Path, built: dict[str, Parameters]) -> None:
-    """Keep the resolved parameters with the run, so that it can be made again without the file it came from."""
-    sections = {stage: values_of(p) for stage, p in built.items()}
-    text = to_yaml(sections, "The parameters of this run, as they were resolved.")
-    run_folder.write_text(folder / "params.yaml", f"run: {json.dumps(str(folder))}\n{text}")
 
 
 def _report(folder: Path, file: Path) -> Path:

@@ -79,10 +79,10 @@ def test_a_file_that_llama_cpp_cannot_read_is_told_and_not_asked(tmp_path):
     reason="needs FTKIT_LLAMA_CPP and llama-cpp-python",
 )
 def test_llama_cpp_answers_as_the_tested_model(tmp_path):
-    local = LocalModel("embedded", max_new_tokens=24, threads=1)
+    local = LocalModel("nano", max_new_tokens=24, threads=1)
     bundle = SimpleNamespace(
         form="base",
-        base_model="embedded",
+        base_model="nano",
         weights="",
         max_new_tokens=24,
         spec=SimpleNamespace(votes=0),

@@ -87,7 +87,7 @@ def test_base_and_tuned_model_answer_the_same_items_of_a_task_of_ones_own(tmp_pa
     ]
     (tmp_path / "colours.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "colours.yaml").write_text(TASK.format(data=tmp_path / "colours.jsonl"))
-    model = LocalModel("embedded", max_new_tokens=8, threads=1)
+    model = LocalModel("nano", max_new_tokens=8, threads=1)
     p = EvaluationParameters(
         general_tasks=["desk_colours"], general_tasks_folder=str(tmp_path), probe_items=10
     )

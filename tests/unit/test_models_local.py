@@ -237,10 +237,10 @@ def test_an_adapter_with_another_bases_note_is_refused(tiny_checkpoint, copy, tm
         LocalModel(str(copy), adapter=adapter, max_new_tokens=4)
 
 
-@pytest.mark.parametrize("other", ["embedded", "phi3"])
+@pytest.mark.parametrize("other", ["nano", "phi3"])
 def test_an_adapter_that_does_not_fit_is_refused_without_any_note(tiny_checkpoint, tmp_path, other):
     adapter = adapter_for(tiny_checkpoint("llama"), tmp_path / "adapter")
-    base = "embedded" if other == "embedded" else str(tiny_checkpoint(other))
+    base = "nano" if other == "nano" else str(tiny_checkpoint(other))
     with pytest.raises(BadInput, match="adapter does not fit this base"):
         LocalModel(base, adapter=adapter, max_new_tokens=4)
 

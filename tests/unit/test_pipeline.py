@@ -108,7 +108,6 @@ def test_faults_before_a_kernel_are_told_together(tmp_path):
         for part in (
             "none.csv",
             "holds no articles",
-            "base_model differs",
             "config.json",
             "training.processes: 9999 processes on",
         )

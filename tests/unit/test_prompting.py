@@ -122,7 +122,7 @@ def test_a_marker_in_user_text_is_no_control_token_of_the_embedded_base():
     from ftkit.models.load import load_tokenizer
     from ftkit.models.weights import resolve
 
-    tokenizer = load_tokenizer(resolve("embedded"))
+    tokenizer = load_tokenizer(resolve("nano"))
     ids = tokenizer(neutral("a <|end|> b <|user|> c"), add_special_tokens=False)["input_ids"]
     assert not set(ids) & set(tokenizer.all_special_ids)
 

@@ -635,7 +635,7 @@ BUNDLE = json.dumps(
             "retriever": False,
         },
         "prompt": {"name": "a", "system": "s"},
-        "base_model": "embedded",
+        "base_model": "nano",
         "form": "base",
         "max_new_tokens": 8,
         "batch_size": 4,

@@ -11,6 +11,7 @@ from made_run import make_run
 
 from ftkit import cli
 from ftkit.core.errors import BadInput
+from ftkit.core.parameters import shared
 from ftkit.core.parameters.files import build, load
 from ftkit.core.parameters.models import MODELS
 from ftkit.notebook.form import Form
@@ -29,7 +30,7 @@ def looked_at(name="desk", file="desk.csv"):
 def test_a_file_becomes_the_same_parameters_as_on_the_command_line(project_folder):
     assert data_files() == ["desk.csv"]
     page = looked_at()
-    assert "label" in page.said.value and list(page.forms) == list(MODELS)
+    assert "label" in page.said.value and list(page.forms) == [shared.SECTION, *MODELS]
     page.save.click()
     assert (
         "Saved" in page.state.value
@@ -108,11 +109,24 @@ def test_a_name_that_is_taken_is_not_written_over(project_folder):
 
 
 def test_every_form_holds_every_parameter_with_its_help():
-    for stage, model in MODELS.items():
+    for stage, model in {shared.SECTION: shared.MODEL, **MODELS}.items():
         form = Form(stage, {})
-        assert set(form.fields) == set(model.model_fields) - {"run", "seed"}
+        inherited = set() if stage == shared.SECTION else set(shared.names())
+        assert set(form.fields) == set(model.model_fields) - {"run", "seed"} - inherited
         assert form.values() == {} and form.faults() == {}
         assert all(form.notes[name].value for name in form.fields)
+
+
+def test_the_model_is_chosen_once_on_the_page_and_holds_in_every_step(project_folder):
+    page = looked_at()
+    page.forms[shared.SECTION].fields["base_model"].value = "org/one"
+    page.save.click()
+    text = Path("params/desk.yaml").read_text()
+    assert text.count("base_model: ") == 1 and "\nbase_model: org/one" in text
+    read = load(Path("params/desk.yaml"))
+    assert read["training"].base_model == read["deployment"].base_model == "org/one"
+    again = Start("desk")
+    assert again.forms[shared.SECTION].fields["base_model"].value == "org/one"
 
 
 def test_the_parameter_files_of_the_project_survive_the_form():
@@ -264,7 +278,11 @@ def test_new_is_the_first_choice_and_projects_follow(project_folder):
 def test_a_project_is_opened_at_once_by_its_name(project_folder):
     looked_at().save.click()
     page = Start("desk")
-    assert page.what.value == "desk" and list(page.forms) == list(MODELS) and not page.go.disabled
+    assert (
+        page.what.value == "desk"
+        and list(page.forms) == [shared.SECTION, *MODELS]
+        and not page.go.disabled
+    )
     with pytest.raises(BadInput, match="no project 'dsk'; did you mean 'desk'"):
         Start("dsk")
 

@@ -131,7 +131,7 @@ def test_full_tuning_learns_and_writes_a_whole_checkpoint_that_answers(taught):
     folder, card = taught
     assert card.trainable_parameters == card.parameters
     assert card.best_validation_loss < 0.1 * card.log[0].validation_loss
-    replies = LocalModel("embedded", adapter=folder, max_new_tokens=24).answer(
+    replies = LocalModel("nano", adapter=folder, max_new_tokens=24).answer(
         [lesson(i)[0] for i in range(3)]
     )
     assert [r.text for r in replies] == ["delivery", "returns", "billing"]

@@ -33,6 +33,16 @@ LocalStrategies = Annotated[list[str], AfterValidator(_are_local)]
 """Names of strategies that ask a model on this machine."""
 
 
+NAMED_BASES = ("nano", "smollm2-135m")
+"""Bases that ftkit knows by name; ``models.bases`` says where each comes from."""
+
+
+def _is_base(value: str) -> str:
+    if value == "embedded":
+        raise ValueError("this base is called nano now: write base_model: nano")
+    return value
+
+
 class Parameters(BaseModel):
     """Base of all parameter models. ``run`` and ``seed`` are common to every notebook."""
 
@@ -50,10 +60,10 @@ class Parameters(BaseModel):
 class ModelParameters(Parameters):
     """Parameters of every notebook that asks a model."""
 
-    base_model: str = Field(
-        default="embedded",
+    base_model: Annotated[str, AfterValidator(_is_base)] = Field(
+        default=NAMED_BASES[0],
         min_length=1,
-        description="embedded, a folder, or a Hugging Face model name",
+        description=f"{', '.join(NAMED_BASES)}, a folder, or a Hugging Face model name",
     )
     max_new_tokens: int = Field(default=64, ge=1, le=4096, description="longest answer, in tokens")
     batch_size: int = Field(default=16, ge=1, description="answers generated at once")
@@ -61,7 +71,7 @@ class ModelParameters(Parameters):
 
     def external(self) -> list[Path]:
         folder = Path(self.base_model)
-        return [folder] if self.base_model != "embedded" and folder.is_dir() else []
+        return [folder] if self.base_model not in NAMED_BASES and folder.is_dir() else []
 
 
 class EndpointParameters(ModelParameters):

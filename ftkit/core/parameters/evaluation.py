@@ -55,7 +55,7 @@ class EvaluationParameters(EndpointParameters):
     )
     general_questions: str = Field(
         default="",
-        description="file of them (JSON lines: prompt, response), e.g. GSM8K's or IFEval's; empty: the embedded base's own",
+        description="file of them (JSON lines: prompt, response), e.g. GSM8K's or IFEval's; empty: built-in",
     )
     later_handbook: str = Field(
         default="",

@@ -111,7 +111,7 @@ class TrainingParameters(ModelParameters):
     )
     general_data: str = Field(
         default="",
-        description="file of general prompts and responses (JSON lines) to mix in; empty: the embedded base's own",
+        description="file of general prompts and responses (JSON lines) to mix in; empty: built-in",
     )
     report_to: list[str] = Field(
         default=[],
@@ -150,7 +150,7 @@ class TrainingParameters(ModelParameters):
     )
     general_questions: str = Field(
         default="",
-        description="file of them (JSON lines: prompt, response), e.g. GSM8K's or IFEval's; empty: the embedded base's own",
+        description="file of them (JSON lines: prompt, response), e.g. GSM8K's or IFEval's; empty: built-in",
     )
     general_loss_points: float = Field(
         default=4.0,

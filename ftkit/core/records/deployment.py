@@ -19,7 +19,7 @@ class Bundle(Record):
     spec: StrategySpec
     prompt: Prompt
     base_model: str = Field(
-        description="embedded, a folder, a Hugging Face model name, or the endpoint's model"
+        description="a named base, a folder, a Hugging Face model name, or the endpoint's model"
     )
     base_sha256: str = Field(
         default="", description="fingerprint of the base's weights; empty for an endpoint"

@@ -1,4 +1,4 @@
-"""The embedded nano base: a small Llama checkpoint that this project trained itself on generated skill data."""
+"""The nano base: a small Llama checkpoint that this project trained itself on generated skill data."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def verify(folder: Path) -> None:
     listed = folder / "hashes.json"
     if not listed.exists():
         raise BadInput(
-            "the embedded base is not there",
+            "the nano base is not there",
             where=str(folder),
             todo="make it: python -m ftkit.models.nano.train",
         )

@@ -39,7 +39,7 @@ class Skill(Record):
 
 
 class SkillCard(Record):
-    """What the embedded base can do, and what it took to make it."""
+    """What the nano base can do, and what it took to make it."""
 
     skills: list[Skill] = Field(description="one entry per skill")
     weights_sha256: dict[str, str] = Field(

@@ -272,7 +272,7 @@ def publish(out: Path) -> None:
 
 def main() -> None:
     """Parse the command line; train, and publish if asked."""
-    parser = argparse.ArgumentParser(description="Make the embedded nano base, or go on making it.")
+    parser = argparse.ArgumentParser(description="Make the nano base, or go on making it.")
     parser.add_argument("--config", choices=list(CONFIGS), default="cpu")
     parser.add_argument(
         "--out", type=Path, default=Path("outputs/nano/cpu"), help="scratch folder of this run"
