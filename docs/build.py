@@ -62,6 +62,8 @@ monitoring
 
 parameters
 records
+glossary
+house
 commands
 troubleshooting
 benchmarks
@@ -89,6 +91,7 @@ def build(out: Path, run: Path | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         pictures = [
             *(ROOT / "docs").glob("*.png"),
+            *(ROOT / "docs").glob("*.svg"),
             *(ROOT / "benchmarks" / "decision").glob("*.svg"),
         ]
         for path in [*(ROOT / "docs").glob("*.md"), *pictures]:

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,17 @@ def test_no_page_asks_the_network(site):
             r"<(?:link|script|img|iframe)[^>]+(?:href|src)=\"(https?://[^\"]+)\"", page.read_text()
         )
         assert loaded == [], page
+
+
+def test_the_page_on_the_house_names_the_rooms_of_the_contract_and_files_that_are_there():
+    text = (ROOT / "docs" / "house.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    names = [layer.removeprefix("ftkit.") for layer in reversed(layers)]
+    assert f"`{' ← '.join(names)}`" in text
+    inside = {p.stem for p in (ROOT / "ftkit").iterdir() if p.suffix == ".py" or p.is_dir()}
+    assert inside - {"__init__", "__pycache__", "__main__"} == set(names)
+    for room, row in re.findall(r"^\| `(\w+)` \|(.*)$", text, re.M):
+        for file in re.findall(r"`([\w/]+(?:\.py|/))`", row):
+            known = (ROOT / "ftkit" / room / file, ROOT / file)
+            assert any(path.exists() for path in known), f"{room}: {file}"
