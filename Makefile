@@ -1,4 +1,4 @@
-# make demo: set up, run the walk on the embedded default, end with the report's path.  make test: set up, run every test.
+# make demo: set up, run the demo on the nano base, end with the report's path.  make demo-real: on a real base (fetched, 93 MB).  make test: set up, run every test.
 # make lab: open JupyterLab on the start page.  make docs: build the documentation.  All need only Python 3.11 and make; what is set up lies in .venv.
 FIND := for p in python3.11 python3 python; do if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then echo "$$p"; break; fi; done
 PYTHON ?= $(shell $(FIND))
@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 STRIPPED := $(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
 
-.PHONY: setup demo test lab docs lint clean
+.PHONY: setup demo demo-real test lab docs lint clean
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml constraints.txt
@@ -20,6 +20,9 @@ setup: .venv/.ready
 
 demo: setup
 	@$(BIN)/ftkit run params/demo.yaml
+
+demo-real: setup
+	@$(BIN)/ftkit run params/demo-real.yaml
 
 lab: setup
 	@$(BIN)/ftkit lab

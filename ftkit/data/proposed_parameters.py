@@ -7,8 +7,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Protocol
 
+from ftkit.core.parameters.shared import SECTION
 from ftkit.data.columns import Column
 from ftkit.data.file_formats import Raw
+from ftkit.data.proposed_base import propose
 
 MOST_VALUES, LONG_VALUE, SHORT_ANSWER = 12, 8, 6
 MANY_LABELS = 20
@@ -45,11 +47,15 @@ def sections(
     task, said = _task(guess, output, handbook, _asks(raw, guess.input_column))
     tokens = max_new_tokens(output.values)
     sized, why = _sizes(rows, bool(test_data))
+    inputs = [str(row.get(guess.input_column) or "") for _, row in raw.rows]
+    listed = guess.labels if output.distinct <= MANY_LABELS else []
+    base, reason = propose(inputs, output.values, listed)
     if output.distinct > MANY_LABELS and guess.kind == "label":
         said.append(
             f"The tuned model is taught without the list of {output.distinct} labels: it needs none, and answers cost less."
         )
     said += [
+        reason,
         *why,
         f"Retrieval: {'the handbook ' + handbook if handbook else 'none, as no handbook was given'}.",
     ]
@@ -68,14 +74,13 @@ def sections(
             **({"context_columns": guess.context_columns} if guess.context_columns else {}),
             **sized,
         },
-        "prompting": {"max_new_tokens": tokens},
+        SECTION: {"base_model": base, "max_new_tokens": tokens},
         "retrieval": {
             "handbook": handbook,
             "citation_field": cites,
             **({"filters": guess.context_columns} if guess.context_columns else {}),
         },
-        "training": {"max_new_tokens": tokens, **_training(rows, guess, output)},
-        "evaluation": {"max_new_tokens": tokens},
+        "training": {**_training(rows, guess, output)},
         "decision": {"facts_change": facts},
     }, said
 

@@ -23,7 +23,9 @@ from ftkit.scoring.text import normalise
 
 ProbeItem = tuple[Messages, str | Instructions, str]
 """Messages, right answer or instructions to follow, and skill."""
-NOT_MEASURED = "the built-in general questions belong to the nano base; name a file of your own as evaluation.general_questions"
+NOT_MEASURED = "no general question was asked (evaluation.probe_items is 0)"
+BUILT_IN = Path(__file__).parent / "general" / "questions.jsonl"
+"""General questions for any base, made by ``recipes/general``."""
 QUESTION_NAMES, ANSWER_NAMES = (
     ("prompt", "question", "instruction"),
     ("response", "answer", "output", "completion"),
@@ -35,7 +37,7 @@ FINAL = "####"
 def general_questions(
     p: TrainingParameters | EvaluationParameters, count: int, seed: int
 ) -> list[ProbeItem]:
-    """Return the general questions that base and tuned model are asked: the file's, else the nano base's own; else none.
+    """Return the general questions that base and tuned model are asked: the file's, else built-in ones.
 
     A file is halved by a hash of its questions: 05, which chooses by them, gets one half, and 07, which measures, the other.
 
@@ -51,8 +53,10 @@ def general_questions(
         return _from_file(
             Path(p.general_questions), count, seed, isinstance(p, EvaluationParameters)
         )
-    if p.base_model != "nano":
-        return []
+    if p.base_model != "nano":  # which cannot do what any real base can, and has its own
+        return (
+            _from_file(BUILT_IN, count, seed, isinstance(p, EvaluationParameters)) if count else []
+        )
     from ftkit.models.nano.curriculum import probe_items
 
     return list[ProbeItem](probe_items(count, seed))

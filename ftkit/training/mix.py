@@ -33,6 +33,10 @@ def chosen_prompt(book: PromptBook, name: str = "") -> Prompt:
     return book.get(name or book.zero_shot)
 
 
+BUILT_IN = Path(__file__).parents[1] / "evaluation" / "general" / "lessons.jsonl"
+"""General lessons for any base, made by ``recipes/general``, on other facts and words than the questions."""
+
+
 def general_mix(
     p: TrainingParameters, examples: int, measured: Collection[str] = ()
 ) -> tuple[list[Lesson], str]:
@@ -62,10 +66,9 @@ def general_mix(
             f"{len(found)} general instructions from {p.general_data} are mixed in.{left_out}",
         )
     if p.base_model != "nano":
-        return (
-            [],
-            "No general instructions were added: name a file of prompts and responses as training.general_data.",
-        )
+        found, _ = read_general(BUILT_IN, wanted, p.seed, measured)
+        short = f"; the share asked for would be {wanted}" if len(found) < wanted else ""
+        return (found, f"{len(found)} built-in general instructions are mixed in{short}.")
     from ftkit.models.nano.curriculum import general_lessons
 
     found = [

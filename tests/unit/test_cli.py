@@ -11,6 +11,7 @@ import yaml
 from made_run import make_run
 
 from ftkit import cli
+from ftkit.core.parameters import shared
 from ftkit.core.parameters.files import load
 from ftkit.core.parameters.models import MODELS
 from ftkit.workflow.kernel import prepare_all
@@ -61,8 +62,9 @@ def test_new_guesses_writes_every_value_explained_and_never_overwrites(project_f
         assert all(
             f.description in written
             for name, f in model.model_fields.items()
-            if name not in ("run", "seed")
+            if name not in ("run", "seed", *shared.names())
         )
+    assert all(written.count(f"{name}: ") == 1 for name in ("base_model", "threads"))
     code, _, err = told(capsys, "new", "desk", "--data", "desk.csv")
     assert code == 2 and "--force" in err and Path("params/desk.yaml").read_text() == written
     assert told(capsys, "new", "desk", "--data", "desk.csv", "--force")[0] == 0
@@ -189,7 +191,7 @@ def test_doctor_tells_what_is_there_and_what_is_missing_for_what(capsys):
             "Memory",
             "GPU",
             "Disk",
-            "Embedded base",
+            "Base nano",
             "Chromium",
             "transformers",
         )
@@ -198,7 +200,7 @@ def test_doctor_tells_what_is_there_and_what_is_missing_for_what(capsys):
 
 def test_the_parameter_file_that_new_writes_is_plain_yaml(project_folder, capsys):
     told(capsys, "new", "desk", "--data", "desk.csv")
-    assert set(yaml.safe_load(Path("params/desk.yaml").read_text())) == set(MODELS)
+    assert set(yaml.safe_load(Path("params/desk.yaml").read_text())) == {*shared.names(), *MODELS}
 
 
 def test_the_shell_can_complete_commands_and_options(capsys):

@@ -23,11 +23,13 @@ from ftkit.evaluation.general_skills import (
     probe_models,
     regression,
 )
+from ftkit.evaluation.ifeval import Instructions
 from ftkit.evaluation.item_table import browse
 from ftkit.evaluation.summary import macro_f1, summarise
 from ftkit.evaluation.test_access_log import looks, open_test
 from ftkit.scoring.items import cluster_of
 from ftkit.scoring.score import score
+from ftkit.training.mix import general_mix
 
 FIELDS = TaskCard(
     name="desk",
@@ -399,7 +401,7 @@ def test_the_whole_evaluation_is_one_record_that_survives_a_file(tmp_path):
         and found.clusters == 3
         and found.regression == []
     )
-    assert "embedded base" in found.probe_note and any(
+    assert "probe_items is 0" in found.probe_note and any(
         "different settings" in n for n in found.notes
     )
     assert any(n.startswith("prompting gave no answer to 1") for n in found.notes) and any(
@@ -438,8 +440,28 @@ def test_a_file_of_general_questions_is_halved_between_choosing_and_measuring(tm
     texts = [{messages[0]["content"] for messages, _, _ in part} for part in (chooses, measures)]
     assert not texts[0] & texts[1] and len(texts[0] | texts[1]) == 60 and min(map(len, texts)) > 15
     assert len(general_questions(EvaluationParameters(general_questions=file), 5, 7)) == 5
-    assert general_questions(EvaluationParameters(base_model="other"), 100, 7) == []
     assert chooses[0][2] == "general"
+
+
+def test_any_base_has_general_questions_of_seven_skills_and_lessons_apart_from_them():
+    chooses = general_questions(TrainingParameters(base_model="other"), 1000, 7)
+    measures = general_questions(EvaluationParameters(base_model="other"), 1000, 7)
+    assert len(chooses) > 200 and len(measures) > 200
+    assert len({skill for _, _, skill in measures}) == 7
+    asked = [{messages[0]["content"] for messages, _, _ in part} for part in (chooses, measures)]
+    lessons, _ = general_mix(TrainingParameters(base_model="other", general_share=0.4), 500)
+    learnt = {messages[-1]["content"] for messages, _, _ in lessons}
+    assert len(learnt) > 300 and not asked[0] & asked[1] and not learnt & (asked[0] | asked[1])
+
+
+def test_every_built_in_lesson_is_right_by_the_rules_of_its_skill():
+    from recipes.general.__main__ import BY_SKILL, Random
+
+    for skill in BY_SKILL:
+        for row in skill(Random(3))[:60]:
+            rules = row.get("instruction_id_list")
+            truth = Instructions.of(rules, row["kwargs"]) if rules else row["response"]
+            assert is_right(row["answer"], truth), row
 
 
 @pytest.mark.parametrize(

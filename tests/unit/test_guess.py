@@ -97,9 +97,7 @@ def test_short_labels_get_few_tokens_and_long_texts_many(tmp_path):
         frame(tmp_path, {"text": text, "label": lambda i: ["yes", "no"][i % 2]})
     ).sections
     long = propose(frame(tmp_path, {"text": text, "summary": lambda i: text(i) * 10})).sections
-    assert (
-        short["evaluation"]["max_new_tokens"] == 16 and long["evaluation"]["max_new_tokens"] > 250
-    )
+    assert short["model"]["max_new_tokens"] == 16 and long["model"]["max_new_tokens"] > 250
 
 
 def test_more_rows_get_fewer_passes_and_capped_held_out_sets(tmp_path):

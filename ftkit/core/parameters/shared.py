@@ -118,10 +118,11 @@ def _in_sections(content: dict[str, Any], name: str) -> dict[str, Any]:
     return {s: own[name] for s in MODELS if isinstance(own := content.get(s), dict) and name in own}
 
 
-MODEL: type[BaseModel] = create_model(  # pyright: ignore[reportCallIssue]
+_fields: dict[str, Any] = {name: (field(name).annotation, field(name)) for name in names()}
+MODEL: type[BaseModel] = create_model(
     "SharedParameters",
     __config__=ConfigDict(extra="forbid"),
     __doc__="The model, for all notebooks: which one answers, and how.",
-    **{name: (field(name).annotation, field(name)) for name in names()},
+    **_fields,
 )
 """These parameters as a model of their own, to be checked and shown."""

@@ -1,0 +1,1 @@
+"""How the general questions and lessons were made that ship with ftkit."""
