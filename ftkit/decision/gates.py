@@ -8,7 +8,9 @@ from ftkit.core.parameters.decision import DecisionParameters
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.decision import Gate
 from ftkit.core.records.evaluation import Evaluation, StrategyResult
+from ftkit.scoring.outcomes import CUT_OFF_ALLOWED, cut_off_words
 
+CUT_OFF = "cut off"
 State = Literal["passed", "failed", "can't tell", "not measured"]
 
 
@@ -21,6 +23,7 @@ def gates(evaluation: Evaluation, p: DecisionParameters) -> list[Gate]:
             at_least(result, "format", result.format_ok, p.min_format_ok),
             at_most(result, "hallucination", result.unsupported, p.max_unsupported),
             regression(result, evaluation, p),
+            cut_off(result),
             latency(result, p),
             privacy(result, p),
         ]
@@ -67,6 +70,13 @@ def regression(result: StrategyResult, evaluation: Evaluation, p: DecisionParame
     )
     text = f"{100 * change.value:+.1f} points ({100 * change.low:+.1f} to {100 * change.high:+.1f}) on {change.n} general items"
     return _gate(result, "regression", state, f"{text}, allowed -{100 * margin:g}")
+
+
+def cut_off(result: StrategyResult) -> Gate:
+    """Return the gate on replies that were cut off: too many, and what the strategy can do has not been measured."""
+    words = cut_off_words(result.outcomes, result.cut_off_by) or "no reply was cut off"
+    state = "can't tell" if sum(result.cut_off_by.values()) > CUT_OFF_ALLOWED else "passed"
+    return _gate(result, CUT_OFF, state, words)
 
 
 def latency(result: StrategyResult, p: DecisionParameters) -> Gate:

@@ -30,11 +30,15 @@ from ftkit.core.errors import BadInput
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.decision import Gate
 from ftkit.core.records.evaluation import Comparison, StrategyResult
+from ftkit.decision.gates import CUT_OFF
+from ftkit.scoring.outcomes import CUT_OFF_ALLOWED
 
 ALPHA = 0.05
 PRIOR_SD = 0.10
 """Differences between strategies before measuring: normal around none, with a standard deviation of 10 points."""
-PARTS = ("items", "clusters", "seeds", "judge")
+PARTS = ("items", "clusters", "seeds", "judge", "cut off")
+"""What a difference's error comes from. Replies that were cut off are no answers: with more room all might have been right,
+so where a strategy has too many of them its differences are as uncertain as that."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,8 @@ def arms(
     k = len(names)
     variance, df = np.zeros((len(PARTS), k, k)), np.full((k, k), np.inf)
     tuned = [r.spec.model == "tuned" for r in results]
+    cut = [sum(r.cut_off_by.values()) for r in results]
+    cut = [share if share > CUT_OFF_ALLOWED else 0.0 for share in cut]
     for i in range(k):
         for j in range(i):
             try:
@@ -163,6 +169,7 @@ def arms(
             parts = _variance(c)
             if not parts[2] and (tuned[i] or tuned[j]):
                 parts[2] = seed_variance * (0.5 if tuned[i] and tuned[j] else 1.0)
+            parts[-1] += (cut[i] ** 2 + cut[j] ** 2) / 1.959964**2
             variance[:, i, j] = variance[:, j, i] = parts
             df[i, j] = df[j, i] = c.df or np.inf
     n = min((c.difference.n for c in comparisons), default=results[0].accuracy.n)
@@ -182,7 +189,7 @@ def _variance(c: Comparison) -> list[float]:
     if c.parts:
         return [c.parts.get(part, 0.0) for part in PARTS]
     error = c.error or (c.difference.high - c.difference.low) / 2 / 1.959964
-    return [error**2, 0.0, 0.0, 0.0]
+    return [error**2, 0.0, 0.0, 0.0, 0.0]
 
 
 def quantiles(df: np.ndarray, level: float) -> np.ndarray:
@@ -295,7 +302,7 @@ def choose(
     open_gates = [g for g in gates if g.state == "can't tell" and g.strategy in near]
     beaten = [n for i, n in enumerate(m.names) if i != c and not m.failed[i] and n not in rivals]
     choice = Choice("can't tell", "rivals", m.names[best], m.names[c], rivals, open_gates, beaten)
-    if m.unsettled[c]:
+    if m.unsettled[c] or any(g.gate == CUT_OFF for g in open_gates):
         return replace(choice, basis="open gate")
     if int((~m.failed).sum()) == 1:
         return replace(choice, kind="chosen", basis="only one")

@@ -15,6 +15,7 @@ GATES = {
     "hallucination": "invented facts",
     "regression": "general skills",
     "latency": "time per answer",
+    "cut off": "replies cut off",
     "privacy": "where inputs may go",
 }
 

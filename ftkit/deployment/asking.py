@@ -52,9 +52,7 @@ def base_texts(
         return None
     from ftkit.models.local import LocalModel
 
-    base = LocalModel(
-        p.base_model, max_new_tokens=p.max_new_tokens, batch_size=p.batch_size, threads=p.threads
-    )
+    base = LocalModel(p.base_model, **p.answering())
     held = (
         run_folder.read_record(stage.of("prompting", "prompts.json"), PromptBook)
         .get(result.spec.prompt)

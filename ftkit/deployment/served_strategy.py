@@ -104,6 +104,8 @@ class Served:
         other = self.beside.local if self.beside else None
         settings = {
             "max_new_tokens": b.max_new_tokens,
+            "thinking": b.thinking,
+            "thinking_tokens": b.thinking_tokens,
             "batch_size": b.batch_size,
             "threads": threads,
         }

@@ -95,6 +95,8 @@ def export(
         weights="weights" if tuned else "",
         endpoint_url=url,
         max_new_tokens=p.max_new_tokens,
+        thinking=p.thinking,
+        thinking_tokens=p.thinking_tokens,
         batch_size=p.batch_size,
         search_mode=retrieval.chosen if spec.retriever else "",
         top_k=retrieval.top_k if spec.retriever else 0,

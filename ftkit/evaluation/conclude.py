@@ -14,6 +14,7 @@ from ftkit.evaluation.general_skills import NOT_MEASURED, general_accuracy, regr
 from ftkit.evaluation.selective_answering import selective
 from ftkit.evaluation.slices import find
 from ftkit.evaluation.summary import summarise
+from ftkit.scoring.outcomes import cut_off_words, outcome_shares, too_small
 
 FEW_CLUSTERS = 30
 
@@ -99,6 +100,9 @@ def notes(scores: Any, answers: Any, looks: int = 1) -> list[str]:
         f"{name}: {count} prompts did not fit the model's context and were cut."
         for name, count in cut.groupby("strategy").size().items()
     ]
+    for name, replies in answers.groupby("strategy", sort=False):
+        words = cut_off_words(outcome_shares(replies), too_small(replies))
+        said += [f"{name}: replies were cut off and count as wrong: {words}."] if words else []
     faults = scores.attrs.get("faults", [])
     if faults:
         said.append(

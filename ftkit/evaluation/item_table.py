@@ -30,7 +30,13 @@ def browse(items: Any, answers: Any, scores: Any, at_most: int = 60) -> Any:
 
     right = pivot(scores).astype(bool)
     share = right.mean(axis=1)
-    marks = scores.assign(mark=[_mark(row) for row in scores.to_dict("records")])
+    ended = answers.set_index(["item_id", "strategy"]).get("outcome")
+    marks = scores.assign(
+        mark=[
+            _mark(row, "" if ended is None else ended[(row["item_id"], row["strategy"])])
+            for row in scores.to_dict("records")
+        ]
+    )
     said = answers.pivot(index="item_id", columns="strategy", values="text").reindex(right.index)
     marked = marks.pivot(index="item_id", columns="strategy", values="mark").reindex(right.index)
     shown = items.set_index("id").loc[right.index]
@@ -69,7 +75,9 @@ def _rank(share: float) -> float:
     return 2.0 if share == 1 else 1.0 if share == 0 else abs(share - 0.5)
 
 
-def _mark(row: dict[str, Any]) -> str:
+def _mark(row: dict[str, Any], outcome: str = "") -> str:
+    if outcome == "cut_off":
+        return "cut off"
     if row["missing"]:
         return "no answer"
     if row["correct"]:

@@ -9,6 +9,7 @@ from typing import Any
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.evaluation import EvaluationParameters
 from ftkit.core.records.evaluation import JudgeCheck
+from ftkit.core.records.strategy import ANSWERED
 from ftkit.core.records.task import TaskCard
 from ftkit.data.read import open_source
 from ftkit.evaluation.judge import Progress, Triple, calibrate, verdicts
@@ -103,8 +104,8 @@ def judged(
     }
     wanted = {
         (i, t): (*asked[i], t)
-        for i, t in zip(answers["item_id"], answers["text"], strict=True)
-        if str(t).strip()
+        for i, t, ended in zip(answers["item_id"], answers["text"], answers["outcome"], strict=True)
+        if str(t).strip() and ended in ANSWERED
     }
     found, _ = verdicts(
         judge, list(wanted.values()), card.instruction, progress("the judge, on all answers")
@@ -113,7 +114,9 @@ def judged(
     check = check.model_copy(update={"bill": judge.bill.told(judge.prices)})
     return scores.assign(
         correct=[
-            right.get((i, t), False)
-            for i, t in zip(answers["item_id"], answers["text"], strict=True)
+            ended in ANSWERED and right.get((i, t), False)
+            for i, t, ended in zip(
+                answers["item_id"], answers["text"], answers["outcome"], strict=True
+            )
         ]
     ), check

@@ -14,6 +14,7 @@ from ftkit.core.records.evaluation import Confusion, StrategyResult
 from ftkit.core.records.strategy import StrategySpec
 from ftkit.core.records.task import TaskCard
 from ftkit.core.statistics import clusters, mean_interval, mean_intervals, resample_means
+from ftkit.scoring.outcomes import outcome_shares, too_small
 from ftkit.scoring.parse import parse
 from ftkit.scoring.score import field_matches
 
@@ -74,6 +75,11 @@ def summarise(
         seconds_per_answer=float(said["latency_s"].mean()),
         seconds_p95=float(said["latency_s"].quantile(0.95)),
         cut_share=float(said["cut"].astype(bool).mean()),
+        outcomes=outcome_shares(said),
+        cut_off_by=too_small(said),
+        thought_tokens_mean=float(said["thought_tokens"].mean())
+        if "thought_tokens" in said
+        else 0.0,
         **more,
     )
 

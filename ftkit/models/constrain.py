@@ -9,7 +9,10 @@ from typing import Any
 
 from ftkit.core.errors import BadInput
 from ftkit.core.records.prompting import ResponseFormat
+from ftkit.models.decoding import Phases
+from ftkit.models.thinking import STARTS
 
+BLANKS = 2  # tokens of blanks that may stand between a thought and an answer within a format
 KEPT = 64  # compiled formats at hand: a server's clients bring their own
 
 
@@ -84,6 +87,7 @@ class Constrainer:
                 where="tokenizer",
                 todo="set constrained to false",
             ) from error
+        self.encode = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
         self.executor, self._compiled = llguidance.LLExecutor(), OrderedDict[str, Any]()
 
     def matcher(self, wanted: ResponseFormat) -> Any:
@@ -104,38 +108,53 @@ class Constrainer:
                 self._compiled.popitem(last=False)
         return self._compiled[key].deep_copy()
 
-    def processor(self, formats: Sequence[ResponseFormat | None]) -> Any:
+    def processor(
+        self, formats: Sequence[ResponseFormat | None], phases: Phases | None = None
+    ) -> Any:
         """Return a list of logits processors for one batch of answers.
 
         Args:
             formats: One per row of the batch; None leaves a row free.
+            phases: Where each row of a model that thinks is; its format holds from the answer's beginning on.
         """
         from transformers import LogitsProcessorList
 
         return LogitsProcessorList(
-            [_Masks(self, [self.matcher(f) if f else None for f in formats])]
+            [_Masks(self, [self.matcher(f) if f else None for f in formats], phases)]
         )
 
 
 class _Masks:
-    """Sets the logits of tokens that leave the format to minus infinity; called by ``generate`` at each step."""
+    """Sets the logits of tokens that leave the format to minus infinity; called by ``generate`` at each step.
 
-    def __init__(self, constrainer: Constrainer, matchers: list[Any]) -> None:
-        self.executor, self.tokens, self.matchers, self.begun = (
-            constrainer.executor,
-            constrainer.tokens,
-            matchers,
-            False,
+    While a row thinks it is free. One that has written nothing yet may begin its format or a thought.
+    """
+
+    def __init__(
+        self, constrainer: Constrainer, matchers: list[Any], phases: Phases | None = None
+    ) -> None:
+        self.executor, self.tokens = constrainer.executor, constrainer.tokens
+        self.matchers, self.phases = matchers, phases
+        self.waiting: list[list[int]] = [[] for _ in matchers]
+        self.thought = [False] * len(matchers)
+        self.begun = False
+        encode = constrainer.encode
+        self.openers = {encode(start)[0] for start in STARTS} if phases else set()
+        self.blanks = (
+            {ids[0] for text in (" ", "\n", "\n\n") if len(ids := encode(text)) == 1}
+            if phases
+            else set()
         )
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         import torch
         from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask_par
 
+        if self.phases:
+            self.phases.update(input_ids)
         if self.begun:
-            for matcher, token in zip(self.matchers, input_ids[:, -1].tolist(), strict=True):
-                if matcher is not None and not matcher.is_stopped():
-                    matcher.consume_token(token)
+            for row, token in enumerate(input_ids[:, -1].tolist()):
+                self._take(row, token)
         self.begun = True
         for matcher in self.matchers:
             if matcher is not None and matcher.is_error():
@@ -145,12 +164,52 @@ class _Masks:
                     todo="make the format simpler",
                 )
         rows = [
-            (m, row) for row, m in enumerate(self.matchers) if m is not None
+            (m, row)
+            for row, m in enumerate(self.matchers)
+            if m is not None and self._phase(row) != "thinking" and not self.waiting[row]
         ]  # one that is done allows end tokens only
+        if not rows:
+            return scores
         bits = allocate_token_bitmask(len(self.matchers), self.tokens.vocab_size)
         fill_next_token_bitmask_par(self.executor, rows, bits)
         words = torch.from_numpy(bits).to(scores.device)
         allowed = (
             words.unsqueeze(-1) >> torch.arange(32, device=scores.device, dtype=torch.int32)
         ) & 1
-        return scores.masked_fill(allowed.flatten(1)[:, : scores.shape[1]] == 0, float("-inf"))
+        allowed = allowed.flatten(1)[:, : scores.shape[1]]
+        for _, row in rows:
+            more = self._more(row)
+            if more:
+                allowed[row, list(more)] = 1
+        return scores.masked_fill(allowed == 0, float("-inf"))
+
+    def _phase(self, row: int) -> str:
+        return self.phases.phase[row] if self.phases else "answer"
+
+    def _more(self, row: int) -> set[int]:
+        """Return tokens allowed beside the format's: a thought's beginning, blanks right after its end."""
+        if self._phase(row) == "undecided":
+            return self.openers
+        after = self.phases is not None and self.thought[row]
+        if after and self.phases and self.phases.seen - self.phases.since[row] < BLANKS:
+            return self.blanks
+        return set()
+
+    def _take(self, row: int, token: int) -> None:
+        """Let a row's matcher read its last token, if that belongs to the answer."""
+        matcher, phase = self.matchers[row], self._phase(row)
+        if matcher is None or matcher.is_stopped():
+            return
+        if phase == "thinking":
+            self.thought[row], self.waiting[row] = True, []
+        elif phase == "undecided":
+            self.waiting[row].append(token)
+        elif self.phases and self.phases.since[row] == self.phases.seen > 0:
+            self.thought[row] = True  # this token was the end of its thought
+        else:
+            for each in [*self.waiting[row], token]:
+                blank = self.thought[row] and each in self.blanks
+                if blank and matcher.validate_tokens([each]) != 1:
+                    continue
+                matcher.consume_token(each)
+            self.waiting[row] = []

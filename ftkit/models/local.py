@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -11,9 +12,12 @@ from typing import Any
 
 from ftkit.core.errors import BadInput, FtkitError
 from ftkit.core.records.prompting import ResponseFormat
+from ftkit.core.records.strategy import REPETITION, Outcome, Thinking
+from ftkit.models import thinking as thoughts
 from ftkit.models import tokens
 from ftkit.models.chat import Messages, Reply
 from ftkit.models.constrain import Constrainer
+from ftkit.models.decoding import AnswerStreamer, Confidence, Phases, Reader, Rooms
 from ftkit.models.load import (
     check_fit,
     end_tokens,
@@ -22,27 +26,11 @@ from ftkit.models.load import (
     load_tokenizer,
     set_threads,
 )
+from ftkit.models.ranked import Ranker
 from ftkit.models.shared import Weights
 from ftkit.models.weights import check_base, resolve
 
-
-class Confidence:
-    """Notes, as a logits processor of greedy decoding, the log-probability of each chosen token among what may be chosen."""
-
-    def __init__(self) -> None:
-        self.steps: list[Any] = []
-
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
-        """Note the step, scores of shape ``[batch, vocabulary]``, and return them unchanged."""
-        held = scores.float()
-        self.steps.append(held.amax(-1) - held.logsumexp(-1))
-        return scores
-
-    def by_row(self) -> list[list[float]]:
-        """Return the log-probabilities in nats of each row's tokens, those after its end included."""
-        import torch
-
-        return torch.stack(self.steps, dim=1).tolist()
+THINKING_TOKENS = 1024
 
 
 class LocalModel:
@@ -54,6 +42,8 @@ class LocalModel:
         max_new_tokens: Longest answer in tokens.
         batch_size: Answers generated at once.
         threads: CPU threads, 0 for what is free.
+        thinking: Whether it thinks before it answers; off where its family can turn it off.
+        thinking_tokens: Longest thought in tokens, beside the answer's room; only used where it may think.
         beside: A model of the same base that is loaded already; its weights are shared, with this adapter beside its own. One
             of both may answer at a time.
 
@@ -69,6 +59,8 @@ class LocalModel:
         max_new_tokens: int = 64,
         batch_size: int = 16,
         threads: int = 0,
+        thinking: Thinking = "off",
+        thinking_tokens: int = THINKING_TOKENS,
         beside: LocalModel | None = None,
     ) -> None:
         self.threads = threads
@@ -91,18 +83,40 @@ class LocalModel:
             check_fit(self.model, self.tokenizer, folder)
         self.max_new_tokens, self.batch_size = max_new_tokens, batch_size
         self.context = int(getattr(self.model.config, "max_position_embeddings", 0) or 4096)
-        if max_new_tokens >= self.context:
-            raise BadInput(
-                f"max_new_tokens {max_new_tokens} leaves no room for a prompt in the model's context of {self.context}",
-                where="max_new_tokens",
-                todo=f"use less than {self.context}",
-            )
+        self.reader, self.thinking_tokens = Reader(self.tokenizer), thinking_tokens
+        self._think(thinking)
         self._greedy()
 
     @property
     def model(self) -> Any:
         """The weights as a transformers or PEFT model."""
         return self.weights.model
+
+    def _think(self, thinking: Thinking) -> None:
+        """Set whether it thinks.
+
+        Raises:
+            BadInput: The family cannot think, or thought and answer leave no room for a prompt.
+        """
+        self.form = tokens.form(self.tokenizer, thinking)
+        self.thinking: Thinking = thinking
+        self.room = self.max_new_tokens + (self.thinking_tokens if self.form.thinks else 0)
+        if self.room < self.context:
+            return
+        told = f"max_new_tokens {self.max_new_tokens}"
+        if self.form.thinks:
+            told += f" and thinking_tokens {self.thinking_tokens}"
+        raise BadInput(
+            f"{told}: leaves no room for a prompt in the model's context of {self.context}",
+            where="thinking_tokens" if self.form.thinks else "max_new_tokens",
+            todo=f"use less than {self.context}{' together' if self.form.thinks else ''}",
+        )
+
+    def with_thinking(self, thinking: Thinking) -> LocalModel:
+        """Return the same model, its weights shared, under another setting of thinking."""
+        other = copy.copy(self)
+        other._think(thinking)
+        return other
 
     def close(self) -> None:
         """Free this model's adapter, where the base is shared with others."""
@@ -124,7 +138,7 @@ class LocalModel:
 
     def prompt_ids(self, messages: Messages) -> tuple[list[int], int]:
         """Return the prompt's token ids and how many were cut (not from the system turn) to leave room for the answer."""
-        return tokens.fit(self.tokenizer, messages, max(1, self.context - self.max_new_tokens))
+        return tokens.fit(self.tokenizer, messages, self.context - self.room, self.thinking)
 
     @cached_property
     def constrainer(self) -> Constrainer:
@@ -143,7 +157,7 @@ class LocalModel:
         wanted = list(formats) or [None] * len(prompts)
         replies: dict[int, Reply] = {}
         for index, form in enumerate(wanted):
-            if form is not None and form.ranked:
+            if form is not None and form.ranked and not self.form.thinks:
                 replies[index] = self._likeliest(prompts[index], form.value)
                 if progress:
                     progress(len(replies), len(prompts))
@@ -166,86 +180,50 @@ class LocalModel:
     def _likeliest(self, prompt: tuple[list[int], int], choices: Sequence[str]) -> Reply:
         """Return the choice that the model finds likeliest as a whole, its end token included; the first of equals."""
         began = time.perf_counter()
-        end = int(self.tokenizer.eos_token_id)
         ids = [
-            [*self.tokenizer(text, add_special_tokens=False)["input_ids"], end] for text in choices
+            [*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.end]
+            for text in choices
         ]
-        best, share = self._best_choice(prompt[0], ids)
+        with self.weights.using(self.adapter) as model:
+            ranker = Ranker(model, self.tokenizer.pad_token_id, self.batch_size)
+            best, share = ranker.best(prompt[0], ids)
         seconds = time.perf_counter() - began
         return Reply(
             choices[best], len(prompt[0]), len(ids[best]), seconds, prompt[1], confidence=share
         )
 
-    def _best_choice(self, prompt: list[int], choices: list[list[int]]) -> tuple[int, float]:
-        """Return which choice is the likeliest after a prompt, the first of equals, and its share of the probability of all
-        that were scored; the prompt is read once for all.
+    @property
+    def end(self) -> int:
+        """The token with which this family ends an answer."""
+        return self.form.ends[0] if self.form.ends else int(self.tokenizer.eos_token_id)
 
-        No choice is likelier than its first token. So choices are scored in the order of their first tokens, until the best
-        one is likelier than the first tokens of all that are left.
+    def _controls(
+        self, prompt: Any, formats: Sequence[ResponseFormat | None], sure: Confidence | None = None
+    ) -> tuple[dict[str, Any], dict[int, int]]:
+        """Return the options of ``generate`` for a batch: formats, confidence and rooms; and after how many tokens the rooms
+        have cut which row, filled while it runs.
+
+        Args:
+            prompt: Token ids of the padded prompts, shape ``[batch, prompt]``.
+            formats: What each row is held within.
+            sure: Notes how sure the model was of each token; the last, so that it sees what is chosen from.
         """
-        import copy
+        from transformers import LogitsProcessorList, StoppingCriteriaList
 
-        import torch
-
-        with torch.inference_mode(), self.weights.using(self.adapter):
-            head = self.model(
-                input_ids=torch.tensor([prompt], device=self.model.device), use_cache=True
-            )
-            name = (
-                "cache" if hasattr(head, "cache") else "past_key_values"
-            )  # renamed in transformers 5.24
-            first = head.logits[:, -1:].float()
-            bounds = torch.log_softmax(first[0, 0], -1)[[c[0] for c in choices]].tolist()
-            order, scores = (
-                sorted(range(len(choices)), key=lambda i: (-bounds[i], i)),
-                dict[int, float](),
-            )
-            for start in range(0, len(order), self.batch_size):
-                part = order[start : start + self.batch_size]
-                if scores and max(scores.values()) > bounds[part[0]]:
-                    break
-                cache = copy.deepcopy(getattr(head, name))
-                scores |= zip(
-                    part,
-                    self._continued(first, name, cache, len(prompt), [choices[i] for i in part]),
-                    strict=True,
-                )
-        best = max(sorted(scores), key=scores.__getitem__)
-        return best, 1 / sum(math.exp(score - scores[best]) for score in scores.values())
-
-    def _continued(
-        self, first: Any, name: str, cache: Any, seen: int, choices: list[list[int]]
-    ) -> list[float]:
-        """Return the log-probabilities of choices after a prompt of ``seen`` tokens whose cache is used up here."""
-        import torch
-
-        width, pad, device = max(map(len, choices)), self.tokenizer.pad_token_id, self.model.device
-        targets = torch.tensor([c + [pad] * (width - len(c)) for c in choices], device=device)
-        real = torch.tensor([[1] * len(c) + [0] * (width - len(c)) for c in choices], device=device)
-        logits = first.expand(len(choices), 1, -1)
-        if width > 1:
-            cache.batch_repeat_interleave(len(choices))
-            mask = torch.cat(
-                [torch.ones((len(choices), seen), dtype=torch.long, device=device), real[:, :-1]],
-                dim=1,
-            )
-            more = self.model(
-                input_ids=targets[:, :-1], attention_mask=mask, use_cache=True, **{name: cache}
-            )
-            logits = torch.cat([logits, more.logits.float()], dim=1)
-        chosen = torch.log_softmax(logits, -1).gather(2, targets[:, :, None])[:, :, 0]
-        return (chosen * real).sum(dim=1).tolist()
-
-    def _held(
-        self, formats: Sequence[ResponseFormat | None], sure: Confidence | None = None
-    ) -> dict[str, Any]:
-        """Return the option of ``generate`` that holds its rows within formats and notes how sure it was of each token."""
-        from transformers import LogitsProcessorList
-
-        found = LogitsProcessorList(self.constrainer.processor(formats) if any(formats) else [])
+        phases = Phases(self.reader, self.form, prompt.shape[1], len(formats))
+        processors = LogitsProcessorList()
+        if any(formats):
+            watched = phases if self.form.thinks else None
+            processors += self.constrainer.processor(formats, watched)
         if sure is not None:
-            found.append(sure)  # the last: it sees what is chosen from
-        return {"logits_processor": found} if found else {}
+            processors.append(sure)
+        options: dict[str, Any] = {"max_new_tokens": self.room}
+        if processors:
+            options["logits_processor"] = processors
+        if not self.form.thinks:
+            return options, {}
+        rooms = Rooms(phases, self.thinking_tokens, self.max_new_tokens, self.ends)
+        return options | {"stopping_criteria": StoppingCriteriaList([rooms])}, rooms.cut
 
     def _batch(
         self, prompts: list[tuple[list[int], int]], formats: Sequence[ResponseFormat | None]
@@ -253,13 +231,12 @@ class LocalModel:
         import torch
 
         began, sure = time.perf_counter(), Confidence()
-        held = self._held(formats, sure)
         ids, mask = self._padded([ids for ids, _ in prompts])
+        options, cut = self._controls(ids, formats, sure)
         try:
             with torch.inference_mode(), self.weights.using(self.adapter) as model:
-                out = model.generate(
-                    input_ids=ids, attention_mask=mask, max_new_tokens=self.max_new_tokens, **held
-                )[:, ids.shape[1] :]
+                out = model.generate(input_ids=ids, attention_mask=mask, **options)
+                out = out[:, ids.shape[1] :]
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "memory" in str(error).lower():
                 raise FtkitError(
@@ -269,8 +246,8 @@ class LocalModel:
         seconds = (time.perf_counter() - began) / len(prompts)
         told = sure.by_row()
         return [
-            self._reply(row, prompt, seconds, each)
-            for row, prompt, each in zip(out.tolist(), prompts, told, strict=True)
+            self._reply(row[: cut.get(i)], prompt, seconds, each)
+            for i, (row, prompt, each) in enumerate(zip(out.tolist(), prompts, told, strict=True))
         ]
 
     def _padded(self, prompts: list[list[int]]) -> tuple[Any, Any]:
@@ -294,10 +271,33 @@ class LocalModel:
         sure: Sequence[float] = (),
     ) -> Reply:
         length = next((i for i, token in enumerate(row) if token in self.ends), len(row))
-        text = self.tokenizer.decode(row[:length], skip_special_tokens=True).strip()
-        written = min(length + 1, len(row))
-        confidence = math.exp(sum(sure[:written])) if sure else math.nan
-        return Reply(text, len(prompt[0]), written, seconds, prompt[1], confidence=confidence)
+        written, ids = min(length + 1, len(row)), row[:length]
+        split = thoughts.split(self.reader.text(ids), opened=self.form.opened)
+        thought = self.reader.begins(ids, self.form.opened)
+        outcome, detail = self._outcome(split, length < len(row))
+        confidence = math.exp(sum(sure[thought:written])) if sure else math.nan
+        return Reply(
+            split.answer,
+            len(prompt[0]),
+            written,
+            seconds,
+            prompt[1],
+            confidence=confidence,
+            outcome=outcome,
+            detail=detail,
+            thought=split.thought,
+            thought_tokens=thought,
+        )
+
+    def _outcome(self, split: thoughts.Split, ended: bool) -> tuple[Outcome, str]:
+        """Return how a reply ended, and the parameter to raise where it was cut off (``repetition``: none would help)."""
+        if not ended or not split.closed:
+            if thoughts.repeats(split.answer or split.thought):
+                return "cut_off", REPETITION
+            return "cut_off", "max_new_tokens" if split.closed else "thinking_tokens"
+        if split.unknown and not split.answer:
+            return "malformed", f"channel {split.unknown}"
+        return ("answered" if split.answer else "empty"), ""
 
     def sample(
         self,
@@ -328,17 +328,20 @@ class LocalModel:
         for start in range(0, len(order), size):
             batch = order[start : start + size]
             ids, mask = self._padded([prompts[i] for i in batch])
+            options, cut = self._controls(ids, [response_format] * (n * len(batch)))
             with torch.inference_mode(), self.weights.using(self.adapter) as model:
                 out = model.generate(
                     input_ids=ids,
                     attention_mask=mask,
-                    max_new_tokens=self.max_new_tokens,
                     do_sample=True,
                     temperature=temperature,
                     num_return_sequences=n,
-                    **self._held([response_format] * (n * len(batch))),
+                    **options,
                 )
-            texts = [self._reply(row, ([], 0), 0.0).text for row in out[:, ids.shape[1] :].tolist()]
+            rows = out[:, ids.shape[1] :].tolist()
+            texts = [
+                self._reply(row[: cut.get(k)], ([], 0), 0.0).text for k, row in enumerate(rows)
+            ]
             found.update({place: texts[k * n : (k + 1) * n] for k, place in enumerate(batch)})
             if progress:
                 progress(len(found), len(order))
@@ -349,10 +352,7 @@ class LocalModel:
         import torch
 
         prompt, _ = self.prompt_ids(messages)
-        answer = [
-            *self.tokenizer(text, add_special_tokens=False)["input_ids"],
-            int(self.tokenizer.eos_token_id),
-        ]
+        answer = [*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.end]
         ids = torch.tensor([prompt + answer], device=self.model.device)
         with torch.inference_mode(), self.weights.using(self.adapter) as model:
             logits = model(ids).logits[0, len(prompt) - 1 : -1].float()
@@ -367,29 +367,19 @@ class LocalModel:
     ) -> Reply:
         """Answer one conversation and hand over the text as it comes; an exception of ``on_text`` ends the generation."""
         import torch
-        from transformers import TextStreamer
 
-        if response_format is not None and response_format.ranked:
+        if response_format is not None and response_format.ranked and not self.form.thinks:
             reply = self.answer([messages], None, [response_format])[0]
             on_text(reply.text)
             return reply
-
-        class Handed(TextStreamer):
-            def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
-                on_text(text)
-
         prompt = self.prompt_ids(messages)
         began, ids = time.perf_counter(), torch.tensor([prompt[0]], device=self.model.device)
         sure = Confidence()
-        streamer = Handed(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        options, cut = self._controls(ids, [response_format], sure)
+        streamer = AnswerStreamer(self.reader, self.form.opened, self.ends, on_text)
         with torch.inference_mode(), self.weights.using(self.adapter) as model:
             out = model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=self.max_new_tokens,
-                streamer=streamer,
-                **self._held([response_format], sure),
+                input_ids=ids, attention_mask=torch.ones_like(ids), streamer=streamer, **options
             )
-        return self._reply(
-            out[0, len(prompt[0]) :].tolist(), prompt, time.perf_counter() - began, sure.by_row()[0]
-        )
+        row = out[0, len(prompt[0]) :].tolist()[: cut.get(0)]
+        return self._reply(row, prompt, time.perf_counter() - began, sure.by_row()[0])

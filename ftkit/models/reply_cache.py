@@ -109,6 +109,7 @@ def _settings(model: LocalModel, adapter: Path | None) -> dict[str, Any]:
         "base": fingerprint(model.folder),
         "adapter": run_folder.sha256_path(adapter) if adapter else "",
         "room": model.max_new_tokens,
+        "thinking": [model.thinking, model.thinking_tokens],
         "batch": model.batch_size,
         "versions": {name: versions.get(name) for name in ("torch", "transformers", "peft")},
         "code": code_closure.module_hashes("ftkit.models.local"),

@@ -143,3 +143,23 @@ def repeats(text: str, least: int = 4) -> bool:
         if piece.strip() and tail.endswith(piece * least) and width * least >= 24:
             return True
     return False
+
+
+def phase(text: str, before: str) -> str:
+    """Return the phase of a reply that is being written: ``undecided``, ``thinking`` or ``answer``.
+
+    Args:
+        text: Its text up to now; its last few tokens suffice once it is thinking.
+        before: The phase that it was in.
+    """
+    if before == "undecided":
+        front = text.lstrip()
+        if any(front.startswith(start) for start in STARTS):
+            return "thinking"
+        return "undecided" if any(start.startswith(front) for start in STARTS) else "answer"
+    answers = (*(end for _, end in THOUGHTS), "final<|message|>", "to=user<|message|>")
+    return "answer" if any(mark in text for mark in answers) else before
+
+
+STARTS = (*(start for start, _ in THOUGHTS), "<|channel|>", "<|start|>", "to=self", "to=user")
+"""How a thought or a channel begins."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.evaluation import SCORE_COLUMNS
-from ftkit.core.records.strategy import answers_of
+from ftkit.core.records.strategy import ANSWERED, Outcome, answers_of
 from ftkit.core.records.task import TaskCard
 from ftkit.core.statistics import mean_interval, paired_difference
 from ftkit.scoring.formats import format_of
@@ -38,6 +38,9 @@ def score(
       normalisation); partial is the metric, for exact the F1 of the words.
 
     A metric that raises counts the answer as wrong; which ones is told in ``attrs["faults"]`` of the table.
+
+    A reply that is no answer (its column ``outcome``: cut off, filtered, ...) is wrong whatever its text holds; one that
+    was cut off is not missing.
 
     An answer that needs a fixed repair (code fence, a sentence around a label) is scored after it and marked
     repairable. An empty answer counts as wrong and missing. ``unsupported`` is true where the knowledge field states a
@@ -71,10 +74,14 @@ def score(
         card, evidence, sources, citation_field, tuple(normalise(a) for a in abstentions)
     )
     faults: list[str] = []
+    ended: Any = answers["outcome"] if "outcome" in answers else ["answered"] * len(answers)
     rows = [
-        (item, strategy, groups[item], *_one(card, _text(text), truths[item], holds, item, faults))
-        for item, strategy, text in zip(
-            answers["item_id"], answers["strategy"], answers["text"], strict=True
+        (item, strategy, groups[item], *_one(card, said, truths[item], holds, item, faults))
+        for item, strategy, said in zip(
+            answers["item_id"],
+            answers["strategy"],
+            zip(map(_text, answers["text"]), ended, strict=True),
+            strict=True,
         )
     ]
     table = pd.DataFrame(rows, columns=SCORE_COLUMNS)
@@ -102,10 +109,17 @@ def _text(value: Any) -> str:
 
 
 def _one(
-    card: TaskCard, text: str, truth: Parsed, holds: Evidence, item: str, faults: list[str]
+    card: TaskCard,
+    said: tuple[str, Outcome],
+    truth: Parsed,
+    holds: Evidence,
+    item: str,
+    faults: list[str],
 ) -> tuple[bool, float, Format, bool | None, bool]:
-    if not text.strip():
-        return False, 0.0, "failed", holds.verdict(Parsed("failed"), truth, item), True
+    text, outcome = said
+    if outcome not in ANSWERED or not text.strip():
+        unsupported = holds.verdict(Parsed("failed"), truth, item)
+        return False, 0.0, "failed", unsupported, outcome != "cut_off"
     parsed = parse(card, text)
     try:
         correct, partial = judge(card, parsed, truth)

@@ -459,12 +459,7 @@ def open_local(p: ModelParameters, run: Path, adapter: Path | None = None) -> Ca
     from ftkit.models.local import LocalModel
     from ftkit.models.reply_cache import CachedModel
 
-    settings: dict[str, Any] = {
-        "max_new_tokens": p.max_new_tokens,
-        "batch_size": p.batch_size,
-        "threads": p.threads,
-    }
-    model = LocalModel(p.base_model, adapter=adapter, **settings)
+    model = LocalModel(p.base_model, adapter=adapter, **p.answering())
     return CachedModel(model, run / "answers", adapter)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ftkit.core.errors import BadInput
 from ftkit.core.records.prompting import Prompt, PromptBook, PromptTrial
 from ftkit.core.statistics import mean_interval
+from ftkit.scoring.outcomes import CUT_OFF_ALLOWED, cut_off_words, outcome_shares, too_small
 from ftkit.strategies.prompt_candidates import TASK_ONLY
 
 
@@ -31,6 +32,8 @@ def trial(prompt: Prompt, answers: Any, scores: Any, n_resamples: int = 2000) ->
         prompt_tokens_mean=float(answers["prompt_tokens"].mean()),
         seconds_per_answer=float(answers["latency_s"].mean()),
         cut_share=float((answers["cut"] > 0).mean()),
+        outcomes=outcome_shares(answers),
+        cut_off_by=too_small(answers),
     )
 
 
@@ -115,7 +118,8 @@ def trial_rows(trials: Sequence[PromptTrial]) -> list[dict[str, Any]]:
             "usable format": f"{t.format_ok:.0%}",
             "prompt tokens": round(t.prompt_tokens_mean),
             "seconds per answer": t.seconds_per_answer,
-            "cut to the context": f"{t.cut_share:.0%}",
+            "prompt cut to the context": f"{t.cut_share:.0%}",
+            "cut off": cut_off_words(t.outcomes, t.cut_off_by) or "–",
         }
         for t in trials
     ]
@@ -145,6 +149,12 @@ def learned(book: PromptBook) -> tuple[str, list[str]]:
     cut = [t.prompt.name for t in book.trials if t.cut_share > 0]
     if cut:
         points.append(f"Too long for the model's context in part, so cut: {', '.join(cut)}.")
+    short = [t.prompt.name for t in book.trials if sum(t.cut_off_by.values()) > CUT_OFF_ALLOWED]
+    if short:
+        names = sorted({name for t in book.trials for name in t.cut_off_by})
+        points.append(
+            f"Answers were cut off with {', '.join(short)}: they count as wrong; raise {' and '.join(names)}."
+        )
     return told, [*points, "Next: can the facts that are missing be found in the handbook?"]
 
 

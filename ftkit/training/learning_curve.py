@@ -182,12 +182,7 @@ def _points(m: CurveInputs) -> list[_Point]:
 
 
 def _load(m: CurveInputs, adapter: Path | None = None) -> LocalModel:
-    settings: dict[str, Any] = {
-        "max_new_tokens": m.p.max_new_tokens,
-        "batch_size": m.p.batch_size,
-        "threads": m.p.threads,
-    }
-    return LocalModel(m.p.base_model, adapter=adapter, **settings)
+    return LocalModel(m.p.base_model, adapter=adapter, **m.p.answering())
 
 
 def _in_turn(m: CurveInputs, todo: Sequence[_Point]) -> Iterator[_Point]:

@@ -55,6 +55,18 @@ SUITABILITY = Suitability(
 )
 
 
+def test_tuning_does_not_win_because_the_base_was_cut_off():
+    """Replies of the base that a room cut off might all have been right: the verdict waits, and says what to raise."""
+    accuracies = {"prompting": 0.05, "fine-tuned": 0.9}
+    cut = {"outcomes": {"cut_off": 0.95}, "cut_off_by": {"thinking_tokens": 0.95}}
+    chosen, waits = decide(world(accuracies)), decide(world(accuracies, prompting=cut))
+    assert chosen.verdict == "fine-tuned" and waits.verdict == "can't tell yet"
+    gate = next(g for g in waits.gates if g.gate == "cut off" and g.state == "can't tell")
+    assert gate.strategy == "prompting" and "raise thinking_tokens" in gate.detail
+    loops = {"outcomes": {"cut_off": 0.95}, "cut_off_by": {}}  # more room would bring more of it
+    assert decide(world(accuracies, prompting=loops)).verdict == "fine-tuned"
+
+
 def world(accuracies, n=2000, seed=0, general=None, **figures):
     """An evaluation with planted accuracies; ``figures`` overrides a strategy's result by family."""
     import pandas as pd

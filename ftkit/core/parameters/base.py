@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+from ftkit.core.records.strategy import Thinking
 
 PRICE_DATE = "2026-11"
 LOCAL = ("prompting", "few-shot", "RAG", "fine-tuned", "hybrid")
@@ -66,8 +68,29 @@ class ModelParameters(Parameters):
         description=f"{', '.join(NAMED_BASES)}, a folder, or a Hugging Face model name",
     )
     max_new_tokens: int = Field(default=64, ge=1, le=4096, description="longest answer, in tokens")
+    thinking: Thinking = Field(
+        default="off",
+        description="whether models think before they answer: off (where their family can), on, or auto (as each does by itself)",
+    )
+    thinking_tokens: int = Field(
+        default=1024,
+        ge=16,
+        le=65536,
+        description="longest thought in tokens, beside the answer; only where a model thinks",
+    )
     batch_size: int = Field(default=16, ge=1, description="answers generated at once")
     threads: int = Field(default=0, ge=0, description="CPU threads; 0: what is free")
+
+    @field_validator("thinking", mode="before")
+    @classmethod
+    def _as_word(cls, value: Any) -> Any:
+        """Return YAML's bare ``on`` and ``off``, which are read as true and false, as the words that were written."""
+        return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+    def answering(self) -> dict[str, Any]:
+        """Return what decides how a local model answers, as ``models.local.LocalModel`` takes it."""
+        names = ("max_new_tokens", "thinking", "thinking_tokens", "batch_size", "threads")
+        return {name: getattr(self, name) for name in names}
 
     def external(self) -> list[Path]:
         folder = Path(self.base_model)

@@ -149,7 +149,7 @@ class NetDifference(Record):
 class ErrorPart(Record):
     """One source of the uncertainty between the named strategy and its nearest rival."""
 
-    source: Literal["items", "clusters", "seeds", "judge", "prices"]
+    source: Literal["items", "clusters", "seeds", "judge", "cut off", "prices"]
     sd_usd: float = Field(
         description="standard deviation that it brings to the net difference, USD"
     )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ftkit.core.records.base import Estimate, Record
 from ftkit.core.records.prompting import Prompt
-from ftkit.core.records.strategy import StrategySpec
+from ftkit.core.records.strategy import StrategySpec, Thinking
 
 
 class Bundle(Record):
@@ -30,6 +30,12 @@ class Bundle(Record):
     form: Literal["adapter", "merged", "base", "endpoint"]
     endpoint_url: str = ""
     max_new_tokens: int
+    thinking: Thinking = Field(
+        default="off", description="whether the model thinks before it answers"
+    )
+    thinking_tokens: int = Field(
+        default=1024, description="longest thought in tokens, beside the answer"
+    )
     batch_size: int
     search_mode: str = Field(
         default="", description="vector, bm25, hybrid or reranked; empty without a retriever"

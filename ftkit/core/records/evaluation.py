@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ftkit.core.records.base import Estimate, Record
-from ftkit.core.records.strategy import StrategySpec
+from ftkit.core.records.strategy import Outcome, StrategySpec
 
 SCORE_COLUMNS = [
     "item_id",
@@ -56,6 +56,17 @@ class StrategyResult(Record):
     )
     confusions: list[Confusion] = Field(
         default_factory=list, description="most frequent wrong labels, for kind=label"
+    )
+    outcomes: dict[Outcome, float] = Field(
+        default_factory=dict,
+        description="share of replies by how they ended, of those that were not simply answered",
+    )
+    cut_off_by: dict[str, float] = Field(
+        default_factory=dict,
+        description="share of replies that a room cut off, by the parameter to raise; those that repeat themselves apart",
+    )
+    thought_tokens_mean: float = Field(
+        default=0.0, description="tokens thought per answer, part of completion_tokens_mean"
     )
     seconds_p95: float = Field(default=0.0, description="95th percentile of seconds per answer")
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ftkit.core.records.base import Estimate, Record
+from ftkit.core.records.strategy import Outcome
 
 
 class ResponseFormat(Record):
@@ -68,6 +69,14 @@ class PromptTrial(Record):
     seconds_per_answer: float
     cut_share: float = Field(
         default=0.0, description="share of prompts that had to be cut to the context"
+    )
+    outcomes: dict[Outcome, float] = Field(
+        default_factory=dict,
+        description="share of replies by how they ended, of those that were not simply answered",
+    )
+    cut_off_by: dict[str, float] = Field(
+        default_factory=dict,
+        description="share of replies that a room cut off, by the parameter to raise; those that repeat themselves apart",
     )
 
 

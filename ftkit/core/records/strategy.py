@@ -35,6 +35,10 @@ provider, ``empty`` holds no text, ``malformed`` is no reply at all (an error pa
 ``not_delivered`` never came."""
 
 
+REPETITION = "repetition"
+"""The detail of a reply that was cut off while it repeated itself: more room would bring more of the same."""
+ANSWERED: tuple[Outcome, ...] = ("answered", "refused")
+
 Thinking = Literal["off", "on", "auto"]
 """Whether a model thinks before it answers: off where its family allows it, on, or as its family does by itself."""
 

@@ -39,6 +39,7 @@ PART_WORDS = {
     "clusters": "their customers or groups",
     "seeds": "the luck of one training",
     "judge": "the judge's errors",
+    "cut off": "replies that were cut off",
     "prices": "prices and volume",
 }
 

@@ -171,11 +171,7 @@ class Round:
         )
 
     def _sizes(self) -> dict[str, Any]:
-        return {
-            "max_new_tokens": self.p.max_new_tokens,
-            "batch_size": self.p.batch_size,
-            "threads": self.p.threads,
-        }
+        return self.p.answering()
 
     def _source(self) -> str:
         """Return in words where the pairs come from."""

@@ -22,9 +22,7 @@ def main(job: Path) -> None:
         local = LocalModel(
             p.base_model,
             adapter=Path(told["adapter"]),
-            max_new_tokens=p.max_new_tokens,
-            batch_size=p.batch_size,
-            threads=torch_threads(),
+            **{**p.answering(), "threads": torch_threads()},
         )
         learnt = learn(
             local,
