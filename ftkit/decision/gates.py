@@ -19,8 +19,8 @@ def gates(evaluation: Evaluation, p: DecisionParameters) -> list[Gate]:
     found = []
     for result in evaluation.results:
         found += [
-            at_least(result, "accuracy", result.accuracy, p.min_accuracy),
-            at_least(result, "format", result.format_ok, p.min_format_ok),
+            at_least(result, "accuracy", _lifted(result.accuracy, result), p.min_accuracy),
+            at_least(result, "format", _lifted(result.format_ok, result), p.min_format_ok),
             at_most(result, "hallucination", result.unsupported, p.max_unsupported),
             regression(result, evaluation, p),
             cut_off(result),
@@ -28,6 +28,14 @@ def gates(evaluation: Evaluation, p: DecisionParameters) -> list[Gate]:
             privacy(result, p),
         ]
     return found
+
+
+def _lifted(measured: Estimate, result: StrategyResult) -> Estimate:
+    """Return a share whose upper end allows for too many replies that were cut off: with more room all might be right."""
+    share = sum(result.cut_off_by.values())
+    if share <= CUT_OFF_ALLOWED:
+        return measured
+    return measured.model_copy(update={"high": min(1.0, measured.high + share)})
 
 
 def at_least(result: StrategyResult, name: str, measured: Estimate, limit: float) -> Gate:
