@@ -284,7 +284,7 @@ def _answers(case, items):
                     0,
                 )
             )
-    return pd.DataFrame([(*r, "answered", "", "", 0) for r in rows], columns=ANSWER_COLUMNS)
+    return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 
 
 def _evaluation(work, case):
