@@ -624,9 +624,9 @@ def _monitor(given: argparse.Namespace) -> int:
 
 def _runs(given: argparse.Namespace) -> None:
     from ftkit.notebook.stage import to_project_root
-    from ftkit.workflow.run_list import listing as run_list_listing
+    from ftkit.workflow import run_list
 
-    found = run_list_listing(to_project_root() / "outputs")
+    found = run_list.listing(to_project_root() / "outputs")
     if given.json:
         _print_json([run.values() for run in found])
     else:

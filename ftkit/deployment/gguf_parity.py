@@ -8,11 +8,10 @@ from typing import Any
 
 from ftkit.core.parameters.deployment import DeploymentParameters
 from ftkit.core.records.deployment import GgufFile
+from ftkit.deployment import gguf_export, platforms
 from ftkit.deployment.asking import ask_files
 from ftkit.deployment.gguf_export import NAME, converter, weights_of
-from ftkit.deployment.gguf_export import write_gguf as gguf_export_write_gguf
 from ftkit.deployment.parity import compare
-from ftkit.deployment.platforms import modelfile as platforms_modelfile
 from ftkit.deployment.served_strategy import Served
 from ftkit.models.weights import resolve
 
@@ -40,10 +39,10 @@ def write_gguf(p: DeploymentParameters, served: Served, stage_folder: Path) -> G
             unchecked="an endpoint has no weights to convert",
         )
     base, folder = resolve(bundle.base_model), stage_folder / FOLDER
-    made = gguf_export_write_gguf(
+    made = gguf_export.write_gguf(
         folder, script, p.gguf_type, weights_of(bundle, served.folder, base), _is_nano(base)
     )
-    modelfile = platforms_modelfile(
+    modelfile = platforms.modelfile(
         NAME, served.local.context, bundle.max_new_tokens, _ends(served.local)
     )
     (folder / "Modelfile").write_text(modelfile, encoding="utf-8")

@@ -114,7 +114,9 @@ def look(
         usable = parse(card, texts["both"]).format != "failed"
         for name in right["plain"]:
             at: dict[Asked, bool] = {how: right[how][name] for how in ASKED}
-            content = {how for how in ASKED if at[how] or _says(card, texts[how], output, name)}
+            content: set[Asked] = {
+                how for how in ASKED if at[how] or _says(card, texts[how], output, name)
+            }
             if at["plain"]:
                 found.right, found.harmed = found.right + 1, found.harmed + (not at["given"])
                 continue

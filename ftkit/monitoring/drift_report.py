@@ -21,7 +21,7 @@ from ftkit.core.records.retrieval import RetrievalCard
 from ftkit.core.records.task import TaskCard
 from ftkit.core.records.training import TrainingCard
 from ftkit.models.embeddings import embed, load_embedder
-from ftkit.monitoring.advice import advise as advice_advise
+from ftkit.monitoring import advice
 from ftkit.monitoring.drift import WINDOW, Drift, Signal, p_limit
 from ftkit.monitoring.drift_examples import new_words, newest
 from ftkit.monitoring.labels import label_sample, read_labels
@@ -243,7 +243,7 @@ def advise(
         "changed_articles": changed,
     }
     training = run_folder.read_record(stage.of("training", "training.json"), TrainingCard)
-    return advice_advise(
+    return advice.advise(
         card.model_copy(update=found),
         tuned=result.spec.model == "tuned",
         retriever=result.spec.retriever,

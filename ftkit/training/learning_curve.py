@@ -32,12 +32,12 @@ from ftkit.models.local import LocalModel
 from ftkit.models.weights import fingerprint, resolve
 from ftkit.scoring.score import score
 from ftkit.strategies import grid
+from ftkit.training import sft
 from ftkit.training.encode import encode_all
 from ftkit.training.methods import model_to_train
 from ftkit.training.mix import general_mix
 from ftkit.training.parallel_runs import Training, at_once, train_apart
 from ftkit.training.sft import key_of, plan_of
-from ftkit.training.sft import train as sft_train
 
 Lesson = tuple[Messages, str, str]
 Bar = Callable[[int, int], None]
@@ -199,7 +199,7 @@ def _in_turn(m: CurveInputs, todo: Sequence[_Point]) -> Iterator[_Point]:
             "general_examples": t.general_examples,
         }
         model, tokenizer = model_to_train(base, m.p), base.tokenizer
-        sft_train(model, tokenizer, t.train_set, t.validation_set, t.plan, progress=show, **names)
+        sft.train(model, tokenizer, t.train_set, t.validation_set, t.plan, progress=show, **names)
         del model, base
         _free()
         yield point

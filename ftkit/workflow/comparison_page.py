@@ -40,9 +40,9 @@ def write_comparison(first: Path, second: Path) -> Path:
     Raises:
         NotReady: A folder holds no run.
     """
+    from ftkit.report import page_one
     from ftkit.report.page import nonce as page_nonce
     from ftkit.report.page import page
-    from ftkit.report.page_one import head as page_one_head
 
     found, names = compare(first, second), _names(first, second)
     loaded = (load(first), load(second))
@@ -56,7 +56,7 @@ def write_comparison(first: Path, second: Path) -> Path:
     ]
     head = {
         "name": f"{names[0]} → {names[1]}",
-        "date": page_one_head(loaded[1])["date"],
+        "date": page_one.head(loaded[1])["date"],
         "instruction": "",
     }
     nonce = hashlib.sha256(f"{page_nonce(loaded[0])}{page_nonce(loaded[1])}".encode()).hexdigest()[

@@ -16,7 +16,7 @@ from ftkit.core.records.manifest import Manifest
 from ftkit.core.records.task import TaskCard
 from ftkit.decision import words
 from ftkit.deployment import releases
-from ftkit.scoring.score import against as score_against
+from ftkit.scoring import score
 from ftkit.workflow.compare_runs import on_shared
 from ftkit.workflow.retune import rounds_of
 
@@ -140,7 +140,7 @@ def _against_production(run: Path, now: Any, said: list[str], against: list[str]
         run_folder.read_record(run / "task" / "task.json", TaskCard),
         [served[row] for row in fresh["source_row"]],
     )
-    change, gave = score_against(card, fresh, texts, now)
+    change, gave = score.against(card, fresh, texts, now)
     told = f"Against what production answered to {len(fresh)} fresh test questions ({gave:.0%} right): {points(change)}"
     if change.high < 0:
         against.append(f"{told[0].lower()}{told[1:]}, worse")

@@ -10,10 +10,9 @@ import pytest
 from ftkit.core.errors import BadInput, FtkitError
 from ftkit.core.parameters.deployment import DeploymentParameters
 from ftkit.core.records.deployment import GgufFile
-from ftkit.deployment import parity
+from ftkit.deployment import gguf_parity, parity
 from ftkit.deployment.gguf_export import converter, rows, write_gguf
 from ftkit.deployment.gguf_parity import check_gguf
-from ftkit.deployment.gguf_parity import write_gguf as gguf_parity_write_gguf
 from ftkit.deployment.parity import COLUMNS
 from ftkit.deployment.served_strategy import prompt_sha256
 from ftkit.models.local import LocalModel
@@ -116,7 +115,7 @@ def test_llama_cpp_answers_as_the_tested_model(tmp_path):
         served.model.answer(asked, progress),
     )
     p = DeploymentParameters(run=str(tmp_path), llama_cpp=LLAMA, gguf_type="f32")
-    made = gguf_parity_write_gguf(p, served, tmp_path)
+    made = gguf_parity.write_gguf(p, served, tmp_path)
     found = check_gguf(
         made, served, pd.DataFrame({"id": ["0", "1"], "input": texts}), told, tmp_path
     )

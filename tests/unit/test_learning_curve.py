@@ -18,11 +18,10 @@ from ftkit.models.local import LocalModel
 from ftkit.report.figures.training import learning
 from ftkit.strategies.grid import _draw
 from ftkit.strategies.prompt_candidates import with_hash
-from ftkit.training import learning_curve
+from ftkit.training import learning_curve, sft
 from ftkit.training.encode import encode_all
 from ftkit.training.parallel_runs import Training, at_once, train_apart
 from ftkit.training.sft import plan_of
-from ftkit.training.sft import train as sft_train
 
 SIZES, SEEDS = [100, 200, 400], 3
 
@@ -193,7 +192,7 @@ def test_a_curve_is_trained_measured_and_not_trained_again(materials, monkeypatc
     m, folder = materials.value, materials.value.folder
     base = LocalModel(m.p.base_model, max_new_tokens=8, threads=1)
     encoded = [encode_all(base.tokenizer, rows, 128) for rows in (m.lessons, m.checks)]
-    sft_train(
+    sft.train(
         base.model,
         base.tokenizer,
         *encoded,
@@ -217,7 +216,7 @@ def test_a_curve_is_trained_measured_and_not_trained_again(materials, monkeypatc
     def never(*_, **__):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(learning_curve, "sft_train", never)
+    monkeypatch.setattr(learning_curve, "sft.train", never)
     assert learning_curve.measure(m) == curve
     (folder / "curve" / "24-4" / "answers.json").unlink()
     with pytest.raises(AssertionError, match="trained again"):
@@ -264,7 +263,7 @@ def test_trainings_at_once_teach_the_same_as_one_after_the_other_and_go_on_after
     names = {"base": "tiny", "base_folder": base.folder}
     for t in trainings("turn"):
         alone = LocalModel(m.p.base_model, max_new_tokens=8, threads=1)
-        sft_train(alone.model, alone.tokenizer, learn, held, t.plan, **names)
+        sft.train(alone.model, alone.tokenizer, learn, held, t.plan, **names)
     seen, killed = [], trainings("apart")
 
     def kill(done, of):
@@ -294,7 +293,7 @@ def test_a_curve_whose_trainings_run_at_once_is_the_same(materials):
     m.p.curve_at_once = 2
     base = LocalModel(m.p.base_model, max_new_tokens=8, threads=1)
     learn, held = (encode_all(base.tokenizer, rows, 128) for rows in (m.lessons, m.checks))
-    sft_train(
+    sft.train(
         base.model,
         base.tokenizer,
         learn,

@@ -8,9 +8,9 @@ from ftkit.core.records.task import Check, TaskCard
 from ftkit.data.personal_data import mask
 from ftkit.models.chat import Reply
 from ftkit.models.local import LocalModel
+from ftkit.strategies import prompt_proposals
 from ftkit.strategies.prompt_candidates import candidates
 from ftkit.strategies.prompt_proposals import WAYS, rows
-from ftkit.strategies.prompt_proposals import propose as prompt_proposals_propose
 
 LABELS = TaskCard(
     name="t", instruction="Choose the desk.", kind="label", labels=["delivery", "returns"]
@@ -44,7 +44,7 @@ class Writer:
 
 def propose(writer, folder, card=LABELS, **more):
     p = PromptingParameters(proposal_model="writer", **{"proposals": 5, **more})
-    return prompt_proposals_propose(card, TRAIN, p, folder, mask, model=writer)
+    return prompt_proposals.propose(card, TRAIN, p, folder, mask, model=writer)
 
 
 def test_usable_ones_are_candidates_and_the_others_say_why_not(tmp_path):
@@ -102,7 +102,7 @@ def test_proposals_are_kept_and_asked_for_anew_only_when_something_changed(tmp_p
     assert propose(again, tmp_path) == found and again.asked == []
     propose(again, tmp_path, proposals=2)
     assert len(again.asked) == 2
-    assert prompt_proposals_propose(LABELS, TRAIN, PromptingParameters(), tmp_path, mask) == []
+    assert prompt_proposals.propose(LABELS, TRAIN, PromptingParameters(), tmp_path, mask) == []
 
 
 def test_a_real_local_model_proposes(tmp_path, tiny_checkpoint):

@@ -16,12 +16,11 @@ from ftkit.core.records.deployment import DeploymentCard
 from ftkit.core.records.evaluation import Evaluation
 from ftkit.core.records.manifest import Manifest
 from ftkit.decision import words as said
-from ftkit.report import exports
+from ftkit.report import exports, run_contents
 from ftkit.report.blocks import data_text
 from ftkit.report.charts import values
 from ftkit.report.figures.decision import _label_places, accuracy_against_cost
 from ftkit.report.page import write
-from ftkit.report.run_contents import load as run_contents_load
 
 
 class Page(HTMLParser):
@@ -233,7 +232,7 @@ def test_an_export_that_differs_and_a_production_that_drifted_stand_on_the_first
 
 
 def test_the_report_in_other_forms_holds_the_same_figures_and_nothing_personal_or_executable(run):
-    found = run_contents_load(run)
+    found = run_contents.load(run)
     files = {file.name: file for file in exports.write(run)}
     assert list(files) == ["summary.md", "strategies.csv", "answers.csv", "report.json"]
     decision = run_folder.read_record(run / "decision" / "decision.json", Decision)

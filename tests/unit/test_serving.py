@@ -29,12 +29,10 @@ from ftkit.core.records.deployment import Bundle
 from ftkit.core.records.prompting import Prompt, ResponseFormat
 from ftkit.core.records.strategy import StrategySpec
 from ftkit.deployment import export as exporting
+from ftkit.deployment import platforms
 from ftkit.deployment.export import copied, merged, size_mib, verify, write
 from ftkit.deployment.load_test import load
 from ftkit.deployment.planted_faults import planted
-from ftkit.deployment.platforms import Limits as platforms_Limits
-from ftkit.deployment.platforms import checked as platforms_checked
-from ftkit.deployment.platforms import files as platforms_files
 from ftkit.deployment.platforms import plain_template
 from ftkit.deployment.served_strategy import Served
 from ftkit.deployment.server.app import Limits
@@ -189,12 +187,12 @@ def test_a_prompt_with_a_format_is_exported_and_served_with_it(tiny_checkpoint, 
     write(tmp_path / "export", made)
     opened = Served(tmp_path / "export", threads=1)
     assert {r.text for r in opened.answer([f"question {i}" for i in range(6)])[1]} <= {"yes", "no"}
-    limits = platforms_Limits(512, ["</s>"])
-    files = platforms_files(made, limits, "{{ messages }}", [])
+    limits = platforms.Limits(512, ["</s>"])
+    files = platforms.files(made, limits, "{{ messages }}", [])
     assert json.loads(files["serving/request_options.json"]) == {
         "structured_outputs": {"choice": ["yes", "no"]}
     }
-    assert any(f.name == "serving/request_options.json" for f in platforms_checked(files))
+    assert any(f.name == "serving/request_options.json" for f in platforms.checked(files))
 
 
 def test_a_shorter_limit_is_kept_and_told(client):
@@ -508,17 +506,17 @@ def test_a_fault_that_cannot_occur_is_told(served):
 
 @pytest.mark.parametrize("form", ["adapter", "merged", "base"])
 def test_serving_files_are_parsed_and_hold_template_ends_and_limits(form):
-    limits = platforms_Limits(512, ["<|end|>"], 8 if form == "adapter" else 0)
+    limits = platforms.Limits(512, ["<|end|>"], 8 if form == "adapter" else 0)
     record = Bundle.model_validate(
         {**json.loads(BUNDLE), "form": form, "weights": "" if form == "base" else "weights"}
     )
-    made = platforms_files(
+    made = platforms.files(
         record,
         limits,
         "{% for m in messages %}{{ m }}{% endfor %}",
         [{"role": "user", "content": "ä"}],
     )
-    checked = {f.name: f.checked for f in platforms_checked(made)}
+    checked = {f.name: f.checked for f in platforms.checked(made)}
     assert checked["serving/vllm.sh"].startswith("parsed") and checked[
         "serving/sagemaker.py"
     ].startswith("parsed")
@@ -550,7 +548,7 @@ def test_behind_a_gateway_no_token_is_needed(monkeypatch):
 def test_the_kubernetes_manifest_keeps_to_the_published_schema():
     validate = pytest.importorskip("kubernetes_validate")
     record = Bundle.model_validate(json.loads(BUNDLE))
-    text = platforms_files(record, platforms_Limits(512, []), "", [])["serving/kubernetes.yaml"]
+    text = platforms.files(record, platforms.Limits(512, []), "", [])["serving/kubernetes.yaml"]
     version = validate.latest_version()
     for part in yaml.safe_load_all(text):
         validate.validate(part, version, strict=True)
@@ -569,8 +567,8 @@ def test_locust_asks_the_server_and_counts_as_the_server_does(served, tmp_path):
         [{"role": "system", "content": "x"}, {"role": "user", "content": f"question {k}"}]
         for k in range(5)
     ]
-    for name, text in platforms_files(
-        served.bundle, platforms_Limits(512, []), "", asked[0], asked
+    for name, text in platforms.files(
+        served.bundle, platforms.Limits(512, []), "", asked[0], asked
     ).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
