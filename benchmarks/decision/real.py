@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import string
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from benchmarks.decision import rules
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
-MARGIN, ITEMS, DRAWS, RESAMPLES = 0.05, 200, 2000, 1000
+ITEMS, DRAWS = 200, 2000
 
 
 def gsm8k(folder: Path = SHARED) -> tuple[list[str], np.ndarray]:
@@ -61,39 +60,29 @@ def draws(
 ) -> dict[str, Any]:
     """Decide from many draws of 200 items and hold every verdict against the full set."""
     rng, truth = np.random.default_rng(seed), right.mean(axis=0)
-    cost = 1000.0 * np.arange(1, right.shape[1] + 1)
-    ideal = int(np.argmin(np.where(truth >= truth.max() - MARGIN, cost, np.inf)))
-    said, by_points, unpaired = Counter(), Counter(), Counter()
-    for k in range(count):
+    money = rules.Money(1000.0 * np.arange(1, right.shape[1] + 1), 600_000.0)
+    net = money.net(truth)
+    ours, points = [], []
+    for _ in range(count):
         rows = rng.choice(len(right), size=ITEMS, replace=False)
-        sample = right[rows]
-        choice = rules.decide(
-            sample, rules.paired(sample, groups[rows], RESAMPLES, k), cost, MARGIN
-        )
-        plain = rules.decide(sample, rules.unpaired(sample), cost, MARGIN)
-        said[int(choice.strategy) if choice.kind == "chosen" else -1] += 1
-        unpaired[int(plain.strategy) if plain.kind == "chosen" else -1] += 1
-        by_points[rules.by_points(sample, cost, MARGIN)] += 1
+        v = rules.decide(rules.measured(right[rows], groups[rows]), money)
+        ours.append((v.chosen, v.best if v.chosen == rules.OPEN else v.chosen))
+        points.append(rules.by_points(right[rows], money))
+    ideal = int(net.argmax())
+    lost = [float(net.max() - net[best]) for _, best in ours]
     return {
         "accuracy": truth.tolist(),
         "ideal": ideal,
-        "ours": _shares(said, truth, ideal),
-        "unpaired": _shares(unpaired, truth, ideal),
-        "points": _shares(by_points, truth, ideal),
-    }
-
-
-def _shares(said: Counter[int], truth: np.ndarray, ideal: int) -> dict[str, float]:
-    total = said.total()
-    return {
-        "right": said[ideal] / total,
-        "wrong": sum(n for k, n in said.items() if k >= 0 and truth[k] < truth.max() - MARGIN)
-        / total,
-        "dearer": sum(
-            n for k, n in said.items() if k >= 0 and k != ideal and truth[k] >= truth.max() - MARGIN
-        )
-        / total,
-        "cannot_tell": said[-1] / total,
+        "ours": {
+            "right": float(np.mean([c == ideal for c, _ in ours])),
+            "open": float(np.mean([c == rules.OPEN for c, _ in ours])),
+            "regret": float(np.mean(lost)),
+        },
+        "points": {
+            "right": float(np.mean(np.array(points) == ideal)),
+            "open": 0.0,
+            "regret": float(np.mean(net.max() - net[points])),
+        },
     }
 
 

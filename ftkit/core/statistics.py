@@ -1,8 +1,9 @@
 """Intervals and tests: paired by item, resampled by cluster, corrected for the number of comparisons.
 
-Three things decide what is used here. Items come in clusters (customer, near copies), so whole clusters are resampled.
-Answers are right or wrong, so an interval must not collapse to one point where no item happened to differ. Clusters can
-be few, so Student's t takes the place of the normal law. ``benchmarks/decision`` shows what each of these is worth.
+Three things decide what is used here. Items come in clusters (customer, near copies), so the variance is that of whole
+clusters (CR2, unbiased where errors are alike). Answers are right or wrong, so an interval must not collapse to one point
+where no item happened to differ. Clusters can be few, or one can hold half of the items, so Student's t with
+Satterthwaite's degrees of freedom takes the place of the normal law. ``benchmarks/decision`` shows what each of these is worth.
 """
 
 from __future__ import annotations
@@ -136,59 +137,46 @@ def _draw(rng: np.random.Generator, total: int, size: int) -> np.ndarray:
     return np.bincount(picked.ravel(), minlength=size * total).reshape(size, total)
 
 
-def bca_ends(
-    point: float, drawn: np.ndarray, jackknife: np.ndarray, alpha: float = 0.05
-) -> tuple[float, float]:
-    """Return a BCa interval from bootstrap draws and leave-one-out values: the usual choice, kept for comparison.
-
-    In ``benchmarks/decision`` it holds 91.6% instead of 95% on 50 items; on few skewed clusters it fell to 82%.
-
-    Source: Efron & Tibshirani (1993), An Introduction to the Bootstrap, eq. 14.10 and 14.15.
-    """
-    share = ((drawn < point).mean() + (drawn <= point).mean()) / 2
-    bias = NormalDist().inv_cdf(min(max(share, 1e-12), 1 - 1e-12))
-    pulls = jackknife.mean() - jackknife
-    spread = (pulls**2).sum()
-    acceleration = (pulls**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
-    levels = []
-    for z in (NormalDist().inv_cdf(alpha / 2), NormalDist().inv_cdf(1 - alpha / 2)):
-        levels.append(NormalDist().cdf(bias + (bias + z) / (1 - acceleration * (bias + z))))
-    low, high = np.quantile(drawn, levels)
-    return float(low), float(high)
-
-
-def leave_one_out(data: Clusters, arm: int, other: int) -> np.ndarray:
-    """Return the paired difference of two arms with each cluster left out once, shape (clusters,)."""
-    sums = data.sums[:, arm] - data.sums[:, other]
-    return (sums.sum() - sums) / (data.sizes.sum() - data.sizes)
-
-
-def _quantile(alpha: float, n_clusters: int) -> float:
+def _quantile(alpha: float, df: float) -> float:
     from scipy.special import stdtrit
 
-    return float(stdtrit(max(1, n_clusters - 1), 1 - alpha / 2))
+    return float(stdtrit(max(1.0, df), 1 - alpha / 2))
 
 
-def _variance(drawn: np.ndarray, n_clusters: int) -> float:
-    """Return the variance of a statistic from its bootstrap draws, without the bootstrap's bias of 1/clusters."""
-    return float(drawn.var() * n_clusters / (n_clusters - 1)) if n_clusters > 1 else 0.0
+def cluster_variance(sums: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
+    """Return the CR2 variance of a mean of clustered items, and its degrees of freedom by Satterthwaite.
+
+    For a mean (a regression on a constant) both have a closed form. With ``n_g`` items in a cluster, ``n`` in all and
+    ``S_g`` the cluster's sum of deviations from the mean: ``V = sum(S_g^2 / (1 - n_g / n)) / n^2``, and with
+    ``t_g = n_g^2 / (n - n_g)``: ``df = n^2 / (sum(n_g^2) + sum(t_g)^2 - sum(t_g^2))``, which is n - 1 for single items.
+
+    Args:
+        sums: Sum of the scores per cluster, shape (clusters,).
+        sizes: Items per cluster, shape (clusters,).
+
+    Sources: Bell & McCaffrey (2002), Bias reduction in standard errors for linear regression with multi-stage samples;
+    Imbens & Kolesár (2016), Robust standard errors in small samples, Rev Econ Stat 98.
+    """
+    n = float(sizes.sum())
+    if len(sizes) < 2:
+        return 0.0, 1.0
+    away = sums - sums.sum() / n * sizes
+    t = sizes**2 / (n - sizes)
+    df = n**2 / float((sizes**2).sum() + t.sum() ** 2 - (t**2).sum())
+    return float((away**2 / (1 - sizes / n)).sum()) / n**2, max(1.0, df)
 
 
 def mean_intervals(
     values: Any,
     groups: Sequence[Any] | None = None,
-    n_resamples: int = 10_000,
+    n_resamples: int = 0,
     seed: int = 0,
     alpha: float = 0.05,
 ) -> list[Estimate]:
     """Return the mean of each arm (column) with its interval; see :func:`mean_interval`."""
     data = clusters(values, groups)
     squares = (np.asarray(values, dtype=float).reshape(int(data.sizes.sum()), -1) ** 2).mean(axis=0)
-    drawn = resample_means(data, n_resamples, seed)
-    return [
-        _mean_estimate(data, k, float(squares[k]), drawn[:, k], alpha)
-        for k in range(data.sums.shape[1])
-    ]
+    return [_mean_estimate(data, k, float(squares[k]), alpha) for k in range(data.sums.shape[1])]
 
 
 def mean_interval(
@@ -200,8 +188,8 @@ def mean_interval(
 ) -> Estimate:
     """Return the mean score of one arm with its interval.
 
-    Wilson's interval on the effective number of right-or-wrong items: as many as would have the variance that a
-    bootstrap of whole clusters shows. So it holds its level near 0% and 100%, where a plain bootstrap collapses.
+    Wilson's interval on the effective number of right-or-wrong items: as many as would have the variance that whole
+    clusters show (:func:`cluster_variance`). So it holds its level near 0% and 100%, where a plain bootstrap collapses.
     One cluster of several items tells nothing: the interval is 0..1.
 
     Raises:
@@ -212,9 +200,7 @@ def mean_interval(
     return mean_intervals(values, groups, n_resamples, seed, alpha)[0]
 
 
-def _mean_estimate(
-    data: Clusters, arm: int, square: float, drawn: np.ndarray, alpha: float
-) -> Estimate:
+def _mean_estimate(data: Clusters, arm: int, square: float, alpha: float) -> Estimate:
     point, n, g = float(min(1.0, data.point[arm])), int(data.sizes.sum()), len(data.sizes)
     graded = square < point - 1e-12
     if g == 1 and n > 1:
@@ -223,11 +209,10 @@ def _mean_estimate(
         )
     if g == n and not graded:
         return wilson(point * n, n, alpha)
-    low, high = _wilson(
-        point, _effective(point, n, g, _variance(drawn, g), graded), _quantile(alpha, g)
-    )
+    variance, df = cluster_variance(data.sums[:, arm], data.sizes)
+    low, high = _wilson(point, _effective(point, n, g, variance, graded), _quantile(alpha, df))
     return Estimate(
-        value=point, low=low, high=high, n=n, method="cluster bootstrap, Wilson on effective items"
+        value=point, low=low, high=high, n=n, method="CR2 clusters, Wilson on effective items"
     )
 
 
@@ -262,13 +247,36 @@ def paired_differences(
         seed: Seed of the resamples.
         alpha: 1 minus the level of the intervals.
     """
+    return [x.estimate for x in paired_errors(values, pairs, groups, alpha)]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A paired difference with what its interval is made of.
+
+    Attributes:
+        estimate: The difference with its interval.
+        error: Its standard error, a share.
+        df: Degrees of freedom of its Student's t.
+        items: Part of the squared error that single items bring, 0..1; clusters bring the rest.
+    """
+
+    estimate: Estimate
+    error: float
+    df: float
+    items: float
+
+
+def paired_errors(
+    values: Any,
+    pairs: Sequence[tuple[int, int]],
+    groups: Sequence[Any] | None = None,
+    alpha: float = 0.05,
+) -> list[Paired]:
+    """Return paired differences with their standard errors; see :func:`paired_difference`."""
     table, data = np.asarray(values, dtype=float), clusters(values, groups)
-    drawn = resample_means(data, n_resamples, seed)
     squares = [float(((table[:, i] - table[:, j]) ** 2).sum()) for i, j in pairs]
-    return [
-        _difference(data, (i, j), square, drawn[:, i] - drawn[:, j], alpha)
-        for (i, j), square in zip(pairs, squares, strict=True)
-    ]
+    return [_difference(data, p, square, alpha) for p, square in zip(pairs, squares, strict=True)]
 
 
 def paired_difference(
@@ -281,8 +289,8 @@ def paired_difference(
 ) -> Estimate:
     """Return the mean of ``a`` minus the mean of ``b`` on the same items, with its interval.
 
-    The variance comes from a paired bootstrap of whole clusters; to it come two pseudo-items, of which half differ,
-    and Student's t with one degree of freedom less than clusters. The pseudo-items keep the interval from collapsing
+    The variance is that of whole clusters (:func:`cluster_variance`); to it come two pseudo-items, of which half differ,
+    and Student's t with Satterthwaite's degrees of freedom. The pseudo-items keep the interval from collapsing
     where no item differs: no difference found is not a difference of zero. Coverage: see ``benchmarks/decision``.
 
     Raises:
@@ -301,29 +309,31 @@ def paired_difference(
     ]
 
 
-def _difference(
-    data: Clusters, pair: tuple[int, int], square: float, drawn: np.ndarray, alpha: float
-) -> Estimate:
+def _difference(data: Clusters, pair: tuple[int, int], square: float, alpha: float) -> Paired:
     n, g = int(data.sizes.sum()), len(data.sizes)
     value = float(data.point[pair[0]] - data.point[pair[1]])
     if g == 1:
-        return Estimate(
+        whole = Estimate(
             value=value, low=-1.0, high=1.0, n=n, method="one cluster: no interval can be made"
         )
+        return Paired(whole, 1.0, 1.0, 0.0 if n > 1 else 1.0)
+    variance, df = cluster_variance(data.sums[:, pair[0]] - data.sums[:, pair[1]], data.sizes)
     plain = (square / n - value**2) / n
-    effect = _variance(drawn, g) / plain if plain > 1e-15 else n / g
+    effect = variance / plain if plain > 1e-15 else n / g
     effect = max(1.0, effect) if g < n else effect
     items = n / effect + 2
     middle = value * n / effect / items
-    half = _quantile(alpha, g) * math.sqrt(((square / effect + 1) / items - middle**2) / items)
+    error = math.sqrt(((square / effect + 1) / items - middle**2) / items)
+    half = _quantile(alpha, df) * error
     low, high = max(-1.0, middle - half), min(1.0, middle + half)
-    return Estimate(
+    estimate = Estimate(
         value=value,
         low=min(low, value),
         high=max(high, value),
         n=n,
-        method="paired cluster bootstrap, Agresti-Min",
+        method="paired, CR2 clusters, Agresti-Min",
     )
+    return Paired(estimate, error, df, 1.0 if g == n else min(1.0, 1 / effect))
 
 
 def mcnemar_exact(wins: int, losses: int) -> float:
@@ -346,13 +356,16 @@ def sign_flip_exact(sums: Any) -> float:
     cluster this is McNemar's exact test; with larger clusters it keeps its level where McNemar's does not.
 
     Args:
-        sums: Wins minus losses per cluster, whole numbers.
+        sums: Wins minus losses per cluster; whole numbers exactly, graded ones from 20,000 random signs.
 
     Source: Fisher (1935), randomisation test of paired differences; the null distribution is convolved exactly.
     """
     from scipy.stats import binom
 
-    counts = np.abs(np.rint(np.asarray(sums, dtype=float))).astype(int)
+    exact = np.asarray(sums, dtype=float)
+    if np.any(np.abs(exact - np.rint(exact)) > 1e-9):
+        return _sign_flip_drawn(exact)
+    counts = np.abs(np.rint(exact)).astype(int)
     observed, law = abs(int(np.rint(np.sum(sums)))), np.ones(1)
     for size in np.unique(counts[counts > 0]):
         times = int((counts == size).sum())
@@ -362,6 +375,19 @@ def sign_flip_exact(sums: Any) -> float:
     middle = len(law) // 2
     totals = np.abs(np.arange(len(law)) - middle)
     return float(min(1.0, law[totals >= observed].sum()))
+
+
+def _sign_flip_drawn(sums: np.ndarray, draws: int = 20_000) -> float:
+    """Return the sign-flip p-value of graded sums from random signs; never 0 (Phipson & Smyth 2010)."""
+    own, rng = sums[sums != 0], np.random.default_rng(0)
+    if not len(own):
+        return 1.0
+    total, beyond, step = abs(own.sum()) - 1e-12, 0, max(1, BLOCK_CELLS // len(own))
+    for start in range(0, draws, step):
+        size = min(step, draws - start)
+        signs = rng.integers(0, 2, size=(size, len(own)), dtype=np.int8) * 2.0 - 1
+        beyond += int((np.abs(signs @ own) >= total).sum())
+    return (beyond + 1) / (draws + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -42,6 +42,8 @@ def points(e: Estimate) -> str:
 
 def both(names: Sequence[str]) -> str:
     """Return names as a list in a sentence."""
+    if not names:
+        return "none"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

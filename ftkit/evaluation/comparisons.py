@@ -13,7 +13,7 @@ from ftkit.core.errors import BadInput
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.evaluation import Comparison, Effect
 from ftkit.core.records.strategy import StrategySpec
-from ftkit.core.statistics import clusters, holm, paired_differences, sign_flip_exact
+from ftkit.core.statistics import Paired, clusters, holm, paired_errors, sign_flip_exact
 from ftkit.scoring.items import some
 
 
@@ -84,23 +84,32 @@ def compare(
         return []
     values = table.to_numpy(dtype=float)
     index = [(names.index(a), names.index(b)) for a, b in wanted]
-    differences = paired_differences(values, index, groups, n_resamples, seed)
+    differences = paired_errors(values, index, groups)
     sums = clusters(values, groups).sums
     p_values = [sign_flip_exact(sums[:, i] - sums[:, j]) for i, j in index]
     return [
         Comparison(
             a=a,
             b=b,
-            difference=difference,
+            difference=x.estimate,
+            error=x.error,
+            df=x.df,
+            parts=_parts(x),
             p_value=p,
             p_adjusted=adjusted,
             wins=int((values[:, i] > values[:, j]).sum()),
             losses=int((values[:, i] < values[:, j]).sum()),
         )
-        for (a, b), (i, j), difference, p, adjusted in zip(
+        for (a, b), (i, j), x, p, adjusted in zip(
             wanted, index, differences, p_values, holm(p_values), strict=True
         )
     ]
+
+
+def _parts(x: Paired) -> dict[str, float]:
+    """Return the variance of a difference by source: single items, and what their clusters add."""
+    parts = {"items": x.error**2 * x.items, "clusters": x.error**2 * (1 - x.items)}
+    return {name: v for name, v in parts.items() if v > 0}
 
 
 def effects(scores: Any, specs: Sequence[StrategySpec]) -> list[Effect]:

@@ -76,6 +76,7 @@ def conclude(
         test_items=len(items),
         clusters=int(scores["group"].nunique()),
         test_accesses=list(test_accesses),
+        looks=looks,
         duration_s=duration_s,
         notes=notes(scores, answers, looks),
         slices=find(card, items, scores),
@@ -115,7 +116,7 @@ def notes(scores: Any, answers: Any, looks: int = 1) -> list[str]:
         )
     if looks > 1:
         said.append(
-            f"The test set was opened with {looks} different settings: what was chosen after a look may look too good."
+            f"This was look {looks} at these test questions (all runs of the project together): 08 pays for it with wider intervals."
         )
     return said
 

@@ -3,7 +3,8 @@
 A judge that calls right answers right with probability ``sensitivity`` and wrong ones wrong with ``specificity`` turns a
 true share ``a`` into ``a × sensitivity + (1 - a) × (1 - specificity)``; solved for ``a`` this is the estimator of Rogan and
 Gladen (1978, "Estimating prevalence from the results of a screening test"). Both rates come from labels of the team's own,
-so their uncertainty goes into every interval by the delta method. They are taken to be the same for all strategies.
+so their uncertainty goes into every interval by the delta method. They are taken to be the same for all
+strategies, with an allowance in differences; where the grades name the strategy, ``judge_by_strategy`` takes their place.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ from collections.abc import Callable, Sequence
 
 from ftkit.core.errors import FtkitError
 from ftkit.core.records.base import Estimate
-from ftkit.core.records.evaluation import Evaluation, JudgeCheck, Selective
+from ftkit.core.records.evaluation import Comparison, Evaluation, JudgeCheck, Selective
 from ftkit.core.statistics import wilson
+from ftkit.evaluation.judge_by_strategy import corrected_by_strategy, unknown_bias
+from ftkit.evaluation.seed_variance import error_of, wider
 from ftkit.models.chat import ChatModel, Messages, Reply
 from ftkit.scoring.text import normalise
 
 Progress = Callable[[int, int], None]
 Triple = tuple[str, str, str]  # question, right answer, answer to judge
 SMALLEST = 1e-3
+UNEQUAL = 0.05
 NONSENSE = 0.1  # share of verdicts that may be neither word
 Z = 1.959964
 RULES = (
@@ -241,16 +245,47 @@ def worth(e: Estimate) -> int:
     return round(share * (1 - share) * (Z / half) ** 2) if half else e.n
 
 
+def _unsure(c: Comparison, right: dict[str, float], check: JudgeCheck) -> Estimate:
+    """Return a corrected difference, wider for what the judge may favour: grades did not name the strategies."""
+    d = corrected_difference(c.difference, check)
+    share = (right.get(c.a, 0.5) + right.get(c.b, 0.5)) / 2
+    more = Z * math.sqrt(unknown_bias(share, _power(check)[0]))
+    return wider(d, more, -1.0).model_copy(update={"method": d.method})
+
+
+def _by_strategy(result: Evaluation, check: JudgeCheck) -> Evaluation:
+    found = corrected_by_strategy(result, check)
+    told = (
+        f"The judge {check.judge} said which answers are right; {check.labels} grades by people, "
+        f"{min(g.right_called_right + g.right_called_wrong + g.wrong_called_right + g.wrong_called_wrong for g in check.grades)} "
+        "or more of each strategy, take its bias away strategy by strategy (PPI++), and intervals hold their number."
+    )
+    if check.unequal_p is not None and check.unequal_p < UNEQUAL:
+        told += (
+            " It errs unequally: it favours or disfavours some strategies; that is corrected for."
+        )
+    told += f" Its {check.bill}." if check.bill else ""
+    selective = [corrected_selective(s, check) for s in result.selective]
+    return found.model_copy(
+        update={"judge": check, "notes": [told, *result.notes], "selective": selective}
+    )
+
+
 def corrected(result: Evaluation, check: JudgeCheck | None) -> Evaluation:
     """Return the evaluation with accuracies, differences and curves corrected for the judge's errors; without a judge as it is."""
     if check is None:
         return result
+    if check.grades:
+        return _by_strategy(result, check)
     results = [
         r.model_copy(update={"accuracy": corrected_share(r.accuracy, check)})
         for r in result.results
     ]
+    right = {r.spec.name: r.accuracy.value for r in results}
     comparisons = [
-        c.model_copy(update={"difference": corrected_difference(c.difference, check)})
+        c.model_copy(
+            update={"difference": (d := _unsure(c, right, check)), **error_of(c, d, "judge")}
+        )
         for c in result.comparisons
     ]
     effects = [

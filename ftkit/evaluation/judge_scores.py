@@ -13,6 +13,7 @@ from ftkit.core.records.strategy import ANSWERED
 from ftkit.core.records.task import TaskCard
 from ftkit.data.read import open_source
 from ftkit.evaluation.judge import Progress, Triple, calibrate, verdicts
+from ftkit.evaluation.judge_by_strategy import grades, unequal
 from ftkit.models.endpoint import EndpointModel
 
 COLUMNS = ("input", "output", "answer", "right")
@@ -20,8 +21,9 @@ FEWEST, FEWEST_OF_A_KIND = 30, 5
 YES, NO = {"yes", "true", "right", "1", "1.0"}, {"no", "false", "wrong", "0", "0.0"}
 
 
-def read_labels(path: Path) -> tuple[list[Triple], list[bool]]:
-    """Read answers that people have graded: columns ``input``, ``output`` (the right answer), ``answer`` and ``right``.
+def read_labels(path: Path) -> tuple[list[Triple], list[bool], list[str]]:
+    """Read answers that people have graded: columns ``input``, ``output`` (the right answer), ``answer``, ``right``,
+    and ``strategy`` where it is known; empty names where there is no such column.
 
     Raises:
         BadInput: The file or a row cannot be used, or there are too few labels of either kind.
@@ -37,7 +39,7 @@ def read_labels(path: Path) -> tuple[list[Triple], list[bool]]:
     todo = f"give the columns {', '.join(COLUMNS)}; right is yes or no"
     if missing:
         raise BadInput(f"there is no column '{missing[0]}'", where=str(path), todo=todo)
-    triples, human = [], []
+    triples, human, strategies = [], [], []
     for number, row in raw.rows:
         word = str(row.get("right")).strip().lower()
         if word not in YES | NO:
@@ -48,6 +50,7 @@ def read_labels(path: Path) -> tuple[list[Triple], list[bool]]:
             (str(row["input"] or ""), str(row["output"] or ""), str(row["answer"] or ""))
         )
         human.append(word in YES)
+        strategies.append(str(row.get("strategy") or "").strip())
     rarest = min(sum(human), len(human) - sum(human))
     if len(human) < FEWEST or rarest < FEWEST_OF_A_KIND:
         raise BadInput(
@@ -55,7 +58,7 @@ def read_labels(path: Path) -> tuple[list[Triple], list[bool]]:
             where=str(path),
             todo="grade more answers, good and bad ones",
         )
-    return triples, human
+    return triples, human, strategies if all(strategies) else []
 
 
 def judged(
@@ -84,7 +87,7 @@ def judged(
     """
     if not p.judge_model:
         return scores, None
-    triples, human = read_labels(Path(p.judge_labels))
+    triples, human, strategies = read_labels(Path(p.judge_labels))
     judge = EndpointModel(
         p.judge_url,
         p.judge_model,
@@ -98,6 +101,9 @@ def judged(
         judge, triples, card.instruction, progress("the judge, on labelled answers")
     )
     check = calibrate(p.judge_model, human, said, swapped)
+    if strategies:
+        counted = grades(strategies, human, said, list(dict.fromkeys(answers["strategy"])))
+        check = check.model_copy(update={"grades": counted, "unequal_p": unequal(counted)})
     asked = {
         i: (text, output)
         for i, text, output in zip(items["id"], items["input"], items["output"], strict=True)

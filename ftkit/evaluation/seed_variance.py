@@ -35,7 +35,8 @@ def spread(curve: LearningCurve | None) -> tuple[int, float] | None:
 def with_seeds(result: Evaluation, curve: LearningCurve | None) -> Evaluation:
     """Return the evaluation with the spread of seeds in every interval and p-value of a tuned strategy.
 
-    Of two tuned strategies both rest on the same weights; their difference stays as it is.
+    Two tuned strategies rest on the same weights, but trained again each would move by itself too: their difference is
+    widened by half of the variance (assumed: half of it is common to both).
 
     Args:
         result: The evaluation over test questions.
@@ -59,13 +60,36 @@ def with_seeds(result: Evaluation, curve: LearningCurve | None) -> Evaluation:
         f"{seeds} trainings that differ in their seed alone lie {100 * sd:.1f} points apart (standard deviation on validation, beyond what single "
         "answers flip); the intervals of tuned strategies hold that."
     )
-    return with_differences(
+
+    def of_pair(c: Comparison) -> Estimate:
+        factor = _factor(c, tuned)
+        return wider(c.difference, more * math.sqrt(factor), -1.0) if factor else c.difference
+
+    found = with_differences(
         result.model_copy(update={"results": results, "notes": [*result.notes, told]}),
-        lambda c: (
-            wider(c.difference, more, -1.0) if (c.a in tuned) != (c.b in tuned) else c.difference
-        ),
+        of_pair,
         lambda e: wider(e.difference, more, -1.0) if e.name == "tuning" else e.difference,
     )
+    pairs = [
+        _with_part(old, new, _factor(old, tuned) * sd**2, seeds)
+        for old, new in zip(result.comparisons, found.comparisons, strict=True)
+    ]
+    return found.model_copy(update={"comparisons": pairs, "seeds": seeds})
+
+
+def _factor(c: Comparison, tuned: set[str]) -> float:
+    """Return how much of one training's variance a difference holds: none, half (both tuned) or all."""
+    return {0: 0.0, 1: 1.0, 2: 0.5}[(c.a in tuned) + (c.b in tuned)]
+
+
+def _with_part(old: Comparison, new: Comparison, variance: float, seeds: int) -> Comparison:
+    """Return a comparison whose standard error holds the seeds' part; its degrees of freedom by Satterthwaite."""
+    if not variance or not old.error:
+        return new
+    own, total = old.error**2, old.error**2 + variance
+    df = total**2 / (own**2 / (old.df or 1e9) + variance**2 / max(1, seeds - 1))
+    parts = {**old.parts, "seeds": variance}
+    return new.model_copy(update={"error": math.sqrt(total), "df": df, "parts": parts})
 
 
 def wider(e: Estimate, more: float, least: float) -> Estimate:
@@ -112,9 +136,27 @@ def with_differences(
 def _changed(old: C, difference: Estimate) -> C:
     if difference == old.difference:
         return old
-    return old.model_copy(
-        update={"difference": difference, "p_value": max(old.p_value, p_value(difference))}
-    )
+    update: dict[str, object] = {"difference": difference}
+    if isinstance(old, Comparison):
+        update |= error_of(old, difference, "clusters")
+    return old.model_copy(update=update | {"p_value": max(old.p_value, p_value(difference))})
+
+
+def error_of(old: Comparison, difference: Estimate, source: str) -> dict[str, object]:
+    """Return standard error and parts of a comparison whose interval was changed; what is new goes to one source.
+
+    Args:
+        old: The comparison before.
+        difference: Its difference with the new interval.
+        source: Where the new part of the variance comes from.
+    """
+    width = old.difference.high - old.difference.low
+    if not old.error or width <= 0:
+        return {"error": 0.0, "df": None, "parts": {}}
+    error = old.error * (difference.high - difference.low) / width
+    others = {name: v for name, v in old.parts.items() if name != source}
+    rest = error**2 - sum(others.values())
+    return {"error": error, "parts": {**others, **({source: rest} if rest > 0 else {})}}
 
 
 def p_value(e: Estimate) -> float:

@@ -161,7 +161,7 @@ def test_a_tie_goes_to_the_cheapest_where_answers_are_worth_little():
 
 
 def test_a_tie_on_few_items_cannot_be_told_and_says_what_would_settle_it():
-    d = decide(world({"prompting": 0.62, "hybrid": 0.72}, 100))
+    d = decide(world({"prompting": 0.62, "hybrid": 0.72}, 100, seed=0))
     assert d.verdict == "can't tell yet" and d.strategy is None and d.leading == "hybrid"
     assert d.advice == "labels" and d.advised is not None
     assert d.advised.cost_usd == pytest.approx(d.advised.amount * 3 / 60 * 60)

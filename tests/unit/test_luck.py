@@ -89,7 +89,7 @@ def test_only_what_rests_on_the_trained_weights_is_widened():
     same, against_base, both_tuned = after.comparisons
     assert (
         same.difference == before.comparisons[0].difference
-        and both_tuned.difference == before.comparisons[2].difference
+        and both_tuned.difference.low < before.comparisons[2].difference.low
     )
     assert (
         against_base.difference.low < before.comparisons[1].difference.low

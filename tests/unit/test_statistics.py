@@ -32,11 +32,13 @@ def test_the_sign_flip_test_equals_all_flips_tried_one_by_one():
 
 
 def test_bca_equals_scipy_on_the_same_draws():
+    from benchmarks.decision.bca import bca_ends
+
     rng = np.random.default_rng(3)
     x = rng.gamma(1.0, size=60)
     theirs = stats.bootstrap((x,), np.mean, n_resamples=4000, method="BCa", rng=rng)
     jackknife = (x.sum() - x) / (len(x) - 1)
-    low, high = s.bca_ends(x.mean(), theirs.bootstrap_distribution, jackknife)
+    low, high = bca_ends(x.mean(), theirs.bootstrap_distribution, jackknife)
     assert (low, high) == pytest.approx(
         (theirs.confidence_interval.low, theirs.confidence_interval.high), abs=1e-6
     )
@@ -144,3 +146,44 @@ def test_ten_thousand_resamples_of_eight_arms_take_seconds():
     began = time.perf_counter()
     s.paired_differences(right, [(i, j) for i in range(8) for j in range(i)])
     assert time.perf_counter() - began < 6, "0.7 s alone; room for a busy machine"
+
+
+def test_the_cluster_variance_and_its_degrees_of_freedom_are_those_of_the_matrix_formulas():
+    rng, sizes = np.random.default_rng(0), np.array([40, 3, 7, 1, 5, 9, 10])
+    group, n = np.repeat(np.arange(7), sizes), sizes.sum()
+    y = rng.random(n) + 0.3 * rng.random(7)[group]
+    hat, away, variance, columns = np.full((n, n), 1 / n), y - y.mean(), 0.0, []
+    for k in range(7):
+        mine = group == k
+        values, vectors = np.linalg.eigh(np.eye(sizes[k]) - hat[np.ix_(mine, mine)])
+        root = vectors @ np.diag(values**-0.5) @ vectors.T
+        variance += (root @ away[mine]).sum() ** 2 / n**2
+        columns.append((np.eye(n) - hat)[:, mine] @ root.sum(axis=1) / n)
+    inner = np.array(columns) @ np.array(columns).T
+    df = np.trace(inner) ** 2 / np.trace(inner @ inner)
+    found = s.cluster_variance(np.bincount(group, y), sizes.astype(float))
+    assert found == pytest.approx((variance, df), rel=1e-10)
+
+
+def test_single_items_have_the_usual_variance_and_degrees_of_freedom():
+    x = np.random.default_rng(1).random(50)
+    variance, df = s.cluster_variance(x, np.ones(50))
+    assert variance == pytest.approx(x.var(ddof=1) / 50) and df == pytest.approx(49)
+
+
+def test_the_sign_flip_test_of_graded_scores_is_never_sure_and_agrees_with_all_flips():
+    x = np.random.default_rng(2).normal(0.3, 0.5, 12)
+    flips = np.array([[1 - 2 * (k >> i & 1) for i in range(12)] for k in range(4096)])
+    expected = (np.abs(flips @ x) >= abs(x.sum()) - 1e-12).mean()
+    assert s.sign_flip_exact(x) == pytest.approx(expected, abs=0.01)
+    assert s.sign_flip_exact(np.full(200, 0.37)) > 0
+
+
+def test_looks_spend_no_more_than_they_may_and_the_first_costs_little():
+    from ftkit.core.errors import BadInput
+    from ftkit.core.looks import level_at, widening
+
+    assert 0.0499 < sum(level_at(k) for k in range(1, 20_000)) <= 0.05
+    assert 1.0 < widening(1) < 1.07 and 1.3 < widening(2) < 1.45
+    with pytest.raises(BadInput, match="count looks from 1 on"):
+        level_at(0)

@@ -29,7 +29,7 @@ class EvaluationParameters(EndpointParameters):
     )
     judge_labels: str = Field(
         default="",
-        description="file of answers that people graded (input, output, answer, right), which the judge is held against",
+        description="file of answers that people graded (input, output, answer, right, and best strategy too), which the judge is held against",
     )
     judge_most_usd: float = Field(
         default=0.0,

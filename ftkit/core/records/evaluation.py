@@ -157,6 +157,16 @@ class InjectionArm(Record):
     )
 
 
+class Grades(Record):
+    """People's grades of one strategy's answers against the judge's verdicts, in counts."""
+
+    strategy: str
+    right_called_right: int
+    right_called_wrong: int
+    wrong_called_right: int
+    wrong_called_wrong: int
+
+
 class JudgeCheck(Record):
     """A model that judges answers, held against human labels."""
 
@@ -169,6 +179,12 @@ class JudgeCheck(Record):
         description="share of labelled answers whose verdict depends on the order of answer and reference"
     )
     bill: str = Field(default="", description="what its verdicts cost; empty: not known")
+    grades: list[Grades] = Field(
+        default_factory=list, description="grades by strategy; empty: the file does not name them"
+    )
+    unequal_p: float | None = Field(
+        default=None, description="p-value that it errs alike for all strategies; None: not tested"
+    )
 
 
 class CoveragePoint(Record):
