@@ -159,11 +159,11 @@ def test_an_unchanged_rerun_starts_no_kernel_and_is_quick(walk):
 def test_a_changed_limit_redoes_the_decision_and_what_follows_only(walk, tmp_path):
     file, run, _ = walk
     copy = shutil.copytree(run, tmp_path / "run")
-    done = ftkit("run", file, "--set", f"run={copy}", "--set", "decision.margin_points=7")
+    done = ftkit("run", file, "--set", f"run={copy}", "--set", "decision.max_seconds_per_answer=9")
     assert done.returncode == 0 and "3 stages run, 7 unchanged" in done.stdout, (
         done.stdout + done.stderr
     )
-    assert "parameters changed: margin_points" in done.stdout
+    assert "parameters changed: max_seconds_per_answer" in done.stdout
 
 
 def test_killed_in_training_the_same_command_ends_with_the_same_decision(walk, tmp_path):

@@ -1,13 +1,13 @@
 """On real graded answers the published scores come out, and verdicts from small draws are not wrong."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 pytest.importorskip("benchmarks.decision.real", reason="the benchmarks are not beside the package")
-from benchmarks.decision import real, simulate
-from benchmarks.decision.worlds import five_point_world, tied_world
+from benchmarks.decision import promises, real
 
 
 def test_gsm8k_systems_have_their_published_scores(shared_data):
@@ -29,21 +29,22 @@ def test_xquad_systems_have_their_published_exact_match(shared_data):
     assert len(set(groups)) == 240
 
 
-def test_verdicts_from_200_real_items_are_hardly_ever_wrong(shared_data):
+def test_verdicts_from_200_real_items_lose_next_to_nothing(shared_data):
     names, right = real.gsm8k(shared_data)
     found = real.draws(right, np.arange(len(right)), count=150)
-    assert (
-        found["ours"]["wrong"] <= 0.05
-        and found["ours"]["right"] > 0.9
-        and names[found["ideal"]] == "175b_verification"
-    )
+    assert found["ours"]["right"] > 0.9 and names[found["ideal"]] == "175b_verification"
+    assert found["ours"]["regret"] <= 1000, "USD a year, of 600,000 answers at 1 USD"
 
 
-def test_superiority_is_hardly_ever_found_where_all_are_equal():
-    rows = simulate.run(tied_world, 120, 3)
-    assert np.mean([r["false"] for r in rows]) <= 0.09, "5% promised; room for 120 worlds"
-
-
-def test_five_points_on_two_thousand_items_are_decided():
-    rows = simulate.run(five_point_world, 60, 4)
-    assert simulate.verdicts(rows, "ours")["decides"] >= 0.88, "97% of 500 worlds in the benchmark"
+@pytest.mark.parametrize("name", ["looks", "spent", "decides", "judge", "ties"])
+def test_the_promises_hold_in_a_few_worlds(name):
+    rows = promises.all_rows(60, name)
+    assert rows and all(r["worlds"] for r in rows)
+    for r in rows:
+        reached = re.match(r"([\d.]+)%", r["reached"])
+        limit = re.search(r"([\d.]+)%", r["promise"])
+        if reached and limit:
+            slack = 8.0  # sixty worlds
+            low = "≥" in r["promise"]
+            value, bound = float(reached.group(1)), float(limit.group(1))
+            assert value >= bound - slack if low else value <= bound + slack, r
