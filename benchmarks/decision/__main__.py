@@ -53,7 +53,7 @@ def page(found: dict[str, Any]) -> str:
         for r in found["rows"]
     ]
     parts = [
-        INTRO.format(seconds=found["seconds"], load=found["load"]),
+        INTRO.format(seconds=_took(found), load=found["load"]),
         table(["world", "promise", "reached", "repetitions", "holds"], rows),
     ]
     for name, r in found["real"].items():
@@ -70,9 +70,14 @@ def page(found: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _took(found: dict[str, Any]) -> str:
+    """Return how long it took; 0: the rows were run one by one (``--only``)."""
+    return f" in {found['seconds']:.0f} s" if found["seconds"] else " row by row (`--only`)"
+
+
 INTRO = """# Is the decision right?
 
-Made by `python -m benchmarks.decision` in {seconds:.0f} s on one core of a busy machine (load {load}); the figures are in
+Made by `python -m benchmarks.decision`{seconds} on one core of a busy machine (load {load}); the figures are in
 `results.json`. Every world is simulated, so its truth is known; each runs through the workbench's own statistics and rule."""
 REAL_NOTE = """Each line: draws of 200 items; the full set is the truth; systems in the order of an assumed cost, cheapest first, one
 thousand USD apart; 600,000 answers a year with 1 USD at stake. *Regret*: net benefit lost against full knowledge, USD."""

@@ -60,7 +60,7 @@ def follow(worlds: int) -> Row:
     rng, asked, settled, tried = np.random.default_rng(6), 0, 0, 0
     while asked < worlds and tried < 30 * worlds:
         tried += 1
-        world, n = prior_world(rng), int(rng.choice([100, 200, 500]))
+        world, n = prior_world(rng, 2), int(rng.choice([100, 200, 500]))
         right = world.draw(rng, n)
         m = measured(right)
         if decide(m, world.money).chosen != OPEN:
@@ -73,7 +73,7 @@ def follow(worlds: int) -> Row:
         more = np.concatenate([right, world.draw(rng, offer.amount)])
         settled += decide(measured(more), world.money, 2).chosen != OPEN
     share = settled / max(1, asked)
-    name = f"the advice to label is followed once (given in {pct(asked / tried)} of worlds)"
+    name = f"two strategies, the advice to label is followed once (given in {pct(asked / tried)} of worlds)"
     return row(name, "settled ≥ 75%", pct(share), asked, share >= 0.75)
 
 

@@ -48,14 +48,14 @@ class World:
         return (latent < ndtri(self.accuracy)).astype(float)
 
 
-def prior_world(rng: np.random.Generator) -> World:
+def prior_world(rng: np.random.Generator, arms: int = 0) -> World:
     """Return a world from the stated priors.
 
     2 to 6 strategies around a level of 50 to 85%, differences normal with SD 6 points; first-year costs 2,000 to 40,000
     USD; 5,000 to 100,000 answers a month (log-uniform), a right answer plus a wrong one worth 0.10 to 10 USD
-    (log-uniform).
+    (log-uniform). ``arms`` above 0 gives the number of strategies.
     """
-    arms = int(rng.integers(2, 7))
+    arms = arms or int(rng.integers(2, 7))
     accuracy = np.clip(rng.uniform(0.5, 0.85) + rng.normal(0, 0.06, arms), 0.05, 0.97)
     answers = 12 * 10 ** rng.uniform(np.log10(5_000), 5)
     stake = answers * 10 ** rng.uniform(-1, 1)
