@@ -11,14 +11,16 @@ from typing import Any
 from ftkit.core.errors import BadInput
 from ftkit.core.records.data import Defect
 from ftkit.core.records.task import TaskCard
-from ftkit.data.canonical import answer_key, house_form, same_content, spellings
+from ftkit.data.canonical import answer_key, canonical, cut_keys, same_content, spellings
+from ftkit.data.damage import DAMAGED, END_MARKERS, INVISIBLE
 from ftkit.data.duplicates import clusters_of, shingler
 from ftkit.data.fixed_split import HELD
 from ftkit.data.personal_data import mask
 from ftkit.data.read import Rejected
 from ftkit.scoring.formats import failures, format_of
-from ftkit.scoring.parse import compact, parse
-from ftkit.scoring.text import HIDDEN, normalise, tokens
+from ftkit.scoring.parse import parse
+from ftkit.scoring.text import normalise, tokens
+from ftkit.scoring.values import compact, identity, value_text
 
 Row = dict[str, Any]
 SAMPLE_LENGTH, SAMPLES = 80, 5
@@ -54,7 +56,7 @@ def clean(
     progress: Callable[[int, int], None] | None = None,
     repair: bool = False,
 ) -> Cleaned:
-    """Clean rows: answers in house form, broken answers, exact copies, contradictions, copies of test rows, near copies.
+    """Clean rows: answers in canonical form, broken answers, exact copies, contradictions, copies of test rows, near copies.
 
     Rows with ``split`` "test" or "validation" (given beforehand) keep their near copies and contradictions: a given test stays
     as it was given, as far as it can be answered at all.
@@ -71,9 +73,10 @@ def clean(
     """
     done = Cleaned([{"split": "", **row} for row in rows], counts={"read": len(rows)})
     _told(done, DAMAGED, "damaged letters", DAMAGE)
-    _told(done, HIDDEN, "hidden characters", UNSEEN)
+    _told(done, INVISIBLE, "hidden characters", UNSEEN)
+    _end_markers(done, repair)
     _repaired(done, card, repair)
-    _house_form(done, card)
+    _canonical(done, card)
     _broken(done, card)
     _exact(done, card)
     if card.kind != "text":
@@ -121,10 +124,6 @@ def _shown(row: Row) -> Row:
     return {**row, "input": mask(row["input"]), "output": mask(row["output"])}
 
 
-DAMAGED = re.compile("\ufffd|Ã[\x80-\xbf\u0152\u0160\u0178]|â€")
-"""What is left where UTF-8 was once read as something else: the replacement character, or pairs such as Ã¼."""
-
-
 DAMAGE = "kept: some letters were lost or doubled by a wrong encoding before; export the file again as UTF-8"
 UNSEEN = "kept: zero-width or direction-turning characters that nobody sees, but a model reads; copies are found in spite of them"
 
@@ -165,14 +164,7 @@ def _repaired(done: Cleaned, card: TaskCard, repair: bool) -> None:
         Defect(kind="nearly JSON", count=len(mendable), action=action, examples=samples)
     )
     for row, after in mendable if repair else ():
-        done.repaired.append(
-            {
-                "row": row["source_row"],
-                "file": row.get("file", ""),
-                "before": row["output"],
-                "after": after,
-            }
-        )
+        done.repaired.append(_mending(row, after))
         row["output"] = after
 
 
@@ -189,38 +181,71 @@ def mended(card: TaskCard, output: str) -> str:
     found = json_repair.loads(output[output.index("{") :], skip_json_loads=True)
     if (
         not isinstance(found, dict)
-        or not set(card.fields) <= set(found)
-        or any(found[name] is None for name in card.fields)
+        or not set(card.fields) - set(card.optional_fields) <= set(found)
+        or any(found.get(name, "") is None for name in card.fields)
     ):
         return ""
     said = set(tokens(output))
-    if any(not set(tokens(str(found[name]))) <= said for name in card.fields):
+    if any(not set(tokens(value_text(found.get(name, "")))) <= said for name in card.fields):
         return ""
-    after = house_form(card, compact(found), {})
+    after = canonical(card, compact(found), spellings(card, [compact(found)]))
     return after if format_of(card, after, parse(card, after)) != "failed" else ""
 
 
-def _house_form(done: Cleaned, card: TaskCard) -> None:
+def _end_markers(done: Cleaned, repair: bool) -> None:
+    """Tell markers of a chat template at the end of answers, or take them off."""
+    marked = [row for row in done.rows if END_MARKERS.search(row["output"])]
+    if not marked:
+        return
+    samples = [sample(row, f"ends with {row['output'][-20:]!r}") for row in marked[:SAMPLES]]
+    action = (
+        "kept, the marker was taken off as repaired.jsonl tells"
+        if repair
+        else "kept as they are: a model learns to write the marker; data.repair: true takes it off"
+    )
+    done.defects.append(
+        Defect(kind="chat markers at the end", count=len(marked), action=action, examples=samples)
+    )
+    for row in marked if repair else ():
+        after = END_MARKERS.sub("", row["output"])
+        done.repaired.append(_mending(row, after))
+        row["output"] = after
+
+
+def _mending(row: Row, after: str) -> dict[str, Any]:
+    where = {"row": row["source_row"], "file": row.get("file", "")}
+    return where | {"before": row["output"], "after": after}
+
+
+def _canonical(done: Cleaned, card: TaskCard) -> None:
     """Write answers in one spelling and form, so that no model learns three ways to say the same."""
     _check_labels(done, card)
     known = spellings(card, [row["output"] for row in done.rows])
-    mended = []
+    changed, cut = [], defaultdict(list)
     for row in done.rows:
-        form = house_form(card, row["output"], known)
+        form = canonical(card, row["output"], known)
+        if form != row["output"]:
+            for name in cut_keys(card, row["output"]):
+                cut[name].append(row)
         if not same_content(row["output"], form):
-            mended.append(
-                sample(row, f"answer {mask(row['output'])[:40]!r} became {mask(form)[:40]!r}")
-            )
+            before, after = (mask(text)[:40] for text in (row["output"], form))
+            changed.append(sample(row, f"answer {before!r} became {after!r}"))
         row["output"] = form
-    if mended:
-        action = "kept, the answer was written in the house form (spelling of labels and values, JSON without words around it)"
+    if changed:
+        action = "kept, the answer was written in one form (spelling of labels and values, JSON without words around it)"
         done.defects.append(
             Defect(
                 kind="answers in another form",
-                count=len(mended),
+                count=len(changed),
                 action=action,
-                examples=mended[:SAMPLES],
+                examples=changed[:SAMPLES],
             )
+        )
+    for name, rows in cut.items():
+        action = f"kept without it: '{name}' is none of task.fields; name it there (and in task.optional_fields) to teach it"
+        samples = [sample(row, f"holds '{name}'") for row in rows[:SAMPLES]]
+        done.defects.append(
+            Defect(kind=f"field '{name}' cut", count=len(rows), action=action, examples=samples)
         )
 
 
@@ -272,7 +297,7 @@ def _contradictions(done: Cleaned) -> None:
     same: dict[str, list[Row]] = defaultdict(list)
     for row in done.rows:
         if not _held(row):
-            same[normalise(row["input"])].append(row)
+            same[identity(row["input"])].append(row)
     bad = []
     for rows in same.values():
         votes = sum(row["votes"] for row in rows)

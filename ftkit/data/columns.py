@@ -9,9 +9,12 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
-from ftkit.scoring.parse import label_key, parse_record
+from ftkit.scoring.parse import parse_record
+from ftkit.scoring.values import merged
 
 MOST_LABELS, LABEL_WORDS = 200, 8
+RARE_KEY, MOST_COMPLETE = 0.02, 0.97
+"""Share of the records below which a key is no field of the task; share from which records without it are taken for broken."""
 
 
 @dataclass
@@ -23,7 +26,12 @@ class Column:
 
     @cached_property
     def distinct(self) -> int:
-        return len({label_key(v) for v in self.values})
+        return len(set(self.spelling.values()))
+
+    @cached_property
+    def spelling(self) -> dict[str, str]:
+        """The one spelling of each value, by its text."""
+        return merged(Counter(self.values))
 
     @cached_property
     def words(self) -> float:
@@ -37,11 +45,23 @@ class Column:
 
     @cached_property
     def record_fields(self) -> list[str]:
-        """Keys that most values share as JSON objects, in order; empty if they are none."""
+        """Keys of the JSON objects, in order, but for rare ones; empty if most values are no objects."""
         if not self.records or len(self.records) < 0.8 * len(self.values):
             return []
-        counts = Counter(key for record in self.records for key in record)
-        return [key for key, count in counts.items() if count >= 0.8 * len(self.records)]
+        least = max(2, RARE_KEY * len(self.records))
+        found = [key for key, count in self.keys.items() if count >= least]
+        return found if any(self.keys[key] >= 0.5 * len(self.records) for key in found) else []
+
+    @cached_property
+    def keys(self) -> Counter[str]:
+        """How many of the JSON objects have each key, in the order of their first place."""
+        return Counter(key for record in self.records for key in record)
+
+    @cached_property
+    def optional_fields(self) -> list[str]:
+        """Fields that some records lack, too many for an oversight."""
+        most = MOST_COMPLETE * len(self.records)
+        return [name for name in self.record_fields if self.keys[name] < most]
 
     @cached_property
     def kind(self) -> str:

@@ -16,6 +16,7 @@ from ftkit.core.records.data import Coverage
 from ftkit.core.records.task import TaskCard
 from ftkit.scoring.parse import parse_record
 from ftkit.scoring.text import tokens
+from ftkit.scoring.values import value_text
 
 Row = dict[str, Any]
 FEW = 10
@@ -81,7 +82,7 @@ def _values(card: TaskCard, rows: Sequence[Row]) -> list[tuple[str, str, Callabl
                 (
                     f"{check.field} = {allowed_value}",
                     "value of a field",
-                    lambda row, f=check.field, v=allowed_value: str(value(row, f)) == str(v),
+                    lambda row, f=check.field, v=allowed_value: value_text(value(row, f)) == v,
                 )
             )
     for name in card.fields:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.data import DataParameters
@@ -31,6 +32,7 @@ from ftkit.data.personal_data import (
 )
 from ftkit.data.read import FEWEST, Table, read
 from ftkit.data.split import at_most, hold_fold, leaks, random_split, split
+from ftkit.data.turns import MARKED_BAD
 from ftkit.demo import write_examples
 
 Progress = Callable[[int, int], None]
@@ -219,12 +221,15 @@ def curate(
     redactor = Redactor(
         common_words(row[name] for row in rows for name in ("input", "output")), p.names_model
     )
-    rows, dropped, changed = review.apply(rows, review.read(p.decisions()), redactor.redact)
+    decisions = review.read(p.decisions())
+    lost = review.unmatched(rows, decisions)
+    rows, dropped, changed = review.apply(rows, decisions, redactor.redact)
     rows, personal = _personal(rows, redactor, p, personal_progress)
     leaks_before = leaks(random_split(rows, p.seed, *shares), p.near_duplicate_threshold)
     cleaned = clean(rows, card, p.near_duplicate_threshold, progress, p.repair)
-    _reviewed(cleaned, dropped, changed)
+    _reviewed(cleaned, dropped, changed, lost)
     personal.tell(cleaned)
+    check_removed([t for t in (train, test) if t], cleaned, p)
     _check_left(cleaned, p)
     meaning = _by_meaning(cleaned, card, p, meaning_progress)
     if p.folds:
@@ -307,13 +312,21 @@ def _personal(
     return [row for row in rows if id(row) not in gone], _Personal(ranked(kinds), dropped, None)
 
 
-def _reviewed(cleaned: Cleaned, dropped: list[tuple[Row, str]], changed: int) -> None:
+def _reviewed(
+    cleaned: Cleaned, dropped: list[tuple[Row, str]], changed: int, lost: list[review.Decision]
+) -> None:
     """Tell what people decided in review."""
     if dropped:
         take(cleaned, "dropped in review", "removed: a person decided so", dropped)
     if changed:
         action = "changed: a person gave another answer or redacted personal data"
         cleaned.defects.append(Defect(kind="changed in review", count=changed, action=action))
+    if lost:
+        action = "passed over: no row has this key; its text was changed since, or the sheet belongs to other data"
+        samples = [f"key {made.key}: {made.action}" for made in lost[:SAMPLES]]
+        cleaned.defects.append(
+            Defect(kind="decisions without a row", count=len(lost), action=action, examples=samples)
+        )
 
 
 def doubts(
@@ -384,7 +397,9 @@ def _by_meaning(
             [row["cluster"] for row in rows],
         )
         made.paraphrases = find_paraphrases(found.matrix, answers, clusters, p.seed)
-        _paraphrases_of_held(cleaned, [(rows[i], rows[j]) for i, j, _ in made.paraphrases.pairs])
+        _paraphrases_of_held(
+            cleaned, [(rows[i], rows[j]) for i, j, _ in made.paraphrases.pairs], p.paraphrases
+        )
         kept = {id(row) for row in cleaned.rows}
         free = [
             (i, j, c)
@@ -404,8 +419,10 @@ def _by_meaning(
     return made
 
 
-def _paraphrases_of_held(cleaned: Cleaned, pairs: Sequence[tuple[Row, Row]]) -> None:
-    """Take rows out that say the same as a row of a given test or validation."""
+def _paraphrases_of_held(
+    cleaned: Cleaned, pairs: Sequence[tuple[Row, Row]], what: Literal["keep", "remove"]
+) -> None:
+    """Count the rows that say the same as a row of a given test or validation, or take them out."""
     both = [(a, b) for pair in pairs for a, b in (pair, pair[::-1])]
     for name in fixed_split.HELD:
         told = {id(a): b for a, b in both if a["split"] in outranks(name) and b["split"] == name}
@@ -414,12 +431,14 @@ def _paraphrases_of_held(cleaned: Cleaned, pairs: Sequence[tuple[Row, Row]]) -> 
             for row in cleaned.rows
             if id(row) in told
         ]
-        if bad:
-            take(
-                cleaned,
-                f"paraphrases of {name} examples",
-                f"removed: the {name} would measure memory",
-                bad,
+        kind = f"paraphrases of {name} examples"
+        if bad and what == "remove":
+            take(cleaned, kind, f"removed: the {name} would measure memory", bad)
+        elif bad:
+            action = "kept: 07 tells whether they help to answer the test (data.paraphrases: remove takes them out)"
+            samples = [sample(row, reason) for row, reason in bad[:SAMPLES]]
+            cleaned.defects.append(
+                Defect(kind=kind, count=len(bad), action=action, examples=samples)
             )
 
 
@@ -491,6 +510,40 @@ def _label_defects(cleaned: Cleaned, card: TaskCard) -> None:
                 examples=samples,
             )
         )
+
+
+ASKED = ("unusable rows", LEFT_OUT, "personal data", "dropped in review")
+"""Steps that take out what a parameter or a person asked for; unusable rows are counted by themselves."""
+
+
+def check_removed(tables: Sequence[Table], cleaned: Cleaned, p: DataParameters) -> None:
+    """Refuse to go on where one step would take out more than ``data.most_removed`` of the rows.
+
+    Rows that the file itself marks as bad answers do not count.
+
+    Raises:
+        BadInput: With all such steps, their rows and samples.
+    """
+    read_rows = sum(table.rows_read for table in tables)
+    steps = {d.kind: (d.removed, d.examples) for d in cleaned.defects if d.kind not in ASKED}
+    broken = [r for t in tables for r in t.rejected if MARKED_BAD not in r.reason]
+    steps["unusable rows"] = len(broken), [f"row {r.row}: {r.reason}" for r in broken[:SAMPLES]]
+    over = {kind: s for kind, s in steps.items() if s[0] > p.most_removed * read_rows}
+    if not over:
+        return
+    told = "; ".join(
+        f"{count:,} of {read_rows:,} rows ({count / read_rows:.0%}) as {kind}: {', '.join(samples[:2])}"
+        for kind, (count, samples) in over.items()
+    )
+    most = max(count for count, _ in over.values()) / read_rows
+    allowed = min(1.0, math.ceil(100 * most) / 100)
+    near = " If these are different cases, raise data.near_duplicate_threshold."
+    raise BadInput(
+        f"02 would take out {told}",
+        where=f"{p.data}, data.most_removed = {p.most_removed:g}",
+        todo=f"mend these rows, or allow it with data.most_removed: {allowed:g}."
+        + (near if "near copies" in over else ""),
+    )
 
 
 def _check_left(cleaned: Cleaned, p: DataParameters) -> None:

@@ -20,6 +20,7 @@ from ftkit.data.read import Table
 from ftkit.scoring.json_schema import DIALECT, schema_of
 from ftkit.scoring.parse import parse_record
 from ftkit.scoring.text import tokens
+from ftkit.scoring.values import value_text
 
 MANY_LABELS, LONG_ANSWER = 20, 40
 """More labels, or more words in a typical answer, make a task complex in the sense of the guide's volume criterion."""
@@ -108,7 +109,8 @@ def classes(rows: list[Row], card: TaskCard) -> dict[str, dict[str, int]]:
     fields = [check.field for check in card.checks if check.kind == "enum" and check.field]
     records = [parse_record(row["output"]) or {} for row in rows] if fields else []
     return {
-        name: _ranked(Counter(str(record.get(name, "")) for record in records)) for name in fields
+        name: _ranked(Counter(value_text(record.get(name, "")) for record in records))
+        for name in fields
     }
 
 

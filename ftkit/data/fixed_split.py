@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -55,7 +56,7 @@ def mark(rows: Sequence[Row], p: DataParameters) -> None:
                 todo="leave one of the two empty",
             )
     if p.time_column:
-        _dated(rows, p.time_column)
+        _dated(rows, p.time_column, p.date_order)
 
 
 def _given(rows: Sequence[Row], column: str) -> None:
@@ -78,17 +79,18 @@ def _given(rows: Sequence[Row], column: str) -> None:
         )
 
 
-def _dated(rows: Sequence[Row], column: str) -> None:
+def _dated(rows: Sequence[Row], column: str, order: str) -> None:
+    order = order or date_order([row["extra"][column] for row in rows])
     bad = []
     for row in rows:
-        row["time"] = moment(row["extra"][column])
+        row["time"] = moment(row["extra"][column], order)
         if not row["time"]:
             bad.append(row)
     if bad:
         raise BadInput(
             f"{bad[0]['extra'][column]!r} is no date that can be read in one way only{_more(len(bad), 'rows')}",
             where=f"{bad[0]['file']}, row {bad[0]['source_row']}, column {column}",
-            todo="write dates as 2026-03-31 or 2026-03-31T14:05:00Z, or leave data.time_column empty",
+            todo="set data.date_order: day first (or month first), write dates as 2026-03-31, or leave data.time_column empty",
         )
 
 
@@ -96,11 +98,35 @@ def _more(count: int, what: str) -> str:
     return f" ({count - 1:,} more such {what})" if count > 1 else ""
 
 
-def moment(text: str) -> str:
+NUMBERED = re.compile(
+    r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?:[ T,]+(\d{1,2}:\d\d(?::\d\d)?))?"
+)
+
+
+def date_order(texts: Sequence[str]) -> str:
+    """Return how a column's dates such as 03/04/26 are written, where one of them shows it (31/03/26); else an empty text.
+
+    Full stops between the numbers mean that the day comes first.
+    """
+    parts = [found.groups() for text in texts if (found := NUMBERED.fullmatch(text.strip()))]
+    day_first = any(int(first) > 12 or mark == "." for first, mark, *_ in parts)
+    month_first = any(int(second) > 12 for _, _, second, *_ in parts)
+    return "" if day_first == month_first else "day first" if day_first else "month first"
+
+
+def moment(text: str, order: str = "") -> str:
     """Return a date or time in ISO form, or seconds since 1970, as ISO text in UTC; else an empty text.
 
-    Forms such as 03/04/26 are not read: they mean two days.
+    Args:
+        text: A date, with or without a time.
+        order: day first or month first, for forms such as 03/04/26; empty: these are not read, as they mean two days.
     """
+    numbered = NUMBERED.fullmatch(text.strip()) if order else None
+    if numbered:
+        first, _, second, year, time = numbered.groups()
+        day, month = (first, second) if order == "day first" else (second, first)
+        year = year if len(year) == 4 else f"20{year}"
+        text = f"{year}-{month:0>2}-{day:0>2}" + (f"T{time:0>5}" if time else "")
     try:
         found = (
             datetime.fromtimestamp(float(text), UTC)
@@ -174,7 +200,11 @@ def told(rows: Sequence[Row], p: DataParameters) -> str:
         since = ", ".join(
             f"{name} from {begins[name][:10]}" for name in reversed(drawn) if begins[name]
         )
-        parts.append(f"by time (column '{p.time_column}'), the newest last: {since}")
+        order = p.date_order or date_order(
+            [row.get("extra", {}).get(p.time_column, "") for row in rows]
+        )
+        read_as = f", dates read {order}" if order else ""
+        parts.append(f"by time (column '{p.time_column}'{read_as}), the newest last: {since}")
     elif drawn:
         parts.append(
             f"{' and '.join(reversed(drawn))} drawn at random, each kind of answer in the same share"

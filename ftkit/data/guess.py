@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +10,13 @@ from typing import Any
 
 from ftkit.core.errors import BadInput
 from ftkit.data.columns import Column
+from ftkit.data.damage import whole
 from ftkit.data.file_formats import Raw
 from ftkit.data.fixed_split import NAMES
-from ftkit.data.proposed_parameters import sections
-from ftkit.data.read import open_source
+from ftkit.data.proposed_parameters import MOST_VALUES, sections, values_of
+from ftkit.data.read import MOST_REMOVED, cell_text, fault, kind_of, open_source
+from ftkit.data.turns import MARKED_BAD, MARKS, mark_of
+from ftkit.scoring.values import is_missing, merged
 
 INPUT_NAMES = (
     "input message text question prompt query ticket email body dialogue dialog content description instruction sentence "
@@ -44,6 +46,7 @@ class Guess:
         kind: label, fields or text.
         labels: The labels found, for kind label.
         fields: The fields found, in order, for kind fields.
+        optional_fields: Those of them that some records lack.
         group_column: Column whose rows stay together, or empty.
         split_column: Column that names the split of each row, or empty.
         context_columns: Columns whose values articles of the handbook tell too: the search is restricted by them.
@@ -56,6 +59,7 @@ class Guess:
     kind: str
     labels: list[str] = field(default_factory=list)
     fields: list[str] = field(default_factory=list)
+    optional_fields: list[str] = field(default_factory=list)
     group_column: str = ""
     split_column: str = ""
     context_columns: list[str] = field(default_factory=list)
@@ -86,12 +90,12 @@ def propose(
         BadInput: The file cannot be read, or holds fewer than two columns with text.
     """
     raw = open_source(path, encoding)
-    columns, nested = _columns(raw)
+    columns, lost = _columns(raw)
     if len(columns) < 2:
         raise BadInput(
-            f"fewer than two columns hold text{_nested(nested)}",
+            f"fewer than two columns hold text{_lost_columns(lost)}{_lost_rows(raw.faults)}",
             where=str(path),
-            todo="give a file with an input and an output column",
+            todo=" ".join(["give a file with an input and an output column.", *raw.notes]),
         )
     output = _pick(columns, OUTPUT_NAMES, _output_score)
     given = _pick([c for c in columns if c is not output], INPUT_NAMES, _input_score)
@@ -110,15 +114,18 @@ def propose(
         output.name,
         output.kind,
         fields=output.record_fields,
+        optional_fields=output.optional_fields,
         group_column=group.name if group else "",
     )
     guess.split_column = _split_column([c for c in columns if c not in (given, output, group)])
     if guess.kind == "label":
-        guess.labels = sorted(set(output.values))
+        guess.labels = sorted(set(output.spelling.values()))
     guess.context_columns = _shared([c for c in columns if c not in (given, output)], told or {})
     guess.sentences += [
         *_explained(guess, raw, given, output),
-        *_doubts(guess, columns, nested, raw),
+        *_unused(guess, raw, lost),
+        *_spelled(output),
+        *_doubts(guess, columns, raw),
         *_beside(path, test_data),
     ]
     guess.sections, more = sections(
@@ -131,30 +138,109 @@ def propose(
         handbook=handbook,
         encoding=encoding,
     )
-    guess.sentences += more
+    guess.sentences = [whole(s) for s in [*guess.sentences, *more]]
+    share = _lost_share(raw, guess)
+    if share > MOST_REMOVED:
+        allowed = min(1.0, round(share + 0.05, 2))
+        guess.sections["data"]["most_removed"] = allowed
+        guess.sentences.append(
+            f"More than a tenth of the rows cannot be used ({share:.0%}); data.most_removed: {allowed:g} lets 02 go on all the same. Take it out of the file to be stopped there."
+        )
     return guess
 
 
-def _columns(raw: Raw) -> tuple[list[Column], list[str]]:
-    """Return the columns with text, and the names of those that hold lists or objects instead."""
+def _columns(raw: Raw) -> tuple[list[Column], dict[str, str]]:
+    """Return the columns with text, and why the others hold none."""
     rows = [row for _, row in raw.rows[:: max(1, len(raw.rows) // SAMPLED)]]
-    found, nested = [], []
+    found, lost = [], {}
     for name in dict.fromkeys(raw.columns):
-        cells = [row.get(name) for row in rows]
-        cells = [c for c in cells if c is not None and c == c and str(c).strip()]
+        cells = [c for c in (row.get(name) for row in rows) if not is_missing(c) and c != ""]
         if any(isinstance(c, list) for c in cells):
-            nested.append(name)
-        elif cells and name:
+            lost[name] = "holds lists, e.g. whole conversations: write input and answer as texts"
+            continue
+        faults = [fault({name: c}, (name,)) for c in cells]
+        texts = [cell_text(c) for c, reason in zip(cells, faults, strict=True) if not reason]
+        if texts and name:
+            found.append(Column(name, texts))
+        elif name:
+            lost[name] = next(iter(faults), "is empty").removeprefix(f"column '{name}' ")
+    return found, lost
+
+
+def _lost_columns(lost: dict[str, str]) -> str:
+    return "".join(f"; column '{name}' {why}" for name, why in list(lost.items())[:8])
+
+
+def _lost_rows(faults: Sequence[tuple[int, str]]) -> str:
+    """Return how many rows cannot be used, by reason, with the first row of each."""
+    kinds: dict[str, list[tuple[int, str]]] = {}
+    for number, reason in sorted(faults):
+        kinds.setdefault(kind_of(reason), []).append((number, reason))
+    most = sorted(kinds.values(), key=len, reverse=True)[:4]
+    told = "; ".join(f"{len(rows):,} rows: {rows[0][1]} (first row {rows[0][0]})" for rows in most)
+    return f"; put aside: {told}" if told else ""
+
+
+def _row_faults(raw: Raw, guess: Guess) -> list[tuple[int, str]]:
+    needed = (guess.input_column, guess.output_column)
+    more = [c for c in (guess.group_column, guess.split_column, *guess.context_columns) if c]
+    own = ((number, fault(row, needed, more)) for number, row in raw.rows)
+    return [*raw.faults, *((number, reason) for number, reason in own if reason)]
+
+
+def _lost_share(raw: Raw, guess: Guess) -> float:
+    faults = [reason for _, reason in _row_faults(raw, guess) if MARKED_BAD not in reason]
+    return len(faults) / max(1, len(raw.rows) + len(raw.faults))
+
+
+def _unused(guess: Guess, raw: Raw, lost: dict[str, str]) -> list[str]:
+    """Return sentences on rows and columns that cannot be used."""
+    faults, found = _row_faults(raw, guess), []
+    if faults:
+        total = len(raw.rows) + len(raw.faults)
+        listed = _lost_rows(faults).removeprefix("; put aside: ")
+        found.append(f"{len(faults):,} of {total:,} rows cannot be used: {listed}.")
+    if lost:
+        found.append(f"Not used: {_lost_columns(lost).removeprefix('; ')}.")
+    return found
+
+
+def _spelled(output: Column) -> list[str]:
+    """Return sentences on spellings that were merged and on keys that few records have, or lack."""
+    found = []
+    if output.kind == "label":
+        spelled = {v: to for v, to in output.spelling.items() if v != to}
+        listed = ", ".join(f"{a!r} as {b!r}" for a, b in list(spelled.items())[:5])
+        found += [f"Spellings read as one label: {listed}."] if spelled else []
+    if output.kind == "fields":
+        for name, counts in values_of(output).items():
+            spelled = {v: to for v, to in merged(counts).items() if v != to}
+            if spelled and len(set(merged(counts).values())) <= MOST_VALUES:
+                listed = ", ".join(f"{a!r} as {b!r}" for a, b in list(spelled.items())[:5])
+                found.append(f"Spellings of '{name}' read as one value: {listed}.")
+        count = len(output.records)
+        rare = {k: n for k, n in output.keys.items() if k not in output.record_fields}
+        if rare:
+            listed = ", ".join(f"'{k}' ({n:,})" for k, n in list(rare.items())[:8])
             found.append(
-                Column(
-                    name,
-                    [
-                        json.dumps(c, default=str) if isinstance(c, dict) else str(c).strip()
-                        for c in cells
-                    ],
-                )
+                f"Keys of few records are cut out of the answers: {listed}; name them in task.fields and task.optional_fields to keep them."
             )
-    return found, nested
+        if output.optional_fields:
+            listed = ", ".join(
+                f"'{k}' (in {output.keys[k]:,} of {count:,})" for k in output.optional_fields
+            )
+            found.append(f"Fields that a record may leave out: {listed}.")
+        needed = [
+            k
+            for k in output.record_fields
+            if k not in output.optional_fields and output.keys[k] < count
+        ]
+        if needed:
+            listed = ", ".join(f"'{k}' ({count - output.keys[k]:,})" for k in needed)
+            found.append(
+                f"Records that lack a field are put aside as broken: {listed}; name it in task.optional_fields to keep them."
+            )
+    return found
 
 
 def _pick(columns: list[Column], names: Sequence[str], score: Callable[[Column], float]) -> Column:
@@ -207,7 +293,7 @@ def _explained(guess: Guess, raw: Raw, given: Column, output: Column) -> list[st
         "text": f"its values are mostly different texts of about {output.words:.0f} words",
     }[guess.kind]
     said = [
-        f"Read {len(raw.rows):,} rows ({raw.encoding}{table}) with the columns {', '.join(raw.columns)}.",
+        f"Read {len(raw.rows) + len(raw.faults):,} rows ({raw.encoding}{table}) with the columns {', '.join(raw.columns)[:500]}.",
         f"Input: column '{given.name}', about {given.words:.0f} words long; the first is {shown!r}.",
         f"Output: column '{output.name}', kind {guess.kind}, because {why}.",
     ]
@@ -233,7 +319,7 @@ def _explained(guess: Guess, raw: Raw, given: Column, output: Column) -> list[st
     return said
 
 
-def _doubts(guess: Guess, columns: list[Column], nested: list[str], raw: Raw) -> list[str]:
+def _doubts(guess: Guess, columns: list[Column], raw: Raw) -> list[str]:
     """Return what else the file could mean, so that a person can correct the guess."""
     chosen = (
         guess.input_column,
@@ -258,21 +344,20 @@ def _doubts(guess: Guess, columns: list[Column], nested: list[str], raw: Raw) ->
         said.append(
             "Not sure: 'chosen' and 'rejected' look like preference pairs, which are not examples of one right answer."
         )
-    if nested:
-        said.append(f"Not used: {_nested(nested).lstrip('; ')}.")
+    marks = [
+        c.name
+        for c in rest
+        if c.name.lower() in MARKS and c.distinct == 2 and None not in map(mark_of, c.values)
+    ]
+    if marks:
+        said.append(
+            f"Not sure: '{marks[0]}' looks like marks of good and bad answers; rows marked as bad are learnt like others: name the columns prompt, completion and label to leave them out."
+        )
     if guess.kind == "text":
         said.append(
             "Free text is scored by exact match and shared words only: look at answers before you trust a figure."
         )
     return said
-
-
-def _nested(nested: list[str]) -> str:
-    return (
-        f"; {', '.join(nested)} hold lists, e.g. whole conversations: write input and answer as texts"
-        if nested
-        else ""
-    )
 
 
 def _beside(path: Path, test_data: str) -> list[str]:

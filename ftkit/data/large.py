@@ -9,21 +9,23 @@ import csv
 import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from ftkit.core.errors import BadInput
+from ftkit.data.arrow_files import cell_reader, class_names, label_notes, without_index
+from ftkit.data.delimited import HEAD_ROWS, add_row, dialect_of, not_a_table
 from ftkit.data.file_formats import (
     LONGEST_CELL,
     Raw,
-    add_row,
     encoding_hint,
+    header_at,
+    header_note,
     looks_like,
-    named,
-    parsed,
-    separator_of,
     unreadable,
 )
+from ftkit.data.json_files import named, parsed
 
 LARGE, WHOLE = 256 << 20, 1 << 30
 """Bytes above which a file is drawn from; and above which one that is read as a whole is refused."""
@@ -129,31 +131,32 @@ def _wrongly_encoded(path: Path, encoding: str, error: UnicodeDecodeError) -> Ba
 
 
 def _csv(path: Path, encoding: str, draw: Draw) -> Raw:
-    csv.field_size_limit(LONGEST_CELL)
     with path.open(encoding=encoding or "utf-8-sig", newline="") as file:
-        separator = "\t" if path.suffix.lower() == ".tsv" else separator_of(file.read(HEAD))
+        head = file.read(HEAD)
+        whole = head[: head.rfind("\n") + 1] or head
+        dialect = dialect_of(whole, path.suffix.lower() in (".tsv", ".tab"), whole=False)
+        raw = Raw([], [], encoding=encoding or "utf-8", separator=dialect.separator)
+        raw.notes += dialect.notes
         file.seek(0)
-        raw = Raw([], [], encoding=encoding or "utf-8", separator=separator)
-        reader, start = csv.reader(file, delimiter=separator, strict=True), 1
+        for _ in range(dialect.skipped):
+            file.readline()
+        rows, first = dialect.rows(file), []
         try:
-            raw.columns = [name.strip() for name in next(reader, [])]
-            if not any(raw.columns):
-                raise BadInput(
-                    "the first line names no columns",
-                    where=str(path),
-                    todo="give a file with a header and rows",
-                )
-            start = reader.line_num + 1
-            for cells in reader:
-                draw.offer(start, sum(map(len, cells)), lambda cells=cells: cells)
-                start = reader.line_num + 1
+            first = list(islice(rows, HEAD_ROWS))
+            top = header_at([cells for _, cells in first])
+            raw.notes += header_note([cells for _, cells in first], top)
+            for start, cells in chain(first[top + 1 :], rows):
+                if any(cells):
+                    draw.offer(start, sum(map(len, cells)), lambda cells=cells: cells)
         except csv.Error as error:
-            todo = "close the quotes or shorten the cell there"
-            raise BadInput(
-                f"cannot be read as a table: {error}",
-                where=f"{path}, row starting at line {start}",
-                todo=todo,
-            ) from error
+            raise not_a_table(path, dialect.at, error) from error
+    if not first or not any(first[top][1]):
+        raise BadInput(
+            "the first line names no columns",
+            where=str(path),
+            todo="give a file with a header and rows",
+        )
+    raw.columns = [name.strip() for name in first[top][1]]
     for line, cells in draw.rows():
         add_row(raw, line, cells)
     return raw
@@ -192,7 +195,7 @@ def _parquet(path: Path, encoding: str, draw: Draw) -> Raw:
 
     try:
         file = pq.ParquetFile(path)
-        return _batches(file.schema_arrow.names, file.iter_batches(1024), "parquet", draw)
+        return _batches(file.schema_arrow, file.iter_batches(1024), "parquet", draw)
     except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
         raise unreadable(path, "Parquet", error) from error
 
@@ -205,17 +208,19 @@ def _arrow(path: Path, encoding: str, draw: Draw) -> Raw:
             try:
                 file = pa.ipc.open_file(source)
                 batches = (file.get_batch(i) for i in range(file.num_record_batches))
-                return _batches(file.schema.names, batches, "arrow", draw)
+                return _batches(file.schema, batches, "arrow", draw)
             except pa.ArrowInvalid:
                 source.seek(0)
                 stream = pa.ipc.open_stream(source)
-                return _batches(stream.schema.names, stream, "arrow", draw)
+                return _batches(stream.schema, stream, "arrow", draw)
     except (OSError, ValueError) as error:
         raise unreadable(path, "Arrow", error) from error
 
 
-def _batches(columns: list[str], batches: Iterable[Any], kind: str, draw: Draw) -> Raw:
-    names, number = [name.strip() for name in columns], 2
+def _batches(schema: Any, batches: Iterable[Any], kind: str, draw: Draw) -> Raw:
+    names, number = [name.strip() for name in schema.names], 2
+    known = class_names(schema)
+    make = [cell_reader(field, known.get(field.name)) for field in schema]
     for batch in batches:
         size = batch.nbytes // max(1, batch.num_rows)
         for place in range(batch.num_rows):
@@ -223,21 +228,21 @@ def _batches(columns: list[str], batches: Iterable[Any], kind: str, draw: Draw) 
                 number + place,
                 size,
                 lambda batch=batch, place=place: [
-                    column[place].as_py() for column in batch.columns
+                    to(column[place].as_py())
+                    for to, column in zip(make, batch.columns, strict=True)
                 ],
             )
         number += batch.num_rows
     rows = [(n, dict(zip(names, cells, strict=True))) for n, cells in draw.rows()]
-    return Raw(
-        names,
-        [(n, row) for n, row in rows if any(cell is not None for cell in row.values())],
-        encoding=kind,
-    )
+    raw = Raw(names, [], encoding=kind, notes=label_notes(known))
+    raw.rows = [(n, row) for n, row in rows if any(cell is not None for cell in row.values())]
+    return without_index(raw)
 
 
 STREAMED: dict[str, Callable[[Path, str, Draw], Raw]] = {
     ".csv": _csv,
     ".tsv": _csv,
+    ".tab": _csv,
     ".jsonl": _jsonl,
     ".ndjson": _jsonl,
     ".parquet": _parquet,

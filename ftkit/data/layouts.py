@@ -1,7 +1,10 @@
-"""The layouts of fine-tuning files: chat messages, ShareGPT, Alpaca, preference pairs and marked answers become input and output.
+"""The layouts of fine-tuning files: chat messages, ShareGPT, Alpaca, prompt and completion, preference pairs and marked
+answers become input and output.
 
-Sources: OpenAI's fine-tuning guide (messages with role and content), LLaMA-Factory's data README (Alpaca's instruction,
-input, output, history; ShareGPT's from and value; KTO's label).
+Whatever a layout defines is used, puts its row aside with a reason, or is told in ``notes``.
+
+Sources: OpenAI's fine-tuning guide (messages, weight, preferred_output), TRL's dataset formats (prompt, completion, label,
+chosen, rejected, with or without roles), LLaMA-Factory's data README (Alpaca, ShareGPT, system, history, kto_tag).
 """
 
 from __future__ import annotations
@@ -11,230 +14,278 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ftkit.data.file_formats import Raw
+from ftkit.data.turns import (
+    MARKED_BAD,
+    MARKS,
+    SYSTEM,
+    Chat,
+    Seen,
+    Unusable,
+    as_input,
+    from_text,
+    is_turns,
+    mark_of,
+    preference,
+    said,
+    taken_apart,
+)
+from ftkit.scoring.values import is_missing, value_text
 
-ROLES = {
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "assistant": "assistant",
-    "model": "assistant",
-    "bot": "assistant",
-    "chatgpt": "assistant",
-    "system": "system",
-    "developer": "system",
-}
-SPEAKERS = {"user": "User", "assistant": "Assistant"}
-COLUMNS = ("messages", "conversations", "conversation", "prompt")
-Turn = tuple[str, str]
-
-
-class Unusable(ValueError):
-    """A row whose turns cannot be an example."""
-
-
-@dataclass
-class Chat:
-    """One row's turns, taken apart.
-
-    Attributes:
-        system: The system turn, or empty.
-        asked: The turns before the answer.
-        answer: The answer; None where the last turn is the user's.
-    """
-
-    system: str
-    asked: list[Turn]
-    answer: str | None
+COLUMNS = (
+    "messages conversations conversation chat_messages turns dialog dialogue chat prompt".split()
+)
+OFFERED = ("tools", "functions", "parallel_tool_calls", "images", "videos", "audios")
+Numbered = list[tuple[int, dict[str, Any]]]
+PAIRS_NOTE = "Preference pairs: the chosen answer counts as the right one; for preference tuning give the file as preference.pairs."
 
 
 def flatten(raw: Raw) -> Raw:
     """Return a file with columns ``input`` and ``output`` where it has a known layout, else as it is.
 
     Of a conversation the last answer is learnt from; what was said before is its input. Rows that call tools, have no
-    answer or hold anything but text are put aside with their reason. What was done stands in ``notes``.
+    answer, are marked as bad or hold anything but text are put aside with their reason. What was done stands in ``notes``.
     """
+    raw = lists_from_texts(openai_pairs(raw))
+    if {"chosen", "rejected"} <= set(raw.columns) and _is_preference(raw):
+        return _preferences(raw)
     column = next((c for c in COLUMNS if c in raw.columns and _is_chat(raw, c)), "")
     if column:
         return _chats(raw, column)
+    if {"prompt", "completion"} <= set(raw.columns):
+        return _completions(raw)
     if {"instruction", "output"} <= set(raw.columns):
         return _alpaca(raw)
-    if {"prompt", "chosen", "rejected"} <= set(raw.columns):
-        rows = [
-            (number, {"input": row.get("prompt"), "output": _said(row.get("chosen")), **row})
-            for number, row in raw.rows
-        ]
-        note = "Preference pairs: the chosen answer counts as the right one; for preference tuning give the file as preference.pairs."
-        return _with(raw, rows, "preference pairs", [note])
     return raw
 
 
+def _cells(raw: Raw, column: str) -> list[Any]:
+    return [row[column] for _, row in raw.rows[:200] if not is_missing(row.get(column))]
+
+
 def _is_chat(raw: Raw, column: str) -> bool:
-    cells = [row.get(column) for _, row in raw.rows[:200]]
-    fine = sum(
-        isinstance(c, list)
-        and bool(c)
-        and all(isinstance(t, dict) and ({"role", "from"} & set(t)) for t in c)
-        for c in cells
-    )
-    return fine >= 0.8 * max(1, len(cells))
+    cells = _cells(raw, column)
+    return sum(map(is_turns, cells)) >= 0.8 * max(1, len(cells))
 
 
-def _chats(raw: Raw, column: str) -> Raw:
-    first = next(
-        row[column][0] for _, row in raw.rows if isinstance(row.get(column), list) and row[column]
+def lists_from_texts(raw: Raw) -> Raw:
+    """Return a file with the lists of turns that its columns hold as text (CSV, XLSX)."""
+    taken = []
+    for column in (*COLUMNS, "completion", "chosen", "rejected", "history"):
+        cells = _cells(raw, column)
+        if column in raw.columns and cells and all(isinstance(c, str) for c in cells):
+            lists = [from_text(c) for c in cells]
+            if sum(isinstance(c, list) for c in lists) >= 0.8 * len(cells):
+                taken.append(column)
+    if not taken:
+        return raw
+    rows = [
+        (n, row | {c: from_text(row[c]) for c in taken if isinstance(row.get(c), str)})
+        for n, row in raw.rows
+    ]
+    listed = ", ".join(f"'{c}'" for c in taken)
+    return replace(
+        raw, rows=rows, notes=[*raw.notes, f"The texts of {listed} hold lists: taken apart."]
     )
-    name = "OpenAI chat messages" if "role" in first else "ShareGPT conversations"
-    preferred = "chosen" in raw.columns
-    marked = (
-        not preferred
-        and "label" in raw.columns
-        and all(isinstance(row.get("label"), bool) for _, row in raw.rows)
-    )
-    found: list[tuple[int, dict[str, Any], Chat]] = []
-    faults = list(raw.faults)
+
+
+def openai_pairs(raw: Raw) -> Raw:
+    """Return OpenAI's preference layout (input.messages, preferred_output) under the usual names."""
+    names = {"preferred_output": "chosen", "non_preferred_output": "rejected"}
+    if not {"input", *names} <= set(raw.columns):
+        return raw
+    rows: Numbered = []
+    for number, row in raw.rows:
+        asked = row.get("input")
+        prompt = asked.get("messages") if isinstance(asked, dict) else asked
+        rest = {k: v for k, v in row.items() if k not in ("input", *names)}
+        rows.append(
+            (
+                number,
+                {"prompt": prompt, **{new: row.get(old) for old, new in names.items()}, **rest},
+            )
+        )
+    return replace(raw, rows=rows, columns=list(dict.fromkeys(n for _, r in rows for n in r)))
+
+
+@dataclass
+class Kept:
+    """Rows that were taken apart.
+
+    Attributes:
+        rows: Number, cells that are not part of the turns, and the turns.
+        faults: Number and reason of the others.
+        seen: Roles and keys met on the way.
+    """
+
+    rows: list[tuple[int, dict[str, Any], Chat]]
+    faults: list[tuple[int, str]]
+    seen: Seen
+
+
+def _mark_column(raw: Raw) -> str:
+    """Return the column that marks answers as good or bad: each cell is such a mark or empty, and some are bad."""
+    for name in MARKS:
+        column = next((c for c in raw.columns if c.lower() == name), "")
+        cells = [row[column] for _, row in raw.rows if column and row.get(column) not in (None, "")]
+        marks = [mark_of(c) for c in cells if not is_missing(c)]
+        if marks and None not in marks:
+            return column
+    return ""
+
+
+def _take(raw: Raw, used: set[str], make: Any, where: str) -> Kept:
+    """Take every row apart; ``make`` returns its turns or raises :class:`Unusable`."""
+    kept = Kept([], list(raw.faults), Seen())
+    mark = _mark_column(raw)
+    system = next((c for c in SYSTEM if c in raw.columns and c not in used), "")
     for number, row in raw.rows:
         try:
-            chat = _chat(row.get(column), _said(row.get("chosen")) if preferred else None)
-            if marked and not row["label"]:
-                raise Unusable("its answer is marked as a bad one (label false)")
-            found.append((number, row, chat))
+            if mark and mark_of(row.get(mark)) is False:
+                raise Unusable(
+                    f"its answer is marked as a bad one ({mark} {value_text(row[mark])})"
+                )
+            chat = make(row, kept.seen)
+            if system and not is_missing(row.get(system)):
+                chat.system = chat.system or said(row[system]).strip()
+            rest = {
+                k: v for k, v in row.items() if k not in {*used, "input", "output", mark, system}
+            }
+            kept.rows.append((number, rest, chat))
         except Unusable as reason:
-            faults.append((number, f"column '{column}': {reason}"))
-    answered = sum(chat.answer is not None for _, _, chat in found)
-    if answered >= 0.5 * len(found):
-        faults += [
-            (n, f"column '{column}': the last turn is the user's: there is no answer")
-            for n, _, c in found
+            kept.faults.append((number, f"{where}: {reason}"))
+    return kept
+
+
+def _finished(raw: Raw, kept: Kept, kind: str, notes: list[str], where: str) -> Raw:
+    """Return input and output of rows taken apart, with what a person should know."""
+    answered = sum(chat.answer is not None for _, _, chat in kept.rows)
+    if kept.rows and answered >= 0.5 * len(kept.rows):
+        kept.faults += [
+            (n, f"{where}: the last turn is the user's: there is no answer")
+            for n, _, c in kept.rows
             if c.answer is None
         ]
-        found = [one for one in found if one[2].answer is not None]
-    systems = {chat.system for _, _, chat in found if chat.system}
-    used = {column, "input", "output", *(("chosen", "rejected") if preferred else ())}
-    rows = [(number, _row(row, chat, used, len(systems) > 1)) for number, row, chat in found]
-    kind = name + (
-        " with chosen and rejected answers"
-        if preferred
-        else " with marked answers"
-        if marked
-        else ""
-    )
-    return _with(replace(raw, faults=faults), rows, kind, _notes(found, systems, preferred, marked))
+        kept.rows = [one for one in kept.rows if one[2].answer is not None]
+    systems = {chat.system for _, _, chat in kept.rows}
+    shared = next(iter(systems)) if len(systems) == 1 else ""
+    rows: Numbered = []
+    for number, rest, chat in kept.rows:
+        answer = {} if chat.answer is None else {"output": chat.answer}
+        text = as_input(chat, "" if shared else chat.system)
+        rows.append((number, {"input": text, **answer, **rest}))
+    mark = _mark_column(raw)
+    bad = sum(MARKED_BAD in reason for _, reason in kept.faults)
+    if bad:
+        notes = [*notes, f"{bad:,} answers marked as bad ('{mark or 'weight'}') are put aside."]
+    offered = [c for c in OFFERED if c in raw.columns]
+    if offered:
+        notes = [*notes, f"Not shown to the model: {', '.join(offered)}."]
+    notes += [*_turn_notes(kept.rows, systems), *kept.seen.notes()]
+    read = replace(raw, faults=kept.faults, instruction=shared)
+    return _with(read, rows, kind + (" with marked answers" if mark else ""), notes)
 
 
-def _notes(
-    found: Sequence[tuple[int, Any, Chat]], systems: set[str], preferred: bool, marked: bool
-) -> list[str]:
-    longer = sum(len(chat.asked) > 1 for _, _, chat in found)
+def _turn_notes(rows: Sequence[tuple[int, Any, Chat]], systems: set[str]) -> list[str]:
+    longer = sum(len(chat.asked) > 1 for _, _, chat in rows)
     notes = []
     if longer:
         notes.append(
-            f"{longer:,} of {len(found):,} conversations have several turns: the last answer is learnt, the turns before it are its input."
+            f"{longer:,} of {len(rows):,} conversations have several turns: the last answer is learnt, the turns before it are its input."
         )
-    if len(systems) == 1:
+    if len(systems) == 1 and systems != {""}:
         notes.append(
-            f"All rows have the same system turn, which is not part of the input: put it into task.instruction: {next(iter(systems))[:200]!r}."
+            f"All rows have the same system turn, which is not part of the input: it belongs into task.instruction: {next(iter(systems))[:200]!r}."
         )
-    elif systems:
-        notes.append(f"{len(systems):,} different system turns stand in front of their inputs.")
-    if preferred:
+    elif systems - {""}:
+        having = sum(bool(chat.system) for _, _, chat in rows)
         notes.append(
-            "Preference pairs: the chosen answer counts as the right one; for preference tuning give the file as preference.pairs."
+            f"{having:,} of {len(rows):,} rows have a system turn, {len(systems - {''}):,} different ones: each stands in front of its input."
         )
-    if marked:
-        notes.append("Answers marked as bad (label false) are put aside.")
     return notes
 
 
-def _chat(turns: Any, chosen: str | None) -> Chat:
-    """Take a row's turns apart.
+def _chats(raw: Raw, column: str) -> Raw:
+    first = next(c for c in _cells(raw, column) if is_turns(c))[0]
+    name = "OpenAI chat messages" if "role" in first else "ShareGPT conversations"
+    completes = column == "prompt" and "completion" in raw.columns
 
-    Raises:
-        Unusable: With the reason.
-    """
-    if not isinstance(turns, list) or not turns:
-        raise Unusable("holds no turns")
-    said = [_turn(turn, number) for number, turn in enumerate(turns, 1)]
-    system = "\n".join(text for role, text in said if role == "system")
-    said = [turn for turn in said if turn[0] != "system"]
-    if chosen is not None:
-        return Chat(system, said, chosen)
-    if said and said[-1][0] == "assistant":
-        return Chat(system, said[:-1], said[-1][1])
-    return Chat(system, said, None)
+    def make(row: dict[str, Any], seen: Seen) -> Chat:
+        chat = taken_apart(row.get(column), seen)
+        if not completes:
+            return chat
+        answer = row.get("completion")
+        found = taken_apart(answer, seen).answer if is_turns(answer) else said(answer).strip()
+        turns = chat.asked + ([("assistant", chat.answer)] if chat.answer is not None else [])
+        return Chat(chat.system, turns, found)
+
+    where = f"column '{column}'"
+    kept = _take(raw, {column, *(("completion",) if completes else ())}, make, where)
+    return _finished(raw, kept, name, [], where)
 
 
-def _turn(turn: Any, number: int) -> Turn:
-    if not isinstance(turn, dict):
-        raise Unusable(f"turn {number} is no object")
-    role = ROLES.get(str(turn.get("role", turn.get("from", ""))).lower())
-    if role is None or turn.get("tool_calls"):
-        raise Unusable(
-            f"turn {number} is a tool's or calls one ({turn.get('role', turn.get('from'))}): only texts are learnt"
+def _completions(raw: Raw) -> Raw:
+    """Return texts of prompt and completion as input and output."""
+
+    def make(row: dict[str, Any], seen: Seen) -> Chat:
+        answer = row.get("completion")
+        return Chat(
+            "", [("user", said(row.get("prompt")))], "" if is_missing(answer) else said(answer)
         )
-    return role, _said(turn)
+
+    kept = _take(raw, {"prompt", "completion"}, make, "prompt and completion")
+    return _finished(raw, kept, "prompt and completion", [], "prompt and completion")
 
 
-def _said(value: Any) -> str:
-    """Return the text of a message, of its parts, or of a list's last message.
-
-    Raises:
-        Unusable: A part is no text.
-    """
-    if isinstance(value, list):
-        if value and isinstance(value[-1], dict) and "type" not in value[-1]:
-            return _said(value[-1])
-        if any(not isinstance(part, dict) or part.get("type") != "text" for part in value):
-            raise Unusable("a turn holds something else than text")
-        return "".join(str(part.get("text", "")) for part in value)
-    if isinstance(value, dict):
-        return _said(value.get("content", value.get("value", "")))
-    return "" if value is None else str(value)
+def _is_preference(raw: Raw) -> bool:
+    if (
+        "prompt" in raw.columns
+        or "instruction" in raw.columns
+        or any(c in raw.columns for c in COLUMNS)
+    ):
+        return True
+    try:
+        return all(preference(row, Seen())[0].asked for _, row in raw.rows[:20])
+    except Unusable:
+        return False
 
 
-def _row(row: dict[str, Any], chat: Chat, used: set[str], with_system: bool) -> dict[str, Any]:
-    text = (
-        chat.asked[0][1]
-        if len(chat.asked) == 1
-        else "\n".join(f"{SPEAKERS[role]}: {said}" for role, said in chat.asked)
-    )
-    if with_system and chat.system:
-        text = f"{chat.system}\n\n{text}"
-    answer = {} if chat.answer is None else {"output": chat.answer}
-    return {
-        "input": text,
-        **answer,
-        **{name: cell for name, cell in row.items() if name not in used},
-    }
+def _preferences(raw: Raw) -> Raw:
+    def make(row: dict[str, Any], seen: Seen) -> Chat:
+        chat, chosen, _ = preference(row, seen)
+        return Chat(chat.system, chat.asked, chosen)
+
+    used = {"prompt", "chosen", "rejected", "instruction", *COLUMNS, *SYSTEM}
+    kept = _take(raw, used, make, "preference pair")
+    return _finished(raw, kept, "preference pairs", [PAIRS_NOTE], "preference pair")
 
 
 def _alpaca(raw: Raw) -> Raw:
     """Join instruction and input where instructions differ; one instruction for all is the task's, not the input's."""
-    instructions = {str(row.get("instruction") or "").strip() for _, row in raw.rows}
-    if len(instructions) == 1 and "input" in raw.columns:
-        told = f"All rows have the same instruction: put it into task.instruction: {next(iter(instructions))[:200]!r}."
-        return replace(raw, notes=[*raw.notes, told])
-    rows = [(number, {**row, "input": _alpaca_input(row)}) for number, row in raw.rows]
-    return _with(
-        raw, rows, "Alpaca", ["Instruction, input and earlier turns are joined into the input."]
+    instructions = {said(row.get("instruction")).strip() for _, row in raw.rows}
+    shared = next(iter(instructions)) if len(instructions) == 1 and "input" in raw.columns else ""
+    used = {"instruction", "history"}
+
+    def make(row: dict[str, Any], seen: Seen) -> Chat:
+        earlier = []
+        for pair in row.get("history") or []:
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise Unusable("history holds something else than pairs of question and answer")
+            earlier += [("user", said(pair[0])), ("assistant", said(pair[1]))]
+        parts = [] if shared else [said(row.get("instruction")).strip()]
+        asked = "\n\n".join(text for text in (*parts, said(row.get("input")).strip()) if text)
+        return Chat("", [*earlier, ("user", asked)], said(row.get("output")))
+
+    kept = _take(raw, used, make, "Alpaca")
+    note = (
+        f"All rows have the same instruction: it belongs into task.instruction: {shared[:200]!r}."
+        if shared
+        else "Instruction, input and earlier turns are joined into the input."
     )
+    done = _finished(raw, kept, "Alpaca", [note], "Alpaca")
+    return replace(done, instruction=done.instruction or shared)
 
 
-def _alpaca_input(row: dict[str, Any]) -> str:
-    history = row.get("history") or []
-    earlier = "".join(
-        f"User: {pair[0]}\nAssistant: {pair[1]}\n"
-        for pair in history
-        if isinstance(pair, list) and len(pair) == 2
-    )
-    asked = "\n\n".join(
-        text
-        for text in (str(row.get(name) or "").strip() for name in ("instruction", "input"))
-        if text
-    )
-    return f"{earlier}User: {asked}" if earlier else asked
-
-
-def _with(raw: Raw, rows: list[tuple[int, dict[str, Any]]], kind: str, notes: list[str]) -> Raw:
+def _with(raw: Raw, rows: Numbered, kind: str, notes: list[str]) -> Raw:
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     told = f"{raw.encoding}, {kind}" if raw.encoding else kind
     return replace(raw, rows=rows, columns=columns, encoding=told, notes=[*raw.notes, *notes])

@@ -11,10 +11,14 @@ from ftkit.core.parameters.shared import SECTION
 from ftkit.data.columns import Column
 from ftkit.data.file_formats import Raw
 from ftkit.data.proposed_base import propose
+from ftkit.data.read import cell_text, fault
+from ftkit.scoring.values import decimal_mark, merged, value_text
 
 MOST_VALUES, LONG_VALUE, SHORT_ANSWER = 12, 8, 6
 MANY_LABELS = 20
 """Labels from which the tuned model is taught without their list in the prompt (03 offers that prompt above 10 labels)."""
+SHORTEST_INSTRUCTION, CONTEXT, LETTERS = 5, 2048, 4
+"""Letters of the shortest instruction; tokens that the bases read at most in training as proposed; letters of a token, about."""
 LARGE = 3000
 """Rows from which validation and test are capped: more would cost minutes and hardly sharpen a figure."""
 
@@ -26,6 +30,7 @@ class Guessed(Protocol):
     output_column: str
     kind: str
     labels: list[str]
+    optional_fields: list[str]
     group_column: str
     split_column: str
     context_columns: list[str]
@@ -45,7 +50,13 @@ def sections(
     """Return parameter values by section, and sentences that say why."""
     rows = len(raw.rows)
     task, said = _task(guess, output, handbook, _asks(raw, guess.input_column))
+    if len(raw.instruction) >= SHORTEST_INSTRUCTION:
+        task["instruction"] = raw.instruction
+        said.append("The task's instruction is what all rows are told alike.")
+    mark, numbers = _decimal_mark(output)
+    said += numbers
     tokens = max_new_tokens(output.values)
+    said += _too_long(raw, guess.input_column, output, tokens)
     sized, why = _sizes(rows, bool(test_data))
     inputs = [str(row.get(guess.input_column) or "") for _, row in raw.rows]
     listed = guess.labels if output.distinct <= MANY_LABELS else []
@@ -62,7 +73,7 @@ def sections(
     facts = "monthly" if handbook else "never"
     cites = "source" if handbook and "source" in output.record_fields else ""
     return {
-        "task": {"name": name, **task, "examples_at_hand": rows, "facts_change": facts},
+        "task": {"name": name, **task, **mark, "examples_at_hand": rows, "facts_change": facts},
         "data": {
             "data": str(path),
             "test_data": test_data,
@@ -91,6 +102,36 @@ def max_new_tokens(values: list[str]) -> int:
     return min(512, max(16, lengths[int(0.99 * (len(lengths) - 1))] // 2 + 12))
 
 
+def _too_long(raw: Raw, given: str, output: Column, room: int) -> list[str]:
+    """Return sentences on answers and examples that are longer than what is proposed holds."""
+    found = []
+    long = [len(v) // LETTERS for v in output.values if len(v) // LETTERS > room]
+    if long:
+        found.append(
+            f"{len(long):,} of {len(output.values):,} answers are longer than max_new_tokens {room} (the longest about {max(long):,} tokens): no strategy can give them whole; shorten them, or raise prompting.max_new_tokens."
+        )
+    rows = [
+        sum(len(cell_text(row.get(name))) for name in (given, output.name)) // LETTERS
+        for _, row in raw.rows
+        if not fault(row, (given, output.name))
+    ]
+    over = [n for n in rows if n > CONTEXT]
+    if over:
+        found.append(
+            f"{len(over):,} of {len(rows):,} rows are longer than the {CONTEXT:,} tokens of training.max_length (the longest about {max(over):,}): 05 cannot learn them whole; cut their inputs, or take a base that reads more."
+        )
+    return found
+
+
+def _decimal_mark(output: Column) -> tuple[dict[str, str], list[str]]:
+    """Return the decimal mark of the answers where it is a comma, and a sentence on it."""
+    marks = Counter(decimal_mark(v) for v in output.values if any(c.isdigit() for c in v))
+    if output.kind == "fields" or marks[","] <= marks["."]:
+        return {}, []
+    why = f"Numbers in the answers are written with a decimal comma ({marks[',']:,} of them show it): 1.234 is read as 1234."
+    return {"decimal_mark": ","}, [why]
+
+
 def _sizes(rows: int, has_test: bool) -> tuple[dict[str, int], list[str]]:
     if rows < LARGE:
         return {}, []
@@ -115,7 +156,7 @@ def _training(rows: int, guess: Guessed, output: Column) -> dict[str, Any]:
     short = {"prompt": "task only", "method": "full"} if many else {}
     return short | {
         "num_train_epochs": epochs,
-        "max_length": min(4096, max(512, 256 * -(-(longest + 256) // 256))),
+        "max_length": min(CONTEXT, max(512, 256 * -(-(longest + 256) // 256))),
     }
 
 
@@ -133,6 +174,7 @@ def _task(
         "kind": guess.kind,
         "labels": [],
         "fields": [],
+        "optional_fields": [],
         "key_fields": [],
         "knowledge_field": "",
         "enums": {},
@@ -160,7 +202,7 @@ def _task(
             "instruction": f"Write the {_readable(guess.output_column)} for the text.",
             "max_words": limit,
         }, []
-    return _record_task(base, output, handbook)
+    return _record_task(base, output, handbook, guess)
 
 
 def _readable(column: str) -> str:
@@ -168,7 +210,7 @@ def _readable(column: str) -> str:
 
 
 def _record_task(
-    base: dict[str, Any], output: Column, handbook: str
+    base: dict[str, Any], output: Column, handbook: str, guess: Guessed
 ) -> tuple[dict[str, Any], list[str]]:
     fields, enums = output.record_fields, _enums(output)
     cited = [f for f in fields if f.lower() in ("source", "sources", "citation", "reference")]
@@ -194,6 +236,7 @@ def _record_task(
     return base | {
         "instruction": f"Fill in {', '.join(fields)} for the text.",
         "fields": fields,
+        "optional_fields": guess.optional_fields,
         "key_fields": keys,
         "enums": enums,
         "knowledge_field": knows,
@@ -201,17 +244,30 @@ def _record_task(
 
 
 def _words(output: Column, name: str) -> float:
-    lengths = [len(str(record.get(name, "")).split()) for record in output.records]
+    lengths = [len(value_text(record.get(name, "")).split()) for record in output.records]
     return sum(lengths) / max(1, len(lengths))
+
+
+def values_of(output: Column) -> dict[str, Counter[str]]:
+    """Return how often each value of a field occurs, as texts; fields that hold lists or records are left out."""
+    found: dict[str, Counter[str]] = {}
+    for name in output.record_fields:
+        cells = [record[name] for record in output.records if name in record]
+        if not any(isinstance(cell, list | dict) for cell in cells):
+            found[name] = Counter(value_text(cell) for cell in cells)
+    return found
 
 
 def _enums(output: Column) -> dict[str, list[str]]:
     """Return the known values of fields that hold at most 12 different short ones; rare ones (typing errors) are left out."""
     found = {}
-    for name in output.record_fields:
-        values = Counter(str(record[name]) for record in output.records if name in record)
+    for name, counts in values_of(output).items():
+        spelled = merged(counts)
+        values: Counter[str] = Counter()
+        for text, count in counts.items():
+            values[spelled[text]] += count
         known = {v: n for v, n in values.items() if n >= max(2, 0.003 * values.total())}
-        plain = all(re.fullmatch(r"[\w \-/&.]{1,40}", v) for v in known)
+        plain = all(re.fullmatch(r"[\w \-/&.*+#]{1,40}", v) for v in known)
         if plain and 1 < len(known) <= MOST_VALUES and sum(known.values()) >= 0.98 * values.total():
             found[name] = sorted(known)
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,19 @@ from typing import Any
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.files import nearest
 from ftkit.data import large
-from ftkit.data.file_formats import SOURCES, Raw, read_folder
+from ftkit.data.arrow_files import read_arrow, read_folder, read_parquet
+from ftkit.data.damage import half_character
+from ftkit.data.delimited import read_csv
+from ftkit.data.file_formats import SHEET_ERRORS, Raw, UnusableCell
+from ftkit.data.json_files import read_json, read_jsonl
 from ftkit.data.layouts import flatten
+from ftkit.data.workbook import read_xlsx
 from ftkit.scoring.context_header import with_head
+from ftkit.scoring.values import is_missing, value_text
 
 FEWEST = 20
+MOST_REMOVED = 0.1
+"""Share of the rows above which no step takes rows out without asking (``data.most_removed``)."""
 ROWS = 20_000
 
 
@@ -98,22 +106,23 @@ def read(
         file=path.name,
         notes=list(raw.notes),
     )
+    used = [name for name in wanted if name not in (input_column, output_column)]
     for number, row in raw.rows:
-        reason = _fault(row, (input_column, output_column), context)
+        reason = fault(row, (input_column, output_column), used)
         if reason:
             table.rejected.append(Rejected(number, reason, path.name))
             continue
-        group = _text(row.get(group_column)) if group_column else ""
-        head = {name: _text(row.get(name)) for name in context}
+        group = cell_text(row.get(group_column)) if group_column else ""
+        head = {name: cell_text(row.get(name)) for name in context}
         table.rows.append(
             {
-                "input": with_head(head, _text(row[input_column])),
-                "output": _text(row[output_column]),
+                "input": with_head(head, cell_text(row[input_column])),
+                "output": cell_text(row[output_column]),
                 "group": group,
                 "source_row": number,
                 "file": path.name,
                 **({"head": tuple(head.values())} if context else {}),
-                **({"extra": {name: _text(row.get(name)) for name in extra}} if extra else {}),
+                **({"extra": {name: cell_text(row.get(name)) for name in extra}} if extra else {}),
             }
         )
     table.rows_read = len(table.rows) + len(table.rejected)
@@ -130,15 +139,29 @@ def open_source(path: Path, encoding: str = "", most: int = ROWS, seed: int = 7)
     Raises:
         BadInput: No such file, an unknown ending, or an empty or unreadable file.
     """
+    return flatten(open_raw(path, encoding, most, seed))
+
+
+def open_raw(
+    path: Path, encoding: str = "", most: int = ROWS, seed: int = 7, parameter: str = "data.data"
+) -> Raw:
+    """Open a file by its ending, its columns as they stand: the one reader for data, pairs, labels and review sheets.
+
+    Raises:
+        BadInput: As :func:`open_source`.
+    """
     if path.is_dir() and any(
         (path / name).exists() for name in ("dataset_info.json", "dataset_dict.json")
     ):
-        return flatten(read_folder(path, encoding))
+        return read_folder(path, encoding)
     if path.is_dir() or not path.exists():
         raise BadInput(
-            "there is no such file", where=str(path), todo="check data.data in the parameter file"
+            "there is no such file",
+            where=str(path),
+            todo=f"check {parameter} in the parameter file",
         )
-    reader = SOURCES.get(path.suffix.lower())
+    ending = path.suffix.lower()
+    reader = SOURCES.get(ending)
     if reader is None:
         raise BadInput(
             f"'{path.suffix}' is no known kind of file",
@@ -150,13 +173,25 @@ def open_source(path: Path, encoding: str = "", most: int = ROWS, seed: int = 7)
             "the file is empty", where=str(path), todo="give a file with a header and rows"
         )
     try:
-        if path.stat().st_size > (
-            large.LARGE if path.suffix.lower() in large.STREAMED else large.WHOLE
-        ):
-            return flatten(large.read_large(path, encoding, most, seed))
-        return flatten(reader(path, encoding))
+        if path.stat().st_size > (large.LARGE if ending in large.STREAMED else large.WHOLE):
+            return large.read_large(path, encoding, most, seed)
+        return reader(path, encoding)
     except PermissionError as error:
         raise BadInput("may not be read", where=str(path), todo="change its permissions") from error
+
+
+SOURCES: dict[str, Callable[[Path, str], Raw]] = {
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".tab": read_csv,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".json": read_json,
+    ".parquet": read_parquet,
+    ".arrow": read_arrow,
+    ".xlsx": read_xlsx,
+    ".xlsm": read_xlsx,
+}
 
 
 def _told(raw: Raw, path: Path) -> Iterable[Rejected]:
@@ -180,30 +215,48 @@ def _check_columns(path: Path, columns: list[str], wanted: list[str]) -> None:
             )
 
 
-def _fault(row: dict[str, Any], needed: Sequence[str], context: Sequence[str] = ()) -> str:
-    for name in (*needed, *context):
+def fault(row: dict[str, Any], needed: Sequence[str], more: Sequence[str] = ()) -> str:
+    """Return why a row cannot be used, or an empty text.
+
+    Args:
+        row: Cells by column.
+        needed: Columns that must hold a text.
+        more: Further columns whose cells must be readable, but may be empty.
+    """
+    for name in (*needed, *more):
         value = row.get(name)
         if isinstance(value, list):
             return f"column '{name}' holds a list, not a text"
-        text = _text(value)
+        if isinstance(value, UnusableCell):
+            return f"column '{name}' {value.reason}"
+        try:
+            text = cell_text(value)
+        except ValueError as error:
+            return f"column '{name}' {error}"
         if not text and name in needed:
             return f"column '{name}' is empty"
+        if text in SHEET_ERRORS:
+            return f"column '{name}' holds the error {text}"
         if "\x00" in text:
             return f"column '{name}' holds a NUL byte"
-        if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        if half_character(text):
             return f"column '{name}' holds half a character (a lone surrogate)"
     return ""
 
 
-def _text(value: Any) -> str:
-    """Return a cell as text without outer blanks; missing values are empty, JSON objects become compact JSON."""
-    if value is None or value != value:
-        return ""
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value).strip()
+def kind_of(reason: str) -> str:
+    """Return a reason without what differs from row to row: numbers, and quoted texts but for names of columns."""
+    plain = re.sub(r"(?<!column )'[^']*'", "…", reason.split(" (char ")[0])
+    return re.sub(r"\d[\d,.]*", "N", plain.split(": line ")[0])
+
+
+def cell_text(value: Any) -> str:
+    """Return a cell as text without outer blanks; a missing value is empty.
+
+    Raises:
+        ValueError: Bytes that are no UTF-8 text.
+    """
+    return "" if is_missing(value) else value_text(value).strip()
 
 
 def _check_enough(path: Path, table: Table, output_column: str, fewest: int) -> None:

@@ -21,8 +21,8 @@ from ftkit.core.errors import BadInput
 from ftkit.core.records.task import TaskCard
 from ftkit.core.run_folder import atomic
 from ftkit.data.personal_data import points_to_somebody
-from ftkit.scoring.parse import compact, parse_record
-from ftkit.scoring.text import normalise
+from ftkit.scoring.parse import parse_record
+from ftkit.scoring.values import compact, identity
 
 Row = dict[str, Any]
 Action = Literal["keep", "fix", "drop", "redact"]
@@ -85,7 +85,7 @@ class Decision:
 
 def key_of(row: Row) -> str:
     """Return the hash of a row's input and answer as they were read."""
-    return hashlib.sha256(f"{normalise(row['input'])}\x1f{row['output']}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{identity(row['input'])}\x1f{row['output']}".encode()).hexdigest()[:16]
 
 
 def queue(
@@ -140,7 +140,12 @@ def _with(card: TaskCard, suspect: Any) -> str:
     if card.kind == "label":
         return suspect.proposed
     record = parse_record(suspect.row["output"]) or {}
-    return compact(record | {suspect.field: suspect.proposed}) if record else ""
+    if not record:
+        return ""
+    found: Any = suspect.proposed
+    if not isinstance(record.get(suspect.field), str):  # true and 3 stay no texts
+        found = (parse_record(f'{{"value": {found}}}') or {"value": found})["value"]
+    return compact(record | {suspect.field: found})
 
 
 def decide(path: Path, key: str, action: Action, answer: str = "", who: str = "") -> Decision:
@@ -189,56 +194,53 @@ def _checked(decision: Decision, where: str) -> Decision:
 
 
 def read(path: Path) -> dict[str, Decision]:
-    """Read decisions from JSON lines, CSV or XLSX; the last one on a row counts. No file: none were made.
+    """Read decisions from any file of rows that 02 reads; the last one on a row counts. No file: none were made.
 
     Raises:
         BadInput: A line that is no decision, with its number.
     """
-    if not path.exists():
+    from ftkit.data.read import open_raw
+
+    if not path.exists() or not path.stat().st_size:
         return {}
+    raw = open_raw(path, parameter="data.review")
+    if raw.faults:
+        number, reason = raw.faults[0]
+        raise BadInput(reason, where=f"{path}, row {number}", todo="mend or remove that row")
     found: dict[str, Decision] = {}
-    for number, row in _rows(path):
-        action = str(row.get("action") or row.get("decision") or "").strip().lower()
-        if not action:
-            continue
-        where = f"{path}, row {number}"
-        key = str(row.get("key") or "").strip()
-        if not key:
-            raise BadInput(
-                "has a decision but no key",
-                where=where,
-                todo="keep the column 'key' as it was exported",
-            )
-        answer = str(row.get("answer" if "action" in row else "new_answer") or "")
-        who, when = str(row.get("who") or ""), str(row.get("when") or "")
-        made = Decision(key, cast(Action, action), _plain(answer), who, when)
-        found[key] = _checked(made, where)
+    for number, row in raw.rows:
+        made = _decision(row, f"{path}, row {number}")
+        if made is not None:
+            found[made.key] = made
     return found
 
 
-def _rows(path: Path) -> Iterable[tuple[int, dict[str, Any]]]:
-    if path.suffix.lower() == ".jsonl":
-        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
-            if line.strip():
-                yield number, _object(line, path, number)
-        return
-    from ftkit.data.read import open_source
+def _decision(row: Row, where: str) -> Decision | None:
+    from ftkit.data.read import cell_text, fault
 
-    yield from open_source(path).rows
-
-
-def _object(line: str, path: Path, number: int) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError as error:
+    names = [n for n in row if n in (*COLUMNS, "action")]
+    reason = fault(row, (), names)
+    if reason:
+        raise BadInput(reason, where=where, todo="mend that cell")
+    cells = {name: cell_text(row[name]) for name in names}
+    action = (cells.get("action") or cells.get("decision", "")).lower()
+    if not action:
+        return None
+    if not cells.get("key"):
         raise BadInput(
-            f"is no JSON: {error}", where=f"{path}, row {number}", todo="mend or remove that line"
-        ) from error
-    if not isinstance(value, dict):
-        raise BadInput(
-            "is no JSON object", where=f"{path}, row {number}", todo="mend or remove that line"
+            "has a decision but no key",
+            where=where,
+            todo="keep the column 'key' as it was exported",
         )
-    return value
+    answer = _plain(cells.get("answer" if "action" in row else "new_answer", ""))
+    who, when = cells.get("who", ""), cells.get("when", "")
+    return _checked(Decision(cells["key"], cast(Action, action), answer, who, when), where)
+
+
+def unmatched(rows: Iterable[Row], decisions: dict[str, Decision]) -> list[Decision]:
+    """Return the decisions whose row is not there: its text was changed since, or the sheet is another file's."""
+    keys = {key_of(row) for row in rows}
+    return [made for key, made in decisions.items() if key not in keys]
 
 
 def export(path: Path, doubts: Sequence[Doubt]) -> Path:

@@ -17,15 +17,16 @@ from ftkit.core.parameters.data import DataParameters
 from ftkit.core.records.task import TaskCard
 from ftkit.core.run_folder import write_text
 from ftkit.data import review
-from ftkit.data.canonical import house_form
+from ftkit.data.canonical import canonical, spellings
 from ftkit.data.coverage import FEW, cases, coverage
 from ftkit.data.duplicates import clusters_of
 from ftkit.data.personal_data import mask
 from ftkit.data.split import row_id
 from ftkit.models.chat import ChatModel, Messages
 from ftkit.scoring.formats import format_of
-from ftkit.scoring.parse import compact, parse
+from ftkit.scoring.parse import parse
 from ftkit.scoring.text import normalise
+from ftkit.scoring.values import compact, value_text
 
 Row = dict[str, Any]
 Progress = Callable[[int, int], None]
@@ -188,16 +189,8 @@ def _judged(
         return found
     if not isinstance(given, str) or not given.strip():
         return found
-    known = {normalise(label): label for label in card.labels}
-    answer = house_form(
-        card,
-        output
-        if isinstance(output, str)
-        else compact(output)
-        if isinstance(output, dict)
-        else str(output),
-        known,
-    )
+    answer = value_text(output)
+    answer = canonical(card, answer, spellings(card, [answer]))
     row = {"input": given.strip(), "output": answer}
     found |= {**row, "key": review.key_of(row), "refused": ""}
     if format_of(card, answer, parse(card, answer)) == "failed":

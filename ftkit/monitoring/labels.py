@@ -7,6 +7,7 @@ from typing import Any
 
 from ftkit.core.errors import BadInput
 from ftkit.core.records.strategy import answers_of
+from ftkit.data.read import cell_text, fault, open_raw
 
 COLUMNS = ["id", "time", "why", "input", "output", "right_answer"]
 FORMULA = (
@@ -123,7 +124,7 @@ def labelled(path: Path) -> Any:
     """Return the rows of a label file whose right answer is filled in (``COLUMNS``), without what made them safe in a spreadsheet.
 
     Raises:
-        BadInput: The file is missing, or lacks a column.
+        BadInput: The file is missing, lacks a column, or a row cannot be read.
     """
     import pandas as pd
 
@@ -133,7 +134,13 @@ def labelled(path: Path) -> Any:
             where=str(path),
             todo="check monitoring.labels; empty: none yet",
         )
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    raw = open_raw(path, parameter="monitoring.labels")
+    faults = [*raw.faults, *((n, why) for n, row in raw.rows if (why := fault(row, (), list(row))))]
+    if faults:
+        number, reason = min(faults)
+        raise BadInput(reason, where=f"{path}, row {number}", todo="mend or remove that row")
+    cells = [{name: cell_text(row.get(name)) for name in raw.columns} for _, row in raw.rows]
+    table = pd.DataFrame(cells, columns=raw.columns, dtype=str)
     missing = [c for c in ("id", "input", "output", "right_answer") if c not in table]
     if missing:
         raise BadInput(

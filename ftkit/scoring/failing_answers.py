@@ -6,7 +6,8 @@ from typing import Any
 
 from ftkit.core.records.task import Check, TaskCard
 from ftkit.scoring.formats import failures, format_of
-from ftkit.scoring.parse import compact, parse
+from ftkit.scoring.parse import parse
+from ftkit.scoring.values import compact
 
 VERDICTS = {"strict": "passes", "repairable": "passes after a fixed repair", "failed": "fails"}
 

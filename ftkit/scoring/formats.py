@@ -27,7 +27,9 @@ def failures(card: TaskCard, text: str, parsed: Parsed | None = None) -> list[st
         parsed: The answer taken apart, if it is at hand.
     """
     parsed = parsed or parse(card, text)
-    return [_told(check, text) for check in card.checks if not _passes(check, text, parsed)]
+    absent = set(card.optional_fields) - set(parsed.fields) if parsed.fields else set()
+    checks = [check for check in card.checks if check.field not in absent]
+    return [_told(check, text) for check in checks if not _passes(check, text, parsed)]
 
 
 def _told(check: Check, text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from ftkit.core.errors import BadInput
 from ftkit.core.records.task import TaskCard
 from ftkit.scoring.patterns import check_pattern
+from ftkit.scoring.values import value_text
 
 TYPES = {
     str: "string",
@@ -108,11 +109,14 @@ def schema_of(card: TaskCard, records: Sequence[dict[str, Any]]) -> dict[str, An
     enums = {
         check.field: check.value for check in card.checks if check.kind == "enum" and check.field
     }
-    return own or proposed(card.fields, enums, records)
+    return own or proposed(card.fields, enums, records, card.optional_fields)
 
 
 def proposed(
-    fields: Sequence[str], enums: dict[str, list[str]], records: Sequence[dict[str, Any]]
+    fields: Sequence[str],
+    enums: dict[str, list[str]],
+    records: Sequence[dict[str, Any]],
+    optional: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the schema that records keep to: the fields in their order, their types, and the known values of texts.
 
@@ -120,6 +124,7 @@ def proposed(
         fields: Names of the fields.
         enums: Allowed values by field.
         records: Right answers.
+        optional: Fields that a record may leave out.
     """
     found = {
         name: _field([r[name] for r in records if name in r], enums.get(name)) for name in fields
@@ -127,13 +132,16 @@ def proposed(
     return {
         "type": "object",
         "properties": found,
-        "required": list(fields),
+        "required": [name for name in fields if name not in optional],
         "additionalProperties": False,
     }
 
 
 def _field(values: Sequence[Any], allowed: list[str] | None) -> dict[str, Any]:
     found = sorted({TYPES[type(value)] for value in values}) or ["string"]
-    if allowed and found == ["string"]:
-        return {"enum": list(allowed)}
+    if allowed:
+        typed = {value_text(value): value for value in values if not isinstance(value, str)}
+        return {"enum": [typed.get(text, text) for text in allowed]}
+    if "number" in found and "integer" in found:
+        found.remove("integer")
     return {"type": found[0] if len(found) == 1 else found}

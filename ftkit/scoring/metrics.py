@@ -13,6 +13,7 @@ from typing import Any
 
 from ftkit.core.errors import BadInput
 from ftkit.scoring.text import contains, normalise, squad_exact, squad_f1, token_f1
+from ftkit.scoring.values import decimal_mark, last_number
 
 Metric = Callable[[str, str], float]
 
@@ -46,27 +47,22 @@ def _items(text: str) -> set[str]:
     }
 
 
-def number(tolerance: float = 0.0) -> Metric:
+def number(tolerance: float = 0.0, mark: str = "") -> Metric:
     """Return the metric for numbers: 1 where the last number of both differs by at most a share of the right one.
 
     Args:
         tolerance: Largest relative difference, 0..1.
+        mark: Decimal mark where the writing leaves it open; empty: that of the right answer, else a point.
     """
 
     def near(answer: str, truth: str) -> float:
-        given, wanted = last_number(answer), last_number(truth)
+        known = mark or decimal_mark(truth) or decimal_mark(answer)
+        given, wanted = last_number(answer, known), last_number(truth, known)
         if given is None or wanted is None:
             return float(given is wanted)
         return float(math.isclose(given, wanted, rel_tol=max(tolerance, 1e-9), abs_tol=1e-12))
 
     return near
-
-
-def last_number(text: str) -> float | None:
-    """Return the last number of a text, thousands commas taken out; None without one."""
-    found = re.findall(r"-?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?", text)
-    value = found[-1].replace(",", "") if found else ""
-    return float(value) if value else None
 
 
 METRICS: dict[str, str] = {
@@ -80,12 +76,13 @@ METRICS: dict[str, str] = {
 }
 
 
-def metric(name: str, tolerance: float = 0.0) -> Metric:
+def metric(name: str, tolerance: float = 0.0, mark: str = "") -> Metric:
     """Return a metric by its name, or an own one as ``file.py:function``.
 
     Args:
         name: A name of ``METRICS``, or a Python file and a function ``f(answer: str, truth: str) -> float`` in it.
         tolerance: Relative tolerance of ``number``.
+        mark: Decimal mark of ``number``.
 
     Raises:
         BadInput: An unknown name, a file that is not there or does not load, or a function that is not in it.
@@ -99,7 +96,7 @@ def metric(name: str, tolerance: float = 0.0) -> Metric:
         "squad_f1": squad_f1,
     }
     if name == "number":
-        return number(tolerance)
+        return number(tolerance, mark)
     if name in known:
         return known[name]
     file, colon, function = name.rpartition(":")

@@ -16,6 +16,7 @@ from ftkit.scoring.items import check_answers, check_items, cluster_of
 from ftkit.scoring.metrics import metric
 from ftkit.scoring.parse import Format, Parsed, parse
 from ftkit.scoring.text import normalise, token_f1
+from ftkit.scoring.values import is_missing, same_value, value_text
 
 ABSTENTIONS = ("we will check",)
 
@@ -105,7 +106,7 @@ def score_texts(card: TaskCard, items: Any, texts: Sequence[str]) -> Any:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None or value != value else str(value)
+    return "" if is_missing(value) else value_text(value)
 
 
 def _one(
@@ -144,11 +145,13 @@ def judge(card: TaskCard, parsed: Parsed, truth: Parsed) -> tuple[bool, float]:
             1, len(right)
         )
     if card.kind == "label":
-        correct = (
-            normalise(parsed.content) == normalise(truth.content) and parsed.format != "failed"
+        correct = parsed.format != "failed" and same_value(
+            parsed.content, truth.content, card.labels
         )
         return correct, float(correct)
-    value = metric(card.metric, card.metric_tolerance)(parsed.content, truth.content)
+    value = metric(card.metric, card.metric_tolerance, card.decimal_mark)(
+        parsed.content, truth.content
+    )
     partial = token_f1(parsed.content, truth.content) if card.metric == "exact" else value
     return value >= card.metric_threshold and parsed.format != "failed", partial
 
@@ -156,19 +159,30 @@ def judge(card: TaskCard, parsed: Parsed, truth: Parsed) -> tuple[bool, float]:
 def field_matches(card: TaskCard, parsed: Parsed, truth: Parsed) -> dict[str, bool]:
     """Return for every field of the record whether its value is the right one."""
     return {
-        name: name in parsed.fields
-        and _same(card, name, parsed.fields[name], truth.fields.get(name, ""))
+        name: _same(card, name, parsed.fields.get(name), truth.fields.get(name))
         for name in card.fields
     }
 
 
-def _same(card: TaskCard, name: str, given: str, wanted: str) -> bool:
+ABSENT = ("", "null")
+"""Texts of an optional field that say the same as leaving it out."""
+
+
+def _same(card: TaskCard, name: str, given: str | None, wanted: str | None) -> bool:
+    if name in card.optional_fields and (given or "") in ABSENT and (wanted or "") in ABSENT:
+        return True
+    if given is None or wanted is None:
+        return False
+    allowed = card.allowed(name)
+    if allowed:
+        return same_value(given, wanted, allowed)
     if normalise(given) == normalise(wanted):
         return True
     how = card.field_metrics.get(name, card.metric)
     return (
         how != "exact"
-        and metric(how, card.metric_tolerance)(given, wanted) >= card.metric_threshold
+        and metric(how, card.metric_tolerance, card.decimal_mark)(given, wanted)
+        >= card.metric_threshold
     )
 
 

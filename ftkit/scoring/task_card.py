@@ -35,6 +35,7 @@ def build_card(p: TaskParameters) -> TaskCard:
         kind=p.kind,
         labels=p.labels if p.kind == "label" else [],
         fields=p.fields if is_record else [],
+        optional_fields=p.optional_fields if is_record else [],
         key_fields=p.key_fields or p.fields if is_record else [],
         tone=p.tone,
         checks=checks(p, schema),
@@ -43,6 +44,7 @@ def build_card(p: TaskParameters) -> TaskCard:
         field_metrics=p.field_metrics if is_record else {},
         metric_threshold=p.metric_threshold,
         metric_tolerance=p.metric_tolerance,
+        decimal_mark=p.decimal_mark,
     )
 
 
@@ -83,7 +85,11 @@ def checks(p: TaskParameters, schema: dict[str, Any] | None = None) -> list[Chec
     if p.kind == "fields":
         found += [
             Check(name="valid JSON", kind="json"),
-            Check(name="all fields there", kind="keys", value=p.fields),
+            Check(
+                name="all fields there",
+                kind="keys",
+                value=[name for name in p.fields if name not in p.optional_fields],
+            ),
         ]
         found += [
             Check(name=f"{name} is a known value", kind="enum", field=name, value=values)
@@ -112,6 +118,7 @@ def _check_names(p: TaskParameters) -> None:
             )
         for where, names in (
             ("key_fields", p.key_fields),
+            ("optional_fields", p.optional_fields),
             ("enums", p.enums),
             ("field_metrics", p.field_metrics),
             ("knowledge_field", [p.knowledge_field] if p.knowledge_field else []),

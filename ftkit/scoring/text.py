@@ -8,7 +8,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
-EDGE = " \t\r\n\"'`“”‘’.,;:!?()[]{}*"
+EDGE = " \t\r\n\"'“”‘’„«».,;:!?"
+WRAPS = {"(": ")", "[": "]", "{": "}", "*": "*", "`": "`"}
+"""Signs that count for nothing only as a pair around a text: in A* and :) they carry meaning."""
 
 
 HIDDEN = re.compile(
@@ -19,14 +21,17 @@ HIDDEN = re.compile(
 
 def normalise(text: object) -> str:
     """Return text in NFKC form and lower case, with single spaces, without hidden characters and without quotes or
-    punctuation at its ends.
+    punctuation at its ends, and without a pair of brackets or stars around it.
 
     NFKC makes ligatures, full-width letters, no-break spaces and composed accents the same as their plain forms. A text of
     punctuation alone stays as it is, so that "***" and "?" differ.
     """
     seen = HIDDEN.sub("", str(text))
     plain = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", seen).casefold()).strip()
-    return plain.strip(EDGE) or plain
+    text = plain.strip(EDGE)
+    while len(text) > 1 and WRAPS.get(text[0]) == text[-1]:
+        text = text[1:-1].strip(EDGE)
+    return text or plain
 
 
 def tokens(text: object) -> list[str]:

@@ -8,10 +8,11 @@ from ftkit.core.errors import BadInput
 from ftkit.core.parameters.task import TaskParameters
 from ftkit.core.records.task import TaskCard
 from ftkit.scoring.formats import failures, format_of
-from ftkit.scoring.parse import label_key, parse, parse_record
+from ftkit.scoring.parse import parse, parse_record
 from ftkit.scoring.patterns import check_pattern, safe_search
 from ftkit.scoring.task_card import build_card
 from ftkit.scoring.text import normalise
+from ftkit.scoring.values import loose_key as label_key
 
 DESK = build_card(TaskParameters(forbidden_regex="(?i)as an ai", max_words=5))
 LABELS = TaskCard(

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from ftkit.data.data_card.data_card import data_card
 
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.data import DataParameters
@@ -18,6 +17,7 @@ from ftkit.core.parameters.task import TaskParameters
 from ftkit.core.records.data import EXAMPLE_COLUMNS, DataCard
 from ftkit.data.curate import curate
 from ftkit.data.curate import load as curate_load
+from ftkit.data.data_card import data_card
 from ftkit.data.duplicates import clusters_of, jaccard, rows_per_band, shingles
 from ftkit.data.personal_data import mask
 from ftkit.data.split import leaks
@@ -441,7 +441,7 @@ def test_no_sample_of_the_card_shows_personal_data(tmp_path):
     ],
 )
 def test_the_guides_volume_criterion_is_applied(examples, labels, words, verdict):
-    from ftkit.data.data_card.data_card import volume_verdict
+    from ftkit.data.data_card import volume_verdict
 
     assert volume_verdict(examples, labels, words).startswith(verdict)
 

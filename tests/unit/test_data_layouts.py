@@ -131,8 +131,8 @@ def test_marked_answers_keep_the_good_ones_and_pairs_the_chosen_one(tmp_path):
 @pytest.mark.parametrize(
     ("turns", "reason"),
     [
-        ([], "holds no turns"),
-        ("text", "holds no turns"),
+        ([], "holds (no turns|a text)"),
+        ("text", "holds (no turns|a text)"),
         ([{"role": "user", "content": "q"}], "the last turn is the user's"),
         (
             [
@@ -228,7 +228,7 @@ def test_saved_datasets_are_read_with_their_indices_and_splits(tmp_path):
     ("name", "kind", "rows", "aside"),
     [
         ("identity", "Alpaca", 91, 0),
-        ("dpo_en_demo", "ShareGPT conversations with chosen and rejected", 60, 0),
+        ("dpo_en_demo", "preference pairs", 60, 0),
         ("kto_en_demo", "with marked answers", 38, 22),
         ("glaive_toolcall_en_demo", "ShareGPT conversations", 28, 32),
     ],

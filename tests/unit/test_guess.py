@@ -155,7 +155,7 @@ def test_preference_pairs_and_conversations_are_told(tmp_path):
             json.dumps({"messages": [text(i), "and more"], "label": "yes"}) for i in range(30)
         )
     )
-    with pytest.raises(BadInput, match="messages hold lists"):
+    with pytest.raises(BadInput, match="'messages' holds lists"):
         propose(path)
 
 

@@ -58,7 +58,7 @@ def test_llamafactorys_own_example_is_read(shared_data):
         ({"prompt": "q", "chosen": " ", "rejected": "a"}, "row 9: chosen is empty"),
         ({"prompt": "q", "chosen": "a"}, "row 9: rejected is missing"),
         ({"chosen": "a", "rejected": "b"}, "row 9: prompt is missing"),
-        ("text", "row 9: holds no record"),
+        ("text", "row 9: is no JSON object"),
     ],
 )
 def test_a_pair_that_teaches_nothing_is_refused_by_row(tmp_path, row, told):
@@ -72,7 +72,7 @@ def test_too_few_pairs_and_no_file_are_told(tmp_path):
     with pytest.raises(BadInput, match="no such file"):
         read_pairs(tmp_path / "gone.jsonl")
     (tmp_path / "broken.json").write_text("{")
-    with pytest.raises(BadInput, match="not readable"):
+    with pytest.raises(BadInput, match="is not JSON"):
         read_pairs(tmp_path / "broken.json")
 
 
@@ -140,7 +140,7 @@ def test_graded_answers_and_logs_with_feedback_are_read(tmp_path):
         ({"prompt": "q", "answer": "a", "good": "perhaps"}, "row 9: 'perhaps' is neither"),
         ({"answer": "a", "good": "yes"}, "row 9: has no prompt"),
         ({"prompt": "q", "good": "no"}, "row 9: has no answer"),
-        ("text", "row 9: holds no record"),
+        ("text", "row 9: is no JSON object"),
     ],
 )
 def test_a_graded_answer_that_cannot_be_used_is_told_by_row(tmp_path, row, told):

@@ -5,7 +5,6 @@ import random
 
 import pandas as pd
 import pytest
-from ftkit.data.data_card.data_card import data_card
 
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.data import DataParameters
@@ -13,6 +12,7 @@ from ftkit.core.records.task import TaskCard
 from ftkit.data import review
 from ftkit.data.curate import curate, load
 from ftkit.data.curate import doubts as curate_doubts
+from ftkit.data.data_card import data_card
 from ftkit.data.label_errors import Suspect
 from ftkit.notebook.review import Review
 from ftkit.report import theme
@@ -175,8 +175,8 @@ def test_the_same_decisions_can_be_made_in_a_spreadsheet(tmp_path):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("{", "row 2.*is no JSON"),
-        ("[1]", "is no JSON object"),
+        ("{", "row 2.*is not JSON"),
+        ("[1]", "is not JSON object"),
         ('{"key": "k", "action": "burn"}', "'burn' is no decision"),
         ('{"action": "keep"}', "no key"),
         ('{"key": "k", "action": "fix"}', "needs a new answer"),

@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from ftkit.data.data_card.data_card import data_card
 
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.data import DataParameters
 from ftkit.core.records.task import Check, TaskCard
 from ftkit.data import review, synthetic
 from ftkit.data.curate import curate, doubts, load
+from ftkit.data.data_card import data_card
 from ftkit.models.chat import Reply
 from ftkit.models.endpoint import EndpointModel
 

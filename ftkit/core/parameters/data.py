@@ -43,6 +43,10 @@ class DataParameters(Parameters):
         default="",
         description="column with a date: the newest rows become the test; empty: drawn at random",
     )
+    date_order: Literal["", "day first", "month first"] = Field(
+        default="",
+        description="how 03/04/26 in time_column is read; empty: as the column shows it, refused where it does not",
+    )
     encoding: str = Field(default="", description="encoding of the file; empty: UTF-8")
     validation_share: float = Field(
         default=0.1,
@@ -80,6 +84,16 @@ class DataParameters(Parameters):
     near_duplicate_threshold: float = Field(
         default=0.8, gt=0, le=1, description="Jaccard similarity from which rows are near copies"
     )
+    most_removed: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="largest share of the rows that one step may take out; 02 stops above it and says what it would remove",
+    )
+    paraphrases: Literal["keep", "remove"] = Field(
+        default="keep",
+        description="training rows that say the same as a test row in other words: keep (07 tells what they bring) or remove",
+    )
     meaning_rows: int = Field(
         default=5000,
         ge=0,
@@ -94,7 +108,7 @@ class DataParameters(Parameters):
     )
     repair: bool = Field(
         default=False,
-        description="mend answers that are nearly JSON (trailing comma, quotes, ...); each is written to repaired.jsonl",
+        description="mend answers that are nearly JSON (trailing comma, ...) or end with a chat marker; each is written to repaired.jsonl",
     )
     names_model: str = Field(
         default="",

@@ -29,6 +29,9 @@ class TaskParameters(Parameters):
         default=["category", "urgency", "reply", "source"],
         description="fields of the record in order, for kind fields",
     )
+    optional_fields: list[str] = Field(
+        default=[], description="those of the fields that a record may leave out"
+    )
     key_fields: list[str] = Field(
         default=["category", "urgency", "reply"],
         description="fields that must be right for an answer to count as right",
@@ -68,6 +71,10 @@ class TaskParameters(Parameters):
     )
     metric_tolerance: float = Field(
         default=0.0, ge=0, lt=1, description="tolerance of the metric number, a share"
+    )
+    decimal_mark: Literal["", ".", ","] = Field(
+        default="",
+        description="decimal mark of numbers such as 1.234 that can be read in two ways; empty: as the right answer shows it, else a point",
     )
     problem: Literal["behaviour", "knowledge", "both"] = Field(
         default="both",

@@ -46,6 +46,9 @@ class TaskCard(Record):
     fields: list[str] = Field(
         default_factory=list, description="fields of the record in order, for kind=fields"
     )
+    optional_fields: list[str] = Field(
+        default_factory=list, description="fields that a record may leave out"
+    )
     key_fields: list[str] = Field(
         default_factory=list, description="fields that must be right for an answer to be right"
     )
@@ -68,6 +71,16 @@ class TaskCard(Record):
     metric_tolerance: float = Field(
         default=0.0, description="relative tolerance of the metric number"
     )
+
+    decimal_mark: str = Field(
+        default="",
+        description="decimal mark of numbers that can be read in two ways; empty: a point",
+    )
+
+    def allowed(self, field: str) -> list[str]:
+        """Return the known values of a field; empty where any is allowed."""
+        found = (c.value for c in self.checks if c.kind == "enum" and c.field == field)
+        return list(next(found, None) or [])
 
     def completed(self, labels: list[str]) -> TaskCard:
         """Return the card with the labels found in the data, where none were given."""

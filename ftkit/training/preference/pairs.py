@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-import json
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ftkit.core.errors import BadInput
+from ftkit.data.damage import half_character
+from ftkit.data.layouts import lists_from_texts, openai_pairs
+from ftkit.data.read import open_raw
+from ftkit.data.turns import (
+    Seen,
+    Unusable,
+    as_input,
+    is_turns,
+    mark_of,
+    preference,
+    said,
+    taken_apart,
+)
+from ftkit.scoring.values import is_missing
 
 FEWEST = 8
+Row = dict[str, Any]
 TODO = "give columns prompt, chosen and rejected (or conversations, chosen and rejected)"
 
 
@@ -60,7 +75,7 @@ def read_corrections(path: Path) -> dict[str, list[Pair]]:
         BadInput: Too few answers of training examples were corrected.
     """
     found: dict[str, list[Pair]] = {"train": [], "validation": []}
-    for _, row in _rows(path) if path.exists() else []:
+    for _, row in _rows(path) if path.exists() and path.stat().st_size else []:
         found[row["split"]].append(Pair(row["prompt"], row["chosen"], row["rejected"], row["id"]))
     if len(found["train"]) < FEWEST:
         raise BadInput(
@@ -71,8 +86,6 @@ def read_corrections(path: Path) -> dict[str, list[Pair]]:
     return found
 
 
-GOOD = {"yes", "true", "1", "1.0", "good", "up", "positive", "thumbs_up", "👍"}
-BAD = {"no", "false", "0", "0.0", "bad", "down", "negative", "thumbs_down", "👎"}
 ANSWERS, MARKS = (
     ("answer", "completion", "response", "output"),
     ("good", "label", "feedback", "rating"),
@@ -89,8 +102,9 @@ def read_graded(path: Path) -> list[Pair]:
         BadInput: Naming file and row: no prompt or answer, or a mark that is neither; or there are too few.
     """
     rows = _rows(path)
-    if any(isinstance(row, dict) and "chosen" in row for _, row in rows[:1]):
+    if any("chosen" in row for _, row in rows[:1]):
         return read_pairs(path)
+    _check_marks(path, rows)
     found = [pair for number, row in rows if (pair := _graded(path, number, row)) is not None]
     if len(found) < FEWEST:
         raise BadInput(
@@ -101,68 +115,81 @@ def read_graded(path: Path) -> list[Pair]:
     return found
 
 
-def _graded(path: Path, number: int, row: Any) -> Pair | None:
-    where, todo = f"{path}, row {number}", "give columns prompt, answer and good (yes or no)"
-    if not isinstance(row, dict):
-        raise BadInput("holds no record", where=where, todo=todo)
-    mark = next(
-        (str(row[name]).strip().lower() for name in MARKS if row.get(name) not in (None, "")), ""
+def _check_marks(path: Path, rows: Sequence[tuple[int, Row]]) -> None:
+    """Refuse ratings of several steps: 1 of 5 is not yes.
+
+    Raises:
+        BadInput: A mark that is neither good nor bad, with what else the column holds.
+    """
+    marks = Counter(mark for _, row in rows if (mark := _mark(row)))
+    strange = [mark for mark in marks if mark_of(mark) is None]
+    if not strange:
+        return
+    row = next(number for number, row in rows if _mark(row) == strange[0])
+    steps = all(re.fullmatch(r"\d+(\.\d+)?", mark) for mark in marks)
+    raise BadInput(
+        f"{strange[0]!r} is neither good nor bad; the marks are {', '.join(sorted(marks)[:12])}"
+        + (": a rating of several steps is not yes or no" if steps else ""),
+        where=f"{path}, row {row}",
+        todo="write yes or no in the column good, e.g. yes from 4 of 5 on, and leave the others empty",
     )
-    if not mark:
+
+
+def _mark(row: Row) -> str:
+    return next((text for name in MARKS if (text := _text(row.get(name)).strip())), "")
+
+
+def _graded(path: Path, number: int, row: Row) -> Pair | None:
+    where, todo = f"{path}, row {number}", "give columns prompt, answer and good (yes or no)"
+    good = mark_of(_mark(row))
+    if good is None:
         return None
-    if mark not in GOOD | BAD:
-        raise BadInput(f"{mark!r} is neither good nor bad", where=where, todo=todo)
-    asked = _text(row.get("prompt", row.get("input"))).strip()
-    answer = next((_text(row[name]).strip() for name in ANSWERS if row.get(name)), "")
+    try:
+        asked = _asked(row)
+        answer = next((t for name in ANSWERS if (t := said(row.get(name)).strip())), "")
+    except Unusable as reason:
+        raise BadInput(str(reason), where=where, todo=todo) from reason
     if not asked or not answer:
         raise BadInput(f"has no {'prompt' if not asked else 'answer'}", where=where, todo=todo)
-    return Pair(
-        asked, answer if mark in GOOD else "", "" if mark in GOOD else answer, f"row {number}"
-    )
+    return Pair(asked, answer if good else "", "" if good else answer, f"row {number}")
 
 
-def _rows(path: Path) -> list[tuple[int, Any]]:
-    if not path.is_file():
+def _asked(row: Row) -> str:
+    cell = row.get("prompt", row.get("input"))
+    if not is_turns(cell):
+        return said(cell).strip()
+    chat = taken_apart(cell, Seen())
+    return as_input(chat, chat.system)
+
+
+def _rows(path: Path) -> list[tuple[int, Row]]:
+    if not path.exists():
         raise BadInput(
             "there is no such file",
             where=str(path),
             todo="check preference.pairs; empty: pairs are made from answers",
         )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() == ".csv":
-            return list(enumerate(csv.DictReader(text.splitlines()), 2))
-        if path.suffix.lower() == ".json":
-            return list(enumerate(json.loads(text), 1))
-        return [
-            (number, json.loads(line))
-            for number, line in enumerate(text.splitlines(), 1)
-            if line.strip()
-        ]
-    except (ValueError, TypeError, csv.Error) as error:
-        raise BadInput(
-            f"is not readable: {error}",
-            where=str(path),
-            todo="use JSON, JSON lines or CSV in UTF-8",
-        ) from error
+    raw = lists_from_texts(openai_pairs(open_raw(path, parameter="preference.pairs")))
+    if raw.faults:
+        number, reason = raw.faults[0]
+        raise BadInput(reason, where=f"{path}, row {number}", todo="mend or remove that row")
+    return raw.rows
 
 
-def _pair(path: Path, number: int, row: Any) -> Pair:
+def _pair(path: Path, number: int, row: Row) -> Pair:
     where = f"{path}, row {number}"
-    if not isinstance(row, dict):
-        raise BadInput("holds no record", where=where, todo=TODO)
-    asked = row.get("prompt", row.get("conversations"))
-    if asked is None and "instruction" in row:
-        asked = "\n".join(t for t in (str(row["instruction"]), str(row.get("input") or "")) if t)
-    sides = {"prompt": asked, "chosen": row.get("chosen"), "rejected": row.get("rejected")}
-    texts = {name: _text(value).strip() for name, value in sides.items()}
-    empty = [name for name, text in texts.items() if not text]
-    if empty:
-        raise BadInput(
-            f"{empty[0]} is {'missing' if sides[empty[0]] is None else 'empty'}",
-            where=where,
-            todo=TODO,
-        )
+    seen = Seen()
+    try:
+        chat, chosen, rejected = preference(row, seen)
+    except Unusable as reason:
+        raise BadInput(" ".join([str(reason), *seen.notes()]), where=where, todo=TODO) from reason
+    texts = {"prompt": as_input(chat, chat.system), "chosen": chosen, "rejected": rejected}
+    for name, text in texts.items():
+        if not text.strip():
+            lacks = is_missing(row.get(name)) and not (name == "prompt" and "instruction" in row)
+            raise BadInput(f"{name} is {'missing' if lacks else 'empty'}", where=where, todo=TODO)
+        if half_character(text):
+            raise BadInput(f"{name} holds half a character", where=where, todo="mend that text")
     if texts["chosen"] == texts["rejected"]:
         raise BadInput(
             "chosen and rejected are the same text",
@@ -173,12 +200,7 @@ def _pair(path: Path, number: int, row: Any) -> Pair:
 
 
 def _text(value: Any) -> str:
-    """Return a text; of messages the last one's, of one message its content."""
-    if isinstance(value, list):
-        return _text(value[-1]) if value else ""
-    if isinstance(value, dict):
-        return _text(value.get("content", value.get("value", "")))
-    return "" if value is None else str(value)
+    return "" if is_missing(value) else said(value)
 
 
 def made_pairs(
