@@ -400,7 +400,7 @@ def test_one_group_for_all_rows_leaves_an_empty_split_and_is_told(tmp_path):
 def test_rows_that_are_all_copies_are_told_with_what_to_do(tmp_path):
     rows = [(f"please tell me the state of my order number {i}", "red") for i in range(60)]
     rows += [(text, "green") for text, _ in distinct(10)]
-    with pytest.raises(BadInput, match=r"near copies \(\d+\)[^\n]*\n.*near_duplicate_threshold"):
+    with pytest.raises(BadInput, match=r"near copies[^\n]*\n.*near_duplicate_threshold"):
         curated(tmp_path, rows)
 
 
@@ -493,7 +493,7 @@ def test_the_demo_in_another_order_gives_the_same_examples(tmp_path):
     }
 
 
-def test_paraphrases_of_a_given_test_leave_the_training_data(tmp_path):
+def test_paraphrases_of_a_given_test_are_kept_and_counted_unless_removal_is_asked_for(tmp_path):
     kept = [
         (f"{word} {number}", "delivery")
         for number, word in enumerate(
@@ -506,8 +506,19 @@ def test_paraphrases_of_a_given_test_leave_the_training_data(tmp_path):
     ]
     again = ("For how many months is a tent under its warranty, please?", "warranty")
     done, card = curated(
+        tmp_path,
+        [*kept, again],
+        test_rows=test,
+        meaning_rows=500,
+        near_duplicate_threshold=1.0,
+        paraphrases="remove",
+    )
+    done_kept, card_kept = curated(
         tmp_path, [*kept, again], test_rows=test, meaning_rows=500, near_duplicate_threshold=1.0
     )
+    counted = defect(card_kept, "paraphrases of test examples")
+    assert (counted.count, counted.removed) == (1, 0)
+    assert again[0] in {row["input"] for row in done_kept.rows}
     assert defect(card, "paraphrases of test examples").removed == 1 and accounted(done, card)
     assert (
         again[0] not in {row["input"] for row in done.rows}

@@ -60,7 +60,7 @@ def test_the_separator_is_found_and_told(tmp_path, separator):
     assert table.separator == separator and [r["input"] for r in table.rows] == [t for t, _ in ROWS]
 
 
-@pytest.mark.parametrize(("encoding", "like"), [("cp1252", "cp125"), ("utf-16", "utf_16")])
+@pytest.mark.parametrize(("encoding", "like"), [("cp1252", "cp125"), ("utf-16-le", "utf_16")])
 def test_text_that_is_not_utf8_is_told_with_the_encoding_it_looks_like(tmp_path, encoding, like):
     path = tmp_path / "rows.csv"
     lines = [

@@ -35,7 +35,7 @@ def test_pairs_are_read_in_three_forms(tmp_path):
     ]
     found = read_pairs(pairs_file(tmp_path, rows))
     assert [(p.prompt, p.chosen, p.rejected) for p in found[8:]] == [
-        ("q", "a", "b"),
+        ("User: first\nUser: q", "a", "b"),
         ("q", "a", "b"),
         ("do\nthis", "a", "b"),
     ]

@@ -176,7 +176,7 @@ def test_the_same_decisions_can_be_made_in_a_spreadsheet(tmp_path):
     ("line", "told"),
     [
         ("{", "row 2.*is not JSON"),
-        ("[1]", "is not JSON object"),
+        ("[1]", "is no JSON object"),
         ('{"key": "k", "action": "burn"}', "'burn' is no decision"),
         ('{"action": "keep"}', "no key"),
         ('{"key": "k", "action": "fix"}', "needs a new answer"),
