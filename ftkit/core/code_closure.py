@@ -14,7 +14,18 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-NOTEBOOKS = PACKAGE.parent / "notebooks"
+
+
+def shipped(name: str) -> Path:
+    """Return a folder that ships beside the package in a checkout and inside it in a wheel: notebooks or params."""
+    inside = PACKAGE / "shipped" / name
+    return inside if inside.is_dir() else PACKAGE.parent / name
+
+
+def notebooks_folder() -> Path:
+    """Return the notebooks that run: the project's copies where the working directory has them, else the shipped ones."""
+    here = Path.cwd() / "notebooks"
+    return here if (here / "01_task.ipynb").is_file() else shipped("notebooks")
 
 
 def code_hashes(notebook: Path) -> dict[str, str]:
@@ -115,4 +126,6 @@ def _sha256(file: Path) -> str:
 
 def _name(file: Path) -> str:
     root = PACKAGE.parent
+    if file.suffix == ".ipynb":
+        return f"notebooks/{file.name}"  # the same notebook wherever it lies
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name

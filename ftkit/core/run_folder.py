@@ -182,7 +182,7 @@ def read_table(path: Path) -> Any:
 
 def code_of(stage: str) -> dict[str, str]:
     """Return the SHA-256 of every file of code that a stage rests on, by path; see ``code_closure``."""
-    return code_closure.code_hashes(code_closure.NOTEBOOKS / f"{stage_name(stage)}.ipynb")
+    return code_closure.code_hashes(code_closure.notebooks_folder() / f"{stage_name(stage)}.ipynb")
 
 
 def versions() -> dict[str, str]:

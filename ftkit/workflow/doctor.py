@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
+import re
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from ftkit.core import machine, run_folder
 from ftkit.core.errors import FtkitError
@@ -42,7 +46,9 @@ def examine() -> list[Finding]:
         _cores(),
         _memory(),
         _disk(),
+        _project(),
         *_packages(),
+        _torch(),
         _gpu(),
         *_bases(),
         _embeddings(),
@@ -87,29 +93,67 @@ def _disk() -> Finding:
 
 def _packages() -> list[Finding]:
     found = []
-    for name in (*run_folder.PACKAGES, "jupyterlab", "ipywidgets", "bitsandbytes"):
+    for name in (
+        *(n for n in run_folder.PACKAGES if n != "torch"),
+        "jupyterlab",
+        "ipywidgets",
+        "bitsandbytes",
+    ):
         try:
             found.append(Finding(name, importlib.metadata.version(name)))
         except importlib.metadata.PackageNotFoundError:
-            found.append(
-                Finding(name, "not installed: run `make setup`, or `pip install -e .`", False, True)
-            )
+            found.append(Finding(name, "not installed: pip install ftkit installs it", False, True))
     return found
 
 
+def _torch() -> Finding:
+    """Say which build of torch is there, without importing it, which takes seconds."""
+    found = importlib.util.find_spec("torch")
+    if found is None or not found.submodule_search_locations:
+        return Finding("torch", "not installed: pip install torch", False, True)
+    folder = Path(next(iter(found.submodule_search_locations)))
+    text = (folder / "version.py").read_text(encoding="utf-8")
+    built = dict(re.findall(r"^(cuda|hip)\b[^=]*= *'([^']+)'", text, re.MULTILINE))
+    version = importlib.metadata.version("torch")
+    build = ", ".join(f"{name.upper()} {v}" for name, v in built.items()) or "CPU only"
+    if not built and _nvidia():
+        todo = f"; this machine has a GPU that it cannot use: pip install torch=={version.split('+')[0]} "
+        todo += "--force-reinstall --index-url https://download.pytorch.org/whl/cu130"
+        return Finding("torch", f"{version}, built for {build}{todo}", False)
+    return Finding("torch", f"{version}, built for {build}")
+
+
+def _nvidia() -> list[str]:
+    """Return name and memory of each NVIDIA GPU, as the driver tells them."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    query = ["--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    told = subprocess.run([tool, *query], capture_output=True, text=True, timeout=10, check=False)
+    rows = [line.split(",") for line in told.stdout.splitlines() if "," in line]
+    return [f"{name.strip()}, {float(mib) / 1024:.0f} GiB" for name, mib in rows]
+
+
 def _gpu() -> Finding:
-    try:
-        import torch
-    except ImportError:
-        return Finding("GPU", "unknown: torch is not installed", False)
-    if not torch.cuda.is_available():
-        return Finding(
-            "GPU",
-            "none: the nano base runs on the CPU; models of 1B and more need a GPU to be trained in reasonable time",
-            False,
-        )
-    properties = torch.cuda.get_device_properties(0)
-    return Finding("GPU", f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+    there = _nvidia()
+    none = "none: the built-in base runs on the CPU; models of 1B and more need a GPU to be trained in reasonable time"
+    return Finding("GPU", "; ".join(there) or none, bool(there))
+
+
+def _project() -> Finding:
+    from ftkit.core.code_closure import notebooks_folder, shipped
+
+    files = len(list(Path("params").glob("*.yaml")))
+    folder = notebooks_folder()
+    if not folder.is_dir():
+        return Finding("Notebooks", f"not found at {folder}: install ftkit again", False, True)
+    whose = "of this folder" if folder != shipped("notebooks") else "that came with ftkit"
+    known = (
+        f"{files} parameter files in params/"
+        if files
+        else "no project here yet: ftkit new, or ftkit demo"
+    )
+    return Finding("Project", f"the notebooks {whose} run; {known}")
 
 
 def _bases() -> list[Finding]:

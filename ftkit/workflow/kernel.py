@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ftkit.core import errors, run_folder
+from ftkit.core import code_closure, errors, run_folder
 from ftkit.core.errors import BadInput, FtkitError, RunFailed
 from ftkit.core.parameters.base import NAMED_BASES, Parameters
 from ftkit.core.parameters.files import load, write_resolved
@@ -52,22 +52,22 @@ _server: list[str] = []
 
 
 def notebooks_folder() -> Path:
-    """Return the folder of the notebooks, beside the package."""
-    return Path(__file__).parents[2] / "notebooks"
+    """Return the folder of the notebooks that run."""
+    return code_closure.notebooks_folder()
 
 
 def notebook(stage: str) -> Path:
     """Return the path of a stage's notebook.
 
     Raises:
-        BadInput: The notebooks are not beside the package.
+        BadInput: The notebook is missing.
     """
     path = notebooks_folder() / f"{run_folder.stage_name(stage)}.ipynb"
     if not path.exists():
         raise BadInput(
             "there is no such notebook",
             where=str(path),
-            todo="install ftkit from its checkout: pip install -e .",
+            todo="delete the folder notebooks/ of your project: `ftkit lab` copies a complete one",
         )
     return path
 

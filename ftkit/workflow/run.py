@@ -144,6 +144,7 @@ def run(
     say: Callable[[str], None] = print,
     dry: bool = False,
     live: bool = False,
+    screen: Screen | None = None,
 ) -> Outcome:
     """Run the walk of a parameter file.
 
@@ -154,6 +155,7 @@ def run(
         say: Prints a line.
         dry: Only say what would run.
         live: Draw a table that fills, for a terminal; else lines are said.
+        screen: Shows the progress instead.
 
     Raises:
         FtkitError: Bad input, another run of the same project, or a failed stage.
@@ -179,10 +181,10 @@ def run(
             with (
                 recorded(folder, file, list(expected)) as recorder,
                 warm([built[stage] for stage in expected]),
-                Table(stages, file.name) if live else Lines(say) as screen,
+                screen or (Table(stages, file.name) if live else Lines(say)) as shown,
             ):
                 for step in plan(built, selection):
-                    _step(step, built[step.stage], outcome, screen, recorder)
+                    _step(step, built[step.stage], outcome, shown, recorder)
                 outcome.report = _report(folder, file)
     outcome.seconds = time.monotonic() - began
     return outcome

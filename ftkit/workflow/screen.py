@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -43,6 +44,29 @@ class Lines:
     def watching(self, folder: Path) -> AbstractContextManager[None]:
         """Tell the progress of the stage that runs until the block ends."""
         return following(folder, self.say)
+
+
+class JsonLines(Lines):
+    """One JSON object a line, for programs: events stage_unchanged, stage_started, stage_finished, progress."""
+
+    def _event(self, event: str, **values: object) -> None:
+        self.say(json.dumps({"event": event, **values}, ensure_ascii=False))
+
+    def unchanged(self, stage: str, figure: str) -> None:
+        """A stage need not run."""
+        self._event("stage_unchanged", stage=stage, finding=figure)
+
+    def started(self, stage: str, reason: str) -> None:
+        """A stage runs, and why."""
+        self._event("stage_started", stage=stage, reason=reason)
+
+    def finished(self, stage: str, seconds: float, figure: str) -> None:
+        """A stage is done, and what it found."""
+        self._event("stage_finished", stage=stage, seconds=round(seconds, 1), finding=figure)
+
+    def watching(self, folder: Path) -> AbstractContextManager[None]:
+        """Tell the progress of the stage that runs until the block ends."""
+        return following(folder, lambda line: self._event("progress", text=line.strip()))
 
 
 class Table:

@@ -47,7 +47,9 @@ def test_help_is_quick_names_the_exit_codes_and_imports_nothing_heavy():
     )
 
 
-def test_new_guesses_writes_every_value_explained_and_never_overwrites(project_folder, capsys):
+def test_new_guesses_explains_the_values_that_it_writes_and_never_overwrites(
+    project_folder, capsys
+):
     code, out, _ = told(capsys, "new", "desk", "--data", "desk.csv")
     assert code == 0 and "params/desk.yaml" in out and "label" in out
     assert "served_name: desk" in Path("params/desk.yaml").read_text()
@@ -58,13 +60,7 @@ def test_new_guesses_writes_every_value_explained_and_never_overwrites(project_f
         "label",
         "label",
     )
-    for model in MODELS.values():
-        assert all(
-            f.description in written
-            for name, f in model.model_fields.items()
-            if name not in ("run", "seed", *shared.names())
-        )
-    assert all(written.count(f"{name}: ") == 1 for name in ("base_model", "threads"))
+    assert "  # column with the right answer" in written and "lora_alpha" not in written
     code, _, err = told(capsys, "new", "desk", "--data", "desk.csv")
     assert code == 2 and "--force" in err and Path("params/desk.yaml").read_text() == written
     assert told(capsys, "new", "desk", "--data", "desk.csv", "--force")[0] == 0
@@ -109,7 +105,7 @@ def test_every_path_counts_from_the_folder_where_it_was_typed(project_folder, ca
         (("run", "ok.yaml", "--only", "trainng"), "did you mean 'training'"),
         (("run", "ok.yaml", "--set", "training.lora_r=many"), "training.lora_r"),
         (("report", "outputs/none"), "outputs/none"),
-        (("explain", "training.lora"), "did you mean 'lora_"),
+        (("explain", "training.lora"), "did you mean 'training.lora_"),
         (("explain", "trainin"), "did you mean 'training'"),
         (("lab", "none.yaml"), "none.yaml"),
     ],
@@ -200,7 +196,7 @@ def test_doctor_tells_what_is_there_and_what_is_missing_for_what(capsys):
 
 def test_the_parameter_file_that_new_writes_is_plain_yaml(project_folder, capsys):
     told(capsys, "new", "desk", "--data", "desk.csv")
-    assert set(yaml.safe_load(Path("params/desk.yaml").read_text())) == {*shared.names(), *MODELS}
+    assert set(yaml.safe_load(Path("params/desk.yaml").read_text())) <= set(MODELS)
 
 
 def test_the_shell_can_complete_commands_and_options(capsys):

@@ -232,17 +232,18 @@ def to_yaml(sections: dict[str, dict[str, Any]], comments: str = "") -> str:
     above, sections = shared.lifted(sections)
     lines = [f"# {line}" for line in comments.splitlines()]
     lines += ["", "# The model, for all notebooks:"]
-    lines += [_line(name, above[name], shared.field(name)) for name in above]
+    lines += [yaml_line(name, above[name], shared.field(name)) for name in above]
     for stage, model in MODELS.items():
         lines += ["", f"{stage}:  # {(model.__doc__ or '').strip().splitlines()[0]}"]
         given = sections.get(stage, {})
         for name, field in model.model_fields.items():
             hidden = name in ("seed", *shared.names()) and name not in given
             if name != "run" and not hidden:
-                lines.append("  " + _line(name, given.get(name, field.default), field))
+                lines.append("  " + yaml_line(name, given.get(name, field.default), field))
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
-def _line(name: str, value: Any, field: FieldInfo) -> str:
+def yaml_line(name: str, value: Any, field: FieldInfo) -> str:
+    """Return a parameter as a line of YAML with its description as the comment."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
     return f"{name}: {text.strip().removesuffix(chr(10) + '...').strip()}  # {field.description}"
