@@ -22,8 +22,16 @@ ACCENT, MUTED, BAD, GOOD = "#0072B2", "#7A828C", "#C1440E", "#1B7F4B"
 SOFT_TEXT = "var(--jp-ui-font-color2,var(--soft,#5b6570))"
 BAD_TEXT, GOOD_TEXT = f"var(--bad,{BAD})", f"var(--good,{GOOD})"
 LINK_TEXT = f"var(--link,{ACCENT})"
-DARK_CSS = "[data-jp-theme-light=false]{--bad:#ee8a63;--good:#5cc08d;--link:#6cb8ec}"
-"""Words in these colours can be read in both themes of Jupyter; the strip above each notebook brings the rule along."""
+DARK_CSS = (
+    "[data-jp-theme-light=false]{--bad:#ee8a63;--good:#5cc08d;--link:#6cb8ec}"
+    + ",".join(
+        f"[data-jp-theme-light=false] .js-plotly-plot {part}"
+        for part in (".gtitle", ".xtitle", ".ytitle", ".xtick text", ".ytick text", ".legendtext")
+    )
+    + "{fill:#d5dbe2!important}"
+)
+"""What can be read in both themes of Jupyter: words in these colours, and titles and axes of charts. The strip above each
+notebook brings the rule along."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 
 BOX_CSS = (
@@ -141,6 +149,7 @@ def table_html(
     numeric = {
         n for n in names if records and all(isinstance(r.get(n), int | float) for r in records)
     }
+    widths = {n: _least_width(records[:limit], n) for n in names}
     head = "".join(
         f"<th style='{CELL_CSS.format(align='right' if n in numeric else 'left')};overflow-wrap:break-word'>{html.escape(str(n))}</th>"
         for n in names
@@ -148,7 +157,7 @@ def table_html(
     body = "".join(
         "<tr>"
         + "".join(
-            f"<td style='{CELL_CSS.format(align='right' if n in numeric else 'left')}'>{_cell(r.get(n))}</td>"
+            f"<td style='{CELL_CSS.format(align='right' if n in numeric else 'left')};min-width:{widths[n]}'>{_cell(r.get(n))}</td>"
             for n in names
         )
         + "</tr>"
@@ -163,10 +172,41 @@ def table_html(
     return f"<div style='font-family:{FONT};overflow-x:auto'>{top}<table style='border-collapse:collapse;font-size:13px'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{left}</div>"
 
 
+def _least_width(records: Sequence[Mapping[str, Any]], name: str) -> str:
+    """Return how narrow a column may get: long texts keep some words a line, and the table scrolls where that is too wide."""
+    longest = max((len(str(r.get(name) or "")) for r in records), default=0)
+    return f"{min(14.0, max(2.5, 0.35 * longest)):.1f}em"
+
+
+def fields_of(text: str) -> dict[str, Any] | None:
+    """Return the fields of an answer that is a JSON record; None for any other text."""
+    import json
+
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and record else None
+
+
 def _cell(value: Any) -> str:
+    record = fields_of(value) if isinstance(value, str) else None
+    if record is not None:  # a line for each field, not raw JSON
+        return "<br>".join(
+            f"<span style='color:{SOFT_TEXT}'>{html.escape(str(k))}:</span> {html.escape(_plain(v))}"
+            for k, v in record.items()
+        )
     if isinstance(value, float):
         return html.escape(f"{value:,.3f}".rstrip("0").rstrip(".") if value == value else "–")
     return html.escape("–" if value is None else str(value))
+
+
+def _plain(value: Any) -> str:
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _display(markup: str, text: str) -> None:

@@ -21,7 +21,7 @@ OFTEN: dict[str, Sequence[str]] = {
     "task": ("instruction", "kind", "problem"),
     "data": ("input_column", "output_column"),
     "training": ("method",),
-    "decision": ("margin_points", "min_accuracy", "answers_per_month"),
+    "decision": ("min_accuracy", "answers_per_month"),
 }
 """What people change most: written even where it is the default."""
 
@@ -127,7 +127,9 @@ def short_yaml(sections: dict[str, dict[str, Any]], comments: str = "") -> str:
     """
     above, sections = shared.lifted(sections)
     lines = [f"# {line}" for line in comments.splitlines()]
-    head = {name: shared.field(name).default for name in shared.once()} | above
+    head = {name: shared.field(name).default for name in shared.once()} | {
+        name: value for name, value in above.items() if value != shared.field(name).default
+    }
     lines += ["", "# The model, for all notebooks:"]
     lines += [yaml_line(name, value, shared.field(name)) for name, value in head.items()]
     for stage, model in MODELS.items():

@@ -196,7 +196,7 @@ def test_doctor_tells_what_is_there_and_what_is_missing_for_what(capsys):
 
 def test_the_parameter_file_that_new_writes_is_plain_yaml(project_folder, capsys):
     told(capsys, "new", "desk", "--data", "desk.csv")
-    assert set(yaml.safe_load(Path("params/desk.yaml").read_text())) <= set(MODELS)
+    assert set(yaml.safe_load(Path("params/desk.yaml").read_text())) <= {*MODELS, *shared.names()}
 
 
 def test_the_shell_can_complete_commands_and_options(capsys):

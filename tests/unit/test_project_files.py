@@ -53,13 +53,13 @@ def test_a_new_parameter_file_holds_what_was_guessed_and_what_people_change(proj
     text = Path("params/desk.yaml").read_text()
     values = [line for line in text.splitlines() if line.startswith("  ")]
     assert len(values) <= 36 and all("  # " in line for line in values)
-    assert "base_model: embedded" in text and "lora_alpha" not in text
+    assert "base_model: nano" in text and "lora_alpha" not in text
     built = project.guess("desk", Path("desk.csv")).sections["task"]
     assert built["kind"] == "label" and "kind: label" in text
 
 
 def test_parameters_are_found_by_section_name_and_words(capsys):
-    assert [e.name for e in explain("decision.margin_points")] == ["margin_points"]
+    assert [e.name for e in explain("training.lora_r")] == ["lora_r"]
     assert {e.section for e in explain("training")} == {"training"}
     assert "curve_shares" in {e.name for e in explain("learning curve")}
     with pytest.raises(BadInput, match=r"did you mean 'training\.lora_r'"):

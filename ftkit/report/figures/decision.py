@@ -57,7 +57,7 @@ def accuracy_against_cost(evaluation: Evaluation, decision: Decision) -> Any:
     )
     for r in sorted(evaluation.results, key=lambda r: cost[r.spec.name]):
         (at, left), e, color = places[r.spec.name], r.accuracy, theme.color(r.spec.family)
-        ring = {"color": "#222", "width": 3 if r.spec.name == chosen else 0}
+        ring = {"color": theme.MUTED, "width": 3 if r.spec.name == chosen else 0}
         figure.add_scatter(
             x=[cost[r.spec.name]],
             y=[100 * e.value],
@@ -208,7 +208,7 @@ def gates(decision: Decision) -> Any:
             colorscale=GATE_COLORS,
             text=[[SIGNS[g.state] for g in row] for row in grid],
             texttemplate="%{text}",
-            textfont={"color": "#222", "size": 12},
+            textfont={"color": "#1c2430", "size": 12},  # on pale cells, in both themes
             customdata=[[f"{g.strategy}, {g.gate}: {g.detail}" for g in row] for row in grid],
             hovertemplate="%{customdata}<extra></extra>",
             showscale=False,
@@ -265,11 +265,11 @@ def costs(decision: Decision) -> Any:
             mode="markers",
             showlegend=False,
             hoverinfo="skip",
-            marker={"size": 1, "color": "#333"},
+            marker={"size": 1, "color": theme.MUTED},
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "color": "#333",
+                "color": theme.MUTED,
                 "thickness": 1.5,
                 "width": 5,
                 "array": [max(0.0, (c.first_year_high_usd or 0) - c.first_year_usd) for c in rows],
@@ -286,7 +286,7 @@ def costs(decision: Decision) -> Any:
     figure.update_yaxes(showgrid=False)
     title = f"{rows[-1].strategy} costs least, {rows[0].strategy} most: {round(rows[-1].first_year_usd, -2):,.0f} against {round(rows[0].first_year_usd, -2):,.0f} USD"
     drawn = (
-        "; black: 9 of 10 draws of the assumed prices"
+        "; grey: 9 of 10 draws of the assumed prices"
         if rows[0].first_year_low_usd is not None
         else ""
     )
