@@ -56,7 +56,8 @@ def summary(found: RunContents) -> str:
     """Return the first page as Markdown, for a ticket or a mail."""
     page = first(found)
     title = found.task.name if found.task else found.run.name
-    lines = [f"# {_one_line(title)}: {page.badge.lower()}", "", _one_line(page.sentence), ""]
+    lines = [f"# {_one_line(title)}: {page.badge}", "", _one_line(page.sentence), ""]
+    lines[1:1] = ["", f"> {_one_line(page.warning)}"] if page.warning else []
     rows = strategies(found)
     if rows:
         lines += [

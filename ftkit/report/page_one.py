@@ -49,6 +49,7 @@ class First:
         steps: What to do next.
         strategies: Name, colour and plain words of each strategy compared.
         blocks: The picture.
+        warning: What stands above everything else: a toy base stood for a real model.
     """
 
     state: str
@@ -62,6 +63,7 @@ class First:
     steps: list[str] = field(default_factory=list)
     strategies: list[tuple[str, str, str]] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
+    warning: str = ""
 
 
 def first(found: RunContents) -> First:
@@ -76,13 +78,17 @@ def first(found: RunContents) -> First:
             found.missing["decision"],
             risks=risks(found),
             strategies=strategies,
+            warning=" ".join(_tiny(found)),
         )
     d = found.decision
-    state, badge = STATE.get(d.verdict, ("good", "Recommended"))
+    state, badge = STATE.get(d.verdict, ("good" if d.fit == "alone" else "open", ""))
+    if d.kind == "chosen":  # best measured is one thing, fit to use another
+        badge = f"{words.headline(d)}, {words.fitness(d)}"
     mine = found.result(found.chosen())
     return First(
         state=state,
         badge=badge,
+        warning=" ".join(_tiny(found)),
         sentence=words.sentence(d),
         color=theme.color(mine.spec.family) if mine else theme.MUTED,
         figures=strip(found, d, mine),
@@ -166,7 +172,7 @@ def usd(value: float) -> str:
 
 def risks(found: RunContents) -> list[str]:
     """Return what a reader must know before relying on the verdict."""
-    said = [*found.warnings, *_tiny(found), *_shipped(found)]
+    said = [*found.warnings, *_shipped(found)]
     gates = found.decision.gates if found.decision else []
     words = {
         "failed": "fails the limit",
@@ -228,7 +234,7 @@ def _tiny(found: RunContents) -> list[str]:
     if all(found.parameters(stage).get("base_model") != "nano" for stage in found.manifests):
         return []
     return [
-        "The model behind these figures is the tiny built-in one: they show the method, not what a model of a useful size would reach."
+        "Made with the tiny built-in model: these figures show how the comparison works, not what a model of a useful size reaches. Set base_model to yours."
     ]
 
 

@@ -181,16 +181,7 @@ def test_doctor_tells_what_is_there_and_what_is_missing_for_what(capsys):
     assert code in (0, 1)
     assert all(
         word in out
-        for word in (
-            "Python",
-            "cores",
-            "Memory",
-            "GPU",
-            "Disk",
-            "Base nano",
-            "Chromium",
-            "transformers",
-        )
+        for word in ("Python", "cores", "Memory", "GPU", "Disk", "base", "Chromium", "transformers")
     )
 
 

@@ -269,7 +269,7 @@ def test_what_is_not_done_is_missing_in_the_exports_and_said(copy):
     shutil.rmtree(copy / "decision")
     files = {file.name: file for file in exports.write(copy)}
     assert list(files) == ["summary.md", "report.json"]
-    assert "no decision yet" in files["summary.md"].read_text()
+    assert "No decision yet" in files["summary.md"].read_text()
     assert "07_evaluation" in json.loads(files["report.json"].read_text())["missing"]["evaluation"]
 
 
@@ -286,3 +286,40 @@ def test_a_pdf_needs_a_browser_and_a_browser_that_prints(run, tmp_path, monkeypa
     with pytest.raises(RunFailed, match="printed nothing"):
         exports.pdf(page)
     assert not page.with_suffix(".pdf").exists()
+
+
+@pytest.mark.parametrize(
+    ("fit", "state", "told"),
+    [
+        ("alone", "good", "fit to use"),
+        ("not fit", "open", "not fit to use: "),
+        ("not known", "open", "not known to be fit"),
+    ],
+)
+def test_page_one_is_green_only_where_the_strategy_is_fit_to_use_alone(tmp_path, fit, state, told):
+    run = make_run(tmp_path / "desk", n=60)
+    path = run / "decision" / "decision.json"
+    decision = run_folder.read_record(path, Decision)
+    changed = {
+        "fit": fit,
+        "kind": "chosen",
+        "verdict": "hybrid",
+        "strategy": "hybrid",
+        "basis": "best bet",
+        "unfit_gates": ["accuracy"],
+    }
+    run_folder.write_record(path, decision.model_copy(update=changed))
+    page = write(run).read_text(encoding="utf-8")
+    assert f'class="verdict {state}"' in page
+    badge = page.split('class="badge">')[1].split("</p>")[0]
+    assert badge.startswith("Best of") and told in badge
+
+
+def test_the_warning_about_the_toy_base_stands_before_the_verdict_and_in_the_summary(tmp_path):
+    run = make_run(tmp_path / "desk", n=60)
+    page = write(run).read_text(encoding="utf-8")
+    warned = page.find("Made with the tiny built-in model")
+    assert 0 < warned < page.index('class="badge"')
+    exports.write(run)
+    summary = (run / "exports" / "summary.md").read_text().splitlines()
+    assert summary[2].startswith("> Made with the tiny built-in model")
