@@ -130,6 +130,11 @@ class Start:
         self.forms: dict[str, Form] = {}
         self.steps = widgets.VBox()
         self.save = _button("Save the settings", "Write params/NAME.yaml", self.saved)
+        self.check = _button(
+            "Check my data",
+            "Run the first two notebooks only: is the task clear, are the data good enough?",
+            self.checked,
+        )
         self.go = _button(
             "Run the walk",
             "Run all notebooks headless; done stages are not run again",
@@ -143,7 +148,7 @@ class Start:
         )
         self.panel = RunPanel(self._ended)
         self.actions = widgets.HBox(
-            [self.save, self.go, self.stop, self.by_hand],
+            [self.save, self.check, self.go, self.stop, self.by_hand],
             layout=widgets.Layout(flex_flow="row wrap"),
         )
         self.listed = widgets.HTML(runs_html())
@@ -301,6 +306,11 @@ class Start:
         self.panel.start(self.saved())
         self._enable()
 
+    def checked(self) -> None:
+        """Run only what says whether the data are good enough."""
+        self.panel.start(self.saved(), ("--until", "data"))
+        self._enable()
+
     def _ended(self, state: RunState | None) -> None:
         """Say how the run ended."""
         how = state.state if state else "failed"
@@ -348,7 +358,8 @@ class Start:
         ready = bool(self.forms) and not any(form.faults() for form in self.forms.values())
         running = self.panel.running
         self.save.disabled = self.by_hand.disabled = not ready or running
-        self.go.disabled, self.stop.disabled = not ready or running, not running
+        self.go.disabled = self.check.disabled = not ready or running
+        self.stop.disabled = not running
         self.look.disabled = running
 
 
@@ -403,10 +414,10 @@ def runs_html() -> str:
         )
     head = "".join(
         f"<th style='text-align:left;padding:.2em .8em .2em 0'>{name}</th>"
-        for name in ("run", "last step done", "stages", "finding", "report")
+        for name in ("run", "state", "last step done", "stages", "finding", "report")
     )
     body = "".join(
-        f"<tr><td>{html.escape(run.name)}</td><td>{run.finished}</td><td>{len(run.stages)} of {len(run_folder.STAGES)}</td>"
+        f"<tr><td>{html.escape(run.name)}</td><td>{run.state}</td><td>{run.finished}</td><td>{len(run.stages)} of {len(run_folder.STAGES)}</td>"
         f"<td style='max-width:44em'>{html.escape(run.finding)}</td><td>{report_link(run.report)}</td></tr>"
         for run in found
     ).replace("<td", "<td valign='top'")

@@ -12,6 +12,7 @@ from typing import Any
 from ftkit.core import run_folder
 from ftkit.core.errors import BadInput
 from ftkit.workflow.key_metric import key_figure
+from ftkit.workflow.run_state import read_state
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Listed:
         finding: The verdict, or which notebook is next.
         report: Path of the report, or empty.
         mib: Room that it takes, in MiB.
+        state: running, stopping, stopped, failed, done, or partial where only some stages were asked for.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Listed:
     finding: str
     report: str
     mib: float
+    state: str = "done"
 
     def line(self) -> str:
         """Return the run as one line of the terminal."""
@@ -71,7 +74,14 @@ def _listed(folder: Path) -> Listed:
         finding,
         str(report) if report.exists() else "",
         sum(size for _, size in _files(folder)) / 2**20,
+        _state(folder, following),
     )
+
+
+def _state(folder: Path, following: str) -> str:
+    known = read_state(folder)
+    state = known.state if known else "done"
+    return "partial" if state == "done" and following else state
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int]]:

@@ -202,6 +202,18 @@ def test_a_run_is_found_again_by_a_page_that_was_opened_after_it(project_folder)
     assert "Stopped" in page.state.value and page.stop.disabled
 
 
+def test_my_data_are_checked_without_the_rest(project_folder):
+    lines = (Path(__file__).parents[2] / "ftkit/demo/prompting.csv").read_text().splitlines()[:120]
+    Path("desk.csv").write_text("\n".join(lines) + "\n")
+    page = looked_at()
+    page.check.click()
+    assert page.check.disabled and page.go.disabled
+    wait(lambda: not page.panel.running and not page.check.disabled, 240)
+    done = {path.parent.name for path in Path("outputs/desk").glob("*/manifest.json")}
+    assert done == {"task", "data"} and "The run is done." in page.state.value
+    assert "<td valign='top'>partial</td>" in page.listed.value
+
+
 def test_what_a_run_fails_with_is_told_on_the_page(project_folder):
     page = looked_at()
     page.forms["retrieval"].fields["handbook"].value = "gone"
