@@ -278,6 +278,10 @@ def _answers(case, items):
                     ["[H-012] Delivery. It takes 34 days."],
                     0,
                     sure,
+                    "answered",
+                    "",
+                    "",
+                    0,
                 )
             )
     return pd.DataFrame(rows, columns=ANSWER_COLUMNS)

@@ -53,7 +53,7 @@ def test_a_new_parameter_file_holds_what_was_guessed_and_what_people_change(proj
     text = Path("params/desk.yaml").read_text()
     values = [line for line in text.splitlines() if line.startswith("  ")]
     assert len(values) <= 36 and all("  # " in line for line in values)
-    assert "base_model: nano" in text and "lora_alpha" not in text
+    assert "\nbase_model: " in text and "lora_alpha" not in text
     built = project.guess("desk", Path("desk.csv")).sections["task"]
     assert built["kind"] == "label" and "kind: label" in text
 
