@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.core.errors import BadInput
+from ftkit.core.foreign_files import in_child, reading
 from ftkit.core.parameters.files import nearest
 from ftkit.data import large
 from ftkit.data.arrow_files import read_arrow, read_folder, read_parquet
@@ -25,6 +26,8 @@ FEWEST = 20
 MOST_REMOVED = 0.1
 """Share of the rows above which no step takes rows out without asking (``data.most_removed``)."""
 ROWS = 20_000
+UNBOUNDED = (".xlsx", ".xlsm", ".parquet", ".arrow")
+"""Formats whose libraries may take any amount of memory and time for a small file; they are read in a process of their own."""
 
 
 @dataclass
@@ -172,12 +175,12 @@ def open_raw(
         raise BadInput(
             "the file is empty", where=str(path), todo="give a file with a header and rows"
         )
-    try:
+    with reading(path, ending[1:].upper()):
         if path.stat().st_size > (large.LARGE if ending in large.STREAMED else large.WHOLE):
             return large.read_large(path, encoding, most, seed)
+        if ending in UNBOUNDED:
+            return in_child(reader, path, encoding, kind=ending[1:].upper())
         return reader(path, encoding)
-    except PermissionError as error:
-        raise BadInput("may not be read", where=str(path), todo="change its permissions") from error
 
 
 SOURCES: dict[str, Callable[[Path, str], Raw]] = {

@@ -27,7 +27,8 @@ from ftkit.core.statistics import mean_interval
 from ftkit.data.read import read
 from ftkit.demo import write_examples
 from ftkit.models.chat import ChatModel
-from ftkit.retrieval.handbook import chunks, open_handbook
+from ftkit.retrieval.chunks import chunks
+from ftkit.retrieval.handbook import open_handbook
 from ftkit.retrieval.index import Index, Searcher
 from ftkit.scoring.items import cluster_of
 from ftkit.scoring.parse import parse
@@ -158,9 +159,8 @@ def later_searcher(
         progress: Called with passages embedded and in all.
     """
     later = retrieval.model_copy(update={"handbook": p.later_handbook, "demo_edition": 2})
-    passages = chunks(
-        open_handbook(later, folder / "handbook"), card.chunk_words or retrieval.chunk_words
-    )
+    articles = open_handbook(later, folder / "handbook").articles
+    passages = chunks(articles, card.chunk_words or retrieval.chunk_words)
     index = Index.build(
         folder / "index", passages, card.embedding_model, progress, card.reranker, card.filters
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.core.errors import BadInput
+from ftkit.core.foreign_files import TEXT_SIZE, check_size
 from ftkit.core.parameters.base import NAMED_BASES
 
 WANTED = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
@@ -97,9 +98,10 @@ def _refuse_code(folder: Path) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON file's object. Raises BadInput if it is none."""
+    check_size(path, TEXT_SIZE)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(
             f"is not readable JSON: {error}",
             where=str(path),

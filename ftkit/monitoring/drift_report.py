@@ -193,7 +193,7 @@ def handbook_changes(p: MonitoringParameters, stage: run_folder.Stage) -> tuple[
     retrieval = run_folder.read_record(stage.of("retrieval", "retrieval.json"), RetrievalCard)
     if not p.handbook or not retrieval.enabled:
         return [], 0
-    from ftkit.retrieval.handbook import chunks
+    from ftkit.retrieval.chunks import chunks
 
     manifest = run_folder.read_record(stage.of("retrieval", "manifest.json"), Manifest)
     settings = RetrievalParameters.model_validate(
@@ -201,7 +201,7 @@ def handbook_changes(p: MonitoringParameters, stage: run_folder.Stage) -> tuple[
     )
     if p.handbook == "demo":
         settings = settings.model_copy(update={"demo_edition": 2})
-    articles = open_handbook(settings, stage.path("handbook"))
+    articles = open_handbook(settings, stage.path("handbook")).articles
     now = {
         c.id: (c.title, c.text, c.source)
         for c in chunks(articles, retrieval.chunk_words or settings.chunk_words)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ftkit.core import run_folder
 from ftkit.core.errors import BadInput
+from ftkit.core.foreign_files import in_child
 from ftkit.core.parameters.monitoring import MonitoringParameters
 from ftkit.demo import write_traffic
 
@@ -93,8 +94,6 @@ def open_log(p: MonitoringParameters, folder: Path) -> Log | None:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    import pandas as pd
-
     kind = path.suffix.lower()
     if kind in (".jsonl", ".ndjson", ".log"):
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -108,19 +107,16 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
             where=str(path),
             todo="use JSON lines (.jsonl), .csv or .parquet",
         )
-    try:
-        table = (
-            pd.read_parquet(path)
-            if kind == ".parquet"
-            else pd.read_csv(path, dtype=str, keep_default_na=False)
-        )
-    except (ValueError, OSError) as error:
-        raise BadInput(
-            f"is not readable: {str(error).splitlines()[0][:200]}",
-            where=str(path),
-            todo="write it anew",
-        ) from error
-    yield from enumerate(table.to_dict("records"), 2 if kind == ".csv" else 1)
+    rows = in_child(_table, path, kind=kind[1:].upper())
+    yield from enumerate(rows, 2 if kind == ".csv" else 1)
+
+
+def _table(path: Path) -> list[dict[Any, Any]]:
+    import pandas as pd
+
+    if path.suffix.lower() == ".parquet":
+        return pd.read_parquet(path).to_dict("records")
+    return pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
 
 
 def _json(line: str) -> Any:

@@ -18,7 +18,7 @@ from ftkit.scoring.context_header import head_of
 from ftkit.scoring.text import normalise
 
 if TYPE_CHECKING:
-    from ftkit.retrieval.handbook_formats import Article
+    from ftkit.retrieval.articles import Article
 
 Metadata = dict[str, list[str]]
 

@@ -1,47 +1,80 @@
-"""Articles of a handbook, and their chunks: by section and paragraph, no longer than asked for."""
+"""A handbook: the articles of a folder, and what of it was not read."""
 
 from __future__ import annotations
 
-import csv
+import io
 import json
-import re
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ftkit.core.errors import BadInput
+from ftkit.core.foreign_files import (
+    SETTINGS_SIZE,
+    TEXT_SIZE,
+    check_size,
+    in_child,
+    inside,
+    reading,
+    unreadable,
+)
 from ftkit.core.parameters.retrieval import RetrievalParameters
-from ftkit.core.records.retrieval import Passage
+from ftkit.data.delimited import separator_of
 from ftkit.demo import write_handbook
 from ftkit.retrieval import filters
-from ftkit.retrieval.handbook_formats import READERS, Article, Part, decoded
+from ftkit.retrieval.articles import Article, Handbook, Part, Remark
+from ftkit.retrieval.html_articles import read_html
+from ftkit.retrieval.office_articles import read_docx, read_pptx, read_xlsx
+from ftkit.retrieval.pdf_articles import read_pdf
+from ftkit.retrieval.text_articles import decoded, read_text
 
-ENDINGS = (*READERS, ".csv", ".jsonl")
+TEXTS = (".md", ".txt")
+PARSED: dict[str, Callable[[Path], Article]] = {
+    ".html": read_html,
+    ".htm": read_html,
+    ".docx": read_docx,
+    ".pdf": read_pdf,
+    ".pptx": read_pptx,
+    ".xlsx": read_xlsx,
+}
+"""Readers that take a file apart; they run in a process of their own."""
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
+ENDINGS = (*TEXTS, *PARSED, *TABLES)
+CONVERTED = {".doc": "DOCX", ".rtf": "DOCX", ".odt": "DOCX", ".ppt": "PPTX", ".xls": "XLSX"}
+"""What other endings should be saved as; the rest as PDF."""
 
 
-def open_handbook(p: RetrievalParameters, folder: Path) -> list[Article]:
-    """Return the articles of the handbook that the parameters name; none where it is empty.
+def open_handbook(p: RetrievalParameters, folder: Path) -> Handbook:
+    """Return the handbook that the parameters name; none of its articles where it is empty.
 
     Args:
         p: Names the handbook; ``demo`` is written to ``folder`` first.
         folder: Where the built-in handbook goes.
     """
     if not p.handbook:
-        return []
-    if p.handbook != "demo":
-        return filters.kept(read_handbook(Path(p.handbook)), p.filters, p.handbook)
-    shutil.rmtree(folder, ignore_errors=True)
-    written = write_handbook(folder, edition=p.demo_edition, scenario=p.demo_scenario)
-    return filters.kept(read_handbook(written), p.filters, p.handbook)
+        return Handbook()
+    place = Path(p.handbook)
+    if p.handbook == "demo":
+        shutil.rmtree(folder, ignore_errors=True)
+        place = write_handbook(folder, edition=p.demo_edition, scenario=p.demo_scenario)
+    handbook = look_through(place)
+    return Handbook(filters.kept(handbook.articles, p.filters, p.handbook), handbook.remarks)
 
 
 def read_handbook(folder: Path) -> list[Article]:
-    """Read every article below a folder: see ``formats``; CSV and JSONL hold many, with ``id``, ``title``, ``text``.
+    """Return the articles below a folder; see ``look_through``."""
+    return look_through(folder).articles
 
-    What is told of an article beside its text (``metadata``) stands in a file of its name with ``.yaml`` behind it, between two
-    lines ``---`` at the head of Markdown and text, in ``<meta>`` of HTML, and in further columns of CSV and JSONL.
+
+def look_through(folder: Path) -> Handbook:
+    """Read every article below a folder, and tell what was not read.
+
+    CSV and JSONL hold many articles, with ``id``, ``title``, ``text``. What is told of an article beside its text (``metadata``)
+    stands in a file of its name with ``.yaml`` behind it, between two lines ``---`` at the head of Markdown and text, in
+    ``<meta>`` of HTML, and in further columns of CSV and JSONL. Links that lead out of the folder are not followed.
 
     Raises:
         BadInput: The folder is missing or holds no article, a file is unreadable or empty, or an article is there twice.
@@ -52,139 +85,150 @@ def read_handbook(folder: Path) -> list[Article]:
             where=str(folder),
             todo="check retrieval.handbook; empty means no retrieval",
         )
-    files = sorted(
-        p
-        for p in folder.rglob("*")
-        if p.suffix.lower() in ENDINGS and p.is_file() and not p.name.startswith(".")
-    )
-    if not files:
+    handbook, places = Handbook(), {}
+    for file in _files(folder, handbook.remarks):
+        name = file.relative_to(folder).as_posix()
+        for article in _read(file):
+            if article.source in places:
+                raise BadInput(
+                    f"the article '{article.source}' is there twice: in {places[article.source]} and {name}",
+                    where=str(folder),
+                    todo="give each article its own name or id: rename one of the files, or leave it out",
+                )
+            places[article.source] = name
+            handbook.articles.append(article)
+            handbook.remarks += [Remark(name, text) for text in article.remarks]
+            if article.words < 0.9 * article.visible_words:
+                handbook.remarks.append(
+                    Remark(
+                        name,
+                        f"{article.words:,} of {article.visible_words:,} visible words were read; the others"
+                        " stand in menus, heads and feet, or outside of <main>",
+                    )
+                )
+    if not handbook.articles:
         raise BadInput(
             f"holds no articles ({', '.join(ENDINGS)})",
             where=str(folder),
             todo="put articles there, or set retrieval.handbook to empty",
         )
-    articles = [article for file in files for article in _read(file)]
-    seen: dict[str, str] = {}
-    for article in articles:
-        if article.source in seen:
-            raise BadInput(
-                f"the article '{article.source}' is there twice",
-                where=str(folder),
-                todo="give each article its own name or id",
+    return handbook
+
+
+def _files(folder: Path, remarks: list[Remark]) -> Iterator[Path]:
+    """Yield the files to read, in order; what is not read is remarked."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_symlink() and not (inside(path, folder) and path.exists()):
+            remarks.append(
+                Remark(
+                    name.as_posix(),
+                    "is a link that leads out of the folder, or nowhere: put a copy there",
+                )
             )
-        seen[article.source] = article.title
-    return articles
-
-
-def told_in(folder: Path) -> dict[str, set[str]]:
-    """Return what the articles below a folder tell of themselves, see ``filters.told_by``; PDF and DOCX by the file beside them only.
-
-    Raises:
-        BadInput: A file is unreadable.
-    """
-    found: list[Article] = []
-    for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in ENDINGS):
-        beside = file.with_name(file.name + ".yaml")
-        if file.suffix.lower() not in (".pdf", ".docx"):
-            found += _read(file)
-        elif beside.exists():
-            found.append(
-                Article(file.stem, "", [], filters.metadata_of(_yaml(beside), str(beside)))
+        elif not path.is_file() or not inside(path, folder):
+            continue
+        elif any(part.startswith((".", "~$", "__MACOSX")) for part in name.parts):
+            if not path.name.startswith("._") and path.name not in (".DS_Store", ".gitkeep"):
+                remarks.append(
+                    Remark(name.as_posix(), "is hidden: rename it if it belongs to the handbook")
+                )
+        elif path.suffix.lower() in ENDINGS:
+            yield path
+        elif path.suffix.lower() == ".yaml" and path.with_suffix("").is_file():
+            continue  # metadata of the file beside it
+        else:
+            kind = CONVERTED.get(path.suffix.lower(), "PDF, Markdown or text")
+            remarks.append(
+                Remark(
+                    name.as_posix(), f"'{path.suffix or path.name}' is not read: save it as {kind}"
+                )
             )
-    return filters.told_by(found)
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(file.name + ".yaml")
 
 
 def _read(file: Path) -> list[Article]:
-    reader = READERS.get(file.suffix.lower())
-    if reader is None:
-        return _rows(file, decoded(file))
-    article, beside = reader(file), file.with_name(file.name + ".yaml")
-    if beside.exists():
-        article.metadata |= filters.metadata_of(_yaml(beside), str(beside))
+    check_size(file, TEXT_SIZE)
+    ending = file.suffix.lower()
+    if ending in TABLES:
+        return _rows(file)
+    if ending in TEXTS:
+        with reading(file, "text"):
+            article = read_text(file)
+    else:
+        kind = "HTML" if ending.startswith(".htm") else ending[1:].upper()
+        article = in_child(PARSED[ending], file, kind=kind)
+    if _beside(file).exists() and inside(_beside(file), file.parent):
+        article.metadata |= _metadata(_beside(file))
     return [article]
 
 
-def _yaml(file: Path) -> Any:
-    try:
-        return yaml.safe_load(decoded(file))
-    except yaml.YAMLError as error:
-        raise BadInput(
-            "is no YAML", where=str(file), todo="write name: value, one a line, e.g. region: EU"
-        ) from error
-
-
-def _rows(file: Path, text: str) -> list[Article]:
-    found = []
-    try:
-        rows = (
-            [json.loads(line) for line in text.splitlines() if line.strip()]
-            if file.suffix == ".jsonl"
-            else list(csv.DictReader(text.splitlines()))
-        )
-    except ValueError as error:
-        raise BadInput(
-            f"is not JSON lines: {error}", where=str(file), todo="mend that line"
-        ) from error
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or not row.get("id") or not row.get("text"):
+def _metadata(file: Path) -> filters.Metadata:
+    check_size(file, SETTINGS_SIZE)
+    with reading(file, "YAML"):
+        try:
+            values = yaml.safe_load(decoded(file))
+        except yaml.YAMLError as error:
             raise BadInput(
-                "lacks 'id' or 'text'",
-                where=f"{file}, row {number}",
-                todo="give every article id, title and text",
-            )
-        rest = {
-            name: value
-            for name, value in row.items()
-            if name and name not in ("id", "title", "text")
-        }
-        told = filters.metadata_of(rest, f"{file}, row {number}")
-        found.append(
-            Article(str(row["id"]), str(row.get("title") or ""), [Part(str(row["text"]))], told)
-        )
-    return found
+                "is no YAML", where=str(file), todo="write name: value, one a line, e.g. region: EU"
+            ) from error
+        return filters.metadata_of(values, str(file))
 
 
-def chunks(articles: list[Article], chunk_words: int) -> list[Passage]:
-    """Cut articles into chunks of at most ``chunk_words`` words, at sections and pages, then paragraphs, then sentences.
-
-    A chunk's title names its section and page, so that search finds it by them and a reader can look it up.
-    """
-    found = []
-    for article in articles:
-        pieces = [
-            (part, text) for part in article.parts for text in _pieces(part.text, chunk_words)
-        ]
-        for number, (part, text) in enumerate(pieces):
-            title = " – ".join(name for name in (article.title, part.section) if name)
-            title += f" (page {part.page})" if part.page else ""
-            found.append(
-                Passage(
-                    id=f"{article.source}#{number}",
-                    source=article.source,
-                    title=title,
-                    text=text,
-                    metadata=article.metadata,
+def _rows(file: Path) -> list[Article]:
+    """Return the articles of a table: a CSV or TSV file with a header, or JSON lines."""
+    articles = []
+    with reading(file, file.suffix[1:].upper()):
+        for number, row in _table(file, decoded(file)):
+            where = f"{file}, row {number}"
+            source, text = (_cell(row.get(name)) for name in ("id", "text"))
+            if not source or not text:
+                raise BadInput(
+                    "lacks 'id' or 'text'",
+                    where=where,
+                    todo="give every article id, title and text",
                 )
+            rest = {
+                name: value
+                for name, value in row.items()
+                if name and name not in ("id", "title", "text")
+            }
+            told = filters.metadata_of(rest, where)
+            articles.append(Article(source, _cell(row.get("title")), [Part(text)], told))
+    if not articles:
+        raise BadInput("holds no rows", where=str(file), todo="fill or remove it")
+    return articles
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _table(file: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield number (header = 1) and cells of the rows."""
+    if file.suffix.lower() in (".jsonl", ".ndjson"):
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                try:
+                    row = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise unreadable(f"{file}, row {number}", "JSON lines", error) from error
+                yield number, row if isinstance(row, dict) else {}
+        return
+    import csv
+
+    csv.field_size_limit(TEXT_SIZE.value << 20)
+    separator = "\t" if file.suffix.lower() == ".tsv" else separator_of(text)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    reader.fieldnames = [str(name).strip() for name in reader.fieldnames or []]
+    try:
+        for row in reader:
+            yield (
+                reader.line_num,
+                {name: cell for name, cell in row.items() if isinstance(name, str)},
             )
-    return found
-
-
-def _pieces(text: str, limit: int) -> list[str]:
-    """Join sentences up to the limit; a longer sentence is cut at words."""
-    pieces: list[str] = []
-    current: list[str] = []
-    for sentence in _sentences(text, limit):
-        words = sentence.split()
-        if current and len(current) + len(words) > limit:
-            pieces.append(" ".join(current))
-            current = []
-        current += words
-    return [*pieces, " ".join(current)] if current else pieces
-
-
-def _sentences(text: str, limit: int) -> list[str]:
-    found = []
-    for sentence in re.split(r"(?<=[.!?])\s+|\n{2,}", text):
-        words = sentence.split()
-        found += [" ".join(words[i : i + limit]) for i in range(0, len(words), limit)]
-    return found
+    except csv.Error as error:
+        raise unreadable(f"{file}, line {reader.line_num}", "CSV", error) from error

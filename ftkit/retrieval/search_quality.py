@@ -16,9 +16,9 @@ from ftkit.core.records.retrieval import Passage, RetrievalCard
 from ftkit.core.records.strategy import StrategySpec
 from ftkit.core.records.task import TaskCard
 from ftkit.core.statistics import wilson
+from ftkit.retrieval.articles import Article
+from ftkit.retrieval.chunks import chunks
 from ftkit.retrieval.filters import allows, wanted
-from ftkit.retrieval.handbook import chunks
-from ftkit.retrieval.handbook_formats import Article
 from ftkit.retrieval.index import MODES, Index, Mode, Searcher
 from ftkit.retrieval.ranking import figures
 from ftkit.retrieval.written_questions import Written, as_questions

@@ -11,9 +11,13 @@ from ftkit.core import run_folder
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.files import build
 from ftkit.data.guess import Guess, propose
-from ftkit.retrieval.handbook import told_in
+from ftkit.retrieval import filters
+from ftkit.retrieval.articles import Handbook
+from ftkit.retrieval.handbook import look_through
 
 FOLDER = Path("params")
+SHOWN = 8
+"""Remarks about a handbook that are shown at once."""
 
 
 def guess(
@@ -35,11 +39,17 @@ def guess(
     for other in (test_data, handbook):
         if other and not Path(other).exists():
             raise BadInput("does not exist", where=other, todo="check the path")
-    told = told_in(Path(handbook)) if handbook else {}
+    book = look_through(Path(handbook)) if handbook else Handbook()
+    told = filters.told_by(book.articles)
     found = propose(
         data, name, test_data=test_data, handbook=handbook, encoding=encoding, told=told
     )
     found.sections["deployment"] = {"served_name": name}  # one server may hold several projects
+    found.sentences += [
+        f"Handbook: {remark.file}: {remark.text}." for remark in book.remarks[:SHOWN]
+    ]
+    if len(book.remarks) > SHOWN:
+        found.sentences.append(f"Handbook: {len(book.remarks) - SHOWN} more; 04 shows them all.")
     for stage, values in found.sections.items():
         build(stage, values)
     return found

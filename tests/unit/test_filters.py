@@ -13,8 +13,9 @@ from ftkit.core.records.retrieval import Passage
 from ftkit.core.records.task import TaskCard
 from ftkit.data.read import read
 from ftkit.retrieval import index as index_module
+from ftkit.retrieval.chunks import chunks
 from ftkit.retrieval.filters import allows, front_matter, told_by, wanted
-from ftkit.retrieval.handbook import chunks, open_handbook, read_handbook, told_in
+from ftkit.retrieval.handbook import open_handbook, read_handbook
 from ftkit.retrieval.index import MODES, Index
 from ftkit.retrieval.search_quality import learned, measure, questions, relevant
 from ftkit.scoring.context_header import head_of, with_head
@@ -46,7 +47,7 @@ def handbook(tmp_path):
 
 def built(handbook, tmp_path, filters=("region",)):
     p = RetrievalParameters(handbook=str(handbook), filters=list(filters))
-    passages = chunks(open_handbook(p, tmp_path), 60)
+    passages = chunks(open_handbook(p, tmp_path).articles, 60)
     return Index.build(tmp_path / "index", passages, "minilm", restricted_by=p.filters)
 
 
@@ -170,9 +171,9 @@ def test_metadata_come_from_every_kind_of_article(tmp_path):
     }
     assert (found["d"].title, found["d"].text) == ("Hours", "We open at nine.")
     assert told_by(list(found.values()))["region"] == {"eu", "us", "ch"}
-    (tmp_path / "f.pdf").write_bytes(b"not read")
-    (tmp_path / "f.pdf.yaml").write_text("region: JP\n")
-    assert told_in(tmp_path)["region"] == {"eu", "us", "ch", "jp"}
+    (tmp_path / "f.txt").write_text("Open late.")
+    (tmp_path / "f.txt.yaml").write_text("region: JP\n")
+    assert told_by(read_handbook(tmp_path))["region"] == {"eu", "us", "ch", "jp"}
 
 
 def test_a_ruler_at_the_head_of_an_article_is_text():

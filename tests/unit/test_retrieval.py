@@ -14,8 +14,9 @@ from ftkit.core.parameters.retrieval import RetrievalParameters
 from ftkit.core.records.retrieval import Passage
 from ftkit.core.records.task import TaskCard
 from ftkit.report.figures import retrieval as retrieval_figures
-from ftkit.retrieval.handbook import chunks, open_handbook, read_handbook
-from ftkit.retrieval.handbook_formats import Part
+from ftkit.retrieval.articles import Part
+from ftkit.retrieval.chunks import chunks
+from ftkit.retrieval.handbook import open_handbook, read_handbook
 from ftkit.retrieval.index import MODES, Index, Searcher, fuse
 from ftkit.retrieval.search_quality import (
     compare_sizes,
@@ -238,7 +239,7 @@ def test_without_a_handbook_retrieval_is_off_with_a_reason():
 
 
 def test_the_built_in_handbook_is_written_and_read(tmp_path):
-    articles = open_handbook(RetrievalParameters(), tmp_path / "handbook")
+    articles = open_handbook(RetrievalParameters(), tmp_path / "handbook").articles
     assert 60 <= len(articles) <= 100
 
 

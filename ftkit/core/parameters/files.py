@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from ftkit.core.errors import BadInput
+from ftkit.core.foreign_files import SETTINGS_SIZE, check_size, reading
 from ftkit.core.parameters import shared
 from ftkit.core.parameters.base import Parameters
 from ftkit.core.parameters.models import MODELS
@@ -130,18 +131,20 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             where=str(path),
             todo="`ftkit new NAME --data FILE` writes one",
         )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise BadInput("is not UTF-8 text", where=str(path), todo="save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise BadInput(
-            f"is not valid YAML: {getattr(error, 'problem', error)}",
-            where=f"{path}{line}",
-            todo="mend that line",
-        ) from error
+    check_size(path, SETTINGS_SIZE)
+    with reading(path, "YAML"):
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise BadInput("is not UTF-8 text", where=str(path), todo="save it as UTF-8") from error
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+            raise BadInput(
+                f"is not valid YAML: {getattr(error, 'problem', error)}",
+                where=f"{path}{line}",
+                todo="mend that line",
+            ) from error
     if not isinstance(content, dict):
         raise BadInput(
             "is empty or holds no sections",
