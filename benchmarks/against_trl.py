@@ -39,7 +39,7 @@ def ours(
     folder: Path, tokenizer: Any, rows: list[Encoded], held: list[Encoded], passes: int, out: Path
 ) -> tuple[float, float]:
     """Return tokens per second and the loss of ftkit's trainer."""
-    p = TrainingParameters()
+    p = TrainingParameters(lora_r=32, lora_alpha=64)
     plan = TrainingPlan(
         out,
         num_train_epochs=passes,
@@ -87,7 +87,7 @@ def trl(
         **options,
     )
     with quiet():
-        model = wrap_lora(load_model(str(folder)), TrainingParameters())
+        model = wrap_lora(load_model(str(folder)), TrainingParameters(lora_r=32, lora_alpha=64))
         trainer = SFTTrainer(
             model=model, args=config, train_dataset=data, processing_class=tokenizer
         )

@@ -18,8 +18,8 @@ from typing import Any
 
 from ftkit.core.parameters.training import TrainingParameters
 from ftkit.training.encode import Encoded
+from ftkit.training.memory import needs
 from ftkit.training.methods import load_quantised, wrap_lora
-from ftkit.training.plan import needs
 from ftkit.training.sft import TrainingPlan, train
 
 SHAPES = {  # width, inner width, layers, heads, key-value heads, words

@@ -40,8 +40,8 @@ def one(case: tuple) -> dict[str, float]:
     from ftkit.core.parameters.training import TrainingParameters
     from ftkit.training.batch import answer_loss, collate
     from ftkit.training.encode import Encoded
+    from ftkit.training.memory import needs
     from ftkit.training.methods import load_quantised, wrap_lora
-    from ftkit.training.plan import needs
 
     family, width, layers, vocabulary, batch, length, method = case
     torch.set_num_threads(1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
-from ftkit.training.encode import IGNORED
+from ftkit.training.encode import IGNORED, Encoded
 from ftkit.training.sharded import is_sharded
 
 Row = tuple[list[int], list[int], int]
@@ -85,6 +86,83 @@ def _by_prefix(rows: list[Row]) -> tuple[list[Row], int, int]:
     return same + [row for row in rows if tuple(row[0][:SHORTEST_PREFIX]) != start], count, prefix
 
 
+def micro_batches(batch: dict[str, Any], most_tokens: int, rows: int = 0) -> list[dict[str, Any]]:
+    """Cut a batch of ``collate`` into parts whose gradients add up to those of the whole.
+
+    Args:
+        batch: Padded rows, or one packed row.
+        most_tokens: Most tokens of a part, padding included; one example is never cut. 0: no limit.
+        rows: Examples of each part instead, where all processes must make as many (a packed row then stays whole).
+
+    Returns:
+        The parts, each a batch in the same form. Their losses must be divided by the answer tokens of the whole.
+    """
+    if "position_ids" in batch:
+        return [batch] if rows or not most_tokens else _cut_packed(batch, most_tokens)
+    lengths, ends, width = batch["attention_mask"].sum(dim=1).tolist(), [0], 0
+    for place, length in enumerate(lengths):
+        size, width = place - ends[-1], max(width, length)
+        full = size >= rows if rows else bool(most_tokens) and (size + 1) * width > most_tokens
+        if size and full:
+            ends.append(place)
+            width = length
+    return [
+        _rows_of(batch, start, end, max(lengths[start:end]))
+        for start, end in pairwise([*ends, len(lengths)])
+    ]
+
+
+def _rows_of(batch: dict[str, Any], start: int, end: int, width: int) -> dict[str, Any]:
+    alike = max(0, min(int(batch["alike"]), end) - start)
+    shared = batch["alike"].new_tensor([alike, int(batch["prefix"])] if alike > 1 else [0, 0])
+    padded = {
+        name: batch[name][start:end, :width] for name in ("input_ids", "attention_mask", "labels")
+    }
+    return padded | {"row": batch["row"][start:end], "alike": shared[0], "prefix": shared[1]}
+
+
+def _cut_packed(batch: dict[str, Any], most_tokens: int) -> list[dict[str, Any]]:
+    starts = (batch["position_ids"][0] == 0).nonzero()[:, 0].tolist()
+    cuts, total = [0], batch["input_ids"].shape[1]
+    for place, end in enumerate([*starts[1:], total]):
+        if end - starts[cuts[-1]] > most_tokens and place > cuts[-1]:
+            cuts.append(place)
+    columns = [*(starts[place] for place in cuts), total]
+    names = ("input_ids", "attention_mask", "labels", "position_ids")
+    return [
+        {name: batch[name][:, columns[i] : columns[i + 1]] for name in names}
+        | {"row": batch["row"][first:last], "alike": batch["alike"], "prefix": batch["prefix"]}
+        for i, (first, last) in enumerate(pairwise([*cuts, len(starts)]))
+    ]
+
+
+def rows_of(examples: Sequence[Encoded]) -> list[dict[str, Any]]:
+    """Return encoded examples as ``collate`` takes them."""
+    return [
+        {"input_ids": e.input_ids, "labels": e.labels, "row": i} for i, e in enumerate(examples)
+    ]
+
+
+def on_device(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
+    """Return a batch where the model is."""
+    return {name: value.to(model.device) for name, value in batch.items()}
+
+
+def backward(model: Any, batch: dict[str, Any], most_tokens: int = 0) -> float:
+    """Add the gradients of a batch, read in micro-batches, and return its loss; see ``micro_batches``."""
+    items, total = answer_tokens(batch), 0.0
+    for part in micro_batches(batch, most_tokens):
+        loss = answer_loss(model, on_device(model, part), items.to(model.device))
+        loss.backward()
+        total += float(loss.detach())
+    return total
+
+
+def answer_tokens(batch: dict[str, Any]) -> Any:
+    """Return how many tokens of a batch are in the loss, at least 1: an integer tensor."""
+    return (batch["labels"][:, 1:] != IGNORED).sum().clamp(min=1)
+
+
 def answer_loss(model: Any, batch: dict[str, Any], items: Any = None) -> Any:
     """Return the loss on the answers of a batch of ``collate``.
 
@@ -101,7 +179,7 @@ def answer_loss(model: Any, batch: dict[str, Any], items: Any = None) -> Any:
         The mean negative log-likelihood per answer token, in nats.
     """
     labels, count, prefix = batch["labels"], int(batch["alike"]), int(batch["prefix"])
-    answered = items if items is not None else (labels[:, 1:] != IGNORED).sum().clamp(min=1)
+    answered = items if items is not None else answer_tokens(batch)
     if "position_ids" in batch:
         return (
             _sum_loss(model, batch["input_ids"], labels, 0, position_ids=batch["position_ids"])

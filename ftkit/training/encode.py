@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ftkit.core.errors import BadInput
 from ftkit.models.chat import Messages
-from ftkit.models.tokens import encode, fit, template, turn_ends
+from ftkit.models.thinking import THOUGHTS, Split, split
+from ftkit.models.tokens import encode, fit, form, template, turn_ends
 
 IGNORED = -100
+Thoughts = Literal["learn", "drop", "refuse"]
 
 
 @dataclass
@@ -35,6 +37,7 @@ def encode_all(
     conversations: Sequence[tuple[Messages, str, str]],
     max_length: int,
     context: int = 0,
+    thoughts: Thoughts = "drop",
 ) -> list[Encoded]:
     """Encode all conversations of (messages, answer, example id).
 
@@ -43,9 +46,12 @@ def encode_all(
         conversations: What to learn.
         max_length: Longest example in tokens.
         context: Tokens that the model can see at all; 0: not known.
+        thoughts: What becomes of thoughts before the answers: ``learn`` (the prompt then asks for thinking), ``drop`` or
+            ``refuse``.
 
     Raises:
-        BadInput: ``max_length`` is above the context, or answers do not fit (up to five are named, all are counted).
+        BadInput: ``max_length`` is above the context, or answers do not fit or have thoughts that are refused (up to five
+            are named, all are counted).
     """
     if context and max_length > context:
         raise BadInput(
@@ -53,8 +59,10 @@ def encode_all(
             where="training.max_length",
             todo=f"set it to at most {context}",
         )
+    if thoughts == "refuse":
+        _refuse_thoughts(conversations)
     found = [
-        encode_conversation(tokenizer, messages, answer, max_length, row_id)
+        encode_conversation(tokenizer, messages, answer, max_length, row_id, thoughts)
         for messages, answer, row_id in conversations
     ]
     long = [(e.id, len(e.input_ids)) for e in found if len(e.input_ids) > max_length]
@@ -68,41 +76,93 @@ def encode_all(
     return found
 
 
+def _refuse_thoughts(conversations: Sequence[tuple[Messages, str, str]]) -> None:
+    thinking = [row_id for _, answer, row_id in conversations if split(answer).thought]
+    if thinking:
+        raise BadInput(
+            f"{len(thinking)} answers have a thought before them: {', '.join(thinking[:5])}",
+            where="training.thoughts",
+            todo="set training.thoughts to drop or learn, or take the thoughts out of the data",
+        )
+
+
 def encode_conversation(
-    tokenizer: Any, messages: Messages, answer: str, max_length: int, row_id: str = ""
+    tokenizer: Any,
+    messages: Messages,
+    answer: str,
+    max_length: int,
+    row_id: str = "",
+    thoughts: Thoughts = "drop",
 ) -> Encoded:
     """Encode one prompt and its answer.
 
     The prompt is encoded exactly as for answering, so that training and answering see the same tokens; what is too long
     is cut from the prompt, never from the answer. An answer that leaves no room comes back longer than ``max_length``.
     """
-    target = answer_ids(tokenizer, messages, answer)
+    thinking = "on" if thoughts == "learn" else "off"
+    target = answer_ids(tokenizer, messages, answer, thoughts)
     room = max_length - len(target)
     if room < 1:
-        prompt = encode(tokenizer, messages)
+        prompt = encode(tokenizer, messages, thinking)
         return Encoded([*prompt[-1:], *target], [IGNORED, *target], len(prompt) - 1, row_id)
-    prompt, cut = fit(tokenizer, messages, room)
+    prompt, cut = fit(tokenizer, messages, room, thinking)
     return Encoded(prompt + target, [IGNORED] * len(prompt) + target, cut, row_id)
 
 
-def answer_ids(tokenizer: Any, messages: Messages, answer: str) -> list[int]:
-    """Return the tokens that the model must write after its prompt: the answer up to and with its end token."""
-    before = template(tokenizer, messages, add_generation_prompt=True)
-    whole = template(tokenizer, [*messages, {"role": "assistant", "content": answer}])
-    ids = _after(tokenizer, before, whole if whole.startswith(before) else before + answer)
-    ends = {int(tokenizer.eos_token_id), *turn_ends(tokenizer)}
-    places = [i for i, token in enumerate(ids) if token in ends]
-    return ids[: places[-1] + 1] if places else [*ids, int(tokenizer.eos_token_id)]
+def answer_ids(
+    tokenizer: Any, messages: Messages, answer: str, thoughts: Thoughts = "drop"
+) -> list[int]:
+    """Return the tokens that the model must write after its prompt: the answer up to and with the end of its turn.
+
+    They are what the chat template writes after the prompt: channels before the answer, too, and the end of a thought that
+    the prompt has opened.
+    """
+    thinking = "on" if thoughts == "learn" else "off"
+    parts = split(answer)
+    if parts.thought and thoughts != "learn":
+        parts = Split(parts.answer)
+    elif not parts.thought:
+        parts = Split(answer)
+    before = template(tokenizer, messages, add_generation_prompt=True, thinking=thinking)
+    turn: dict[str, Any] = {"role": "assistant", "content": parts.answer}
+    if parts.thought:
+        turn |= {"reasoning_content": parts.thought, "thinking": parts.thought}
+    whole = template(tokenizer, [*messages, turn], thinking=thinking)
+    written = whole[len(before) :] if whole.startswith(before) else ""
+    if parts.answer not in written or parts.thought not in written:
+        opened = form(tokenizer, thinking).opened
+        written_by = str(tokenizer.chat_template)
+        begin, end = next((pair for pair in THOUGHTS if pair[1] in written_by), THOUGHTS[0])
+        thought = f"{'' if opened else begin}\n{parts.thought}\n{end}\n\n".lstrip("\n")
+        thought = thought if opened or parts.thought else ""
+        written = thought + parts.answer
+    at = written.rfind(parts.answer) + len(parts.answer)
+    return _after(tokenizer, before, written[:at] + _turn_end(tokenizer, written[at:]))
 
 
-def _after(tokenizer: Any, before: str, whole: str) -> list[int]:
-    """Return the tokens of ``whole`` after those of ``before``; of the rest alone where the joint falls inside a token."""
+def _turn_end(tokenizer: Any, after: str) -> str:
+    """Return what ends a turn, of the text that a template writes after an answer: its first end token, and those that
+    follow it directly."""
+    ends = [tokenizer.eos_token, *tokenizer.convert_ids_to_tokens(sorted(turn_ends(tokenizer)))]
+    places = [(after.find(end), end) for end in ends if end in after]
+    if not places:
+        return after.rstrip() + ends[-1]
+    at, end = min(places)
+    until, added = at + len(end), tuple(tokenizer.get_added_vocab())
+    while more := next((name for name in added if name and after.startswith(name, until)), ""):
+        until += len(more)
+    return after[:until]
+
+
+def _after(tokenizer: Any, before: str, written: str) -> list[int]:
+    """Return the tokens of what stands after a prompt; by themselves where the joint falls inside a token."""
     first, both = (
-        tokenizer(text, add_special_tokens=False)["input_ids"] for text in (before, whole)
+        tokenizer(text, add_special_tokens=False)["input_ids"]
+        for text in (before, before + written)
     )
     if both[: len(first)] == first:
         return both[len(first) :]
-    return tokenizer(whole[len(before) :], add_special_tokens=False)["input_ids"]
+    return tokenizer(written, add_special_tokens=False)["input_ids"]
 
 
 def loss_sample(tokenizer: Any, example: Encoded, last: int = 120) -> list[tuple[str, bool]]:

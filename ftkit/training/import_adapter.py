@@ -21,7 +21,7 @@ from ftkit.models.weights import (
 )
 from ftkit.training.batch import answer_loss, collate
 from ftkit.training.encode import Encoded, loss_sample
-from ftkit.training.plan import parameters_of
+from ftkit.training.memory import parameters_of
 from ftkit.training.verdict import GAIN
 
 SIGNS = (

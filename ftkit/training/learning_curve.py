@@ -162,7 +162,7 @@ def _points(m: CurveInputs) -> list[_Point]:
     """Return all trainings, the smallest first; the examples are encoded once."""
     base, ids = _load(m), m.train["id"].tolist()
     lessons, checks = (
-        encode_all(base.tokenizer, rows, m.p.max_length, base.context)
+        encode_all(base.tokenizer, rows, m.p.max_length, base.context, m.p.thoughts)
         for rows in (m.lessons, m.checks)
     )
     sha, found = fingerprint(Path(resolve(m.p.base_model))), list[_Point]()

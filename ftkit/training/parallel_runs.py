@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,15 +154,13 @@ def _start(
     place: int, training: Training, slot: int, count: int, base: str, base_folder: Path
 ) -> _Child:
     """Start a training in a process of its own; without torchrun it is the first and only one."""
-    folder = training.plan.folder
+    folder, plan = training.plan.folder, replace(training.plan, memory_share=1 / count)
     names = {
         "base": base,
         "base_folder": base_folder,
         "general_examples": training.general_examples,
     }
-    write_job(
-        folder / JOB, asdict(training.plan), [training.train_set, training.validation_set], names
-    )
+    write_job(folder / JOB, asdict(plan), [training.train_set, training.validation_set], names)
     for left in folder.glob(f"*.{FAULT}"):
         left.unlink()
     own = {

@@ -10,23 +10,12 @@ from typing import Any
 
 import yaml
 
-from ftkit.core import machine
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.base import PRICE_DATE
 from ftkit.core.parameters.training import TrainingParameters
-from ftkit.training.encode import IGNORED, Encoded
-from ftkit.training.methods import NF4_BITS, Adapter, linear
+from ftkit.training.encode import Encoded
+from ftkit.training.memory import Need, needs, parameters_of
 
-GIB = 1 << 30
-RUNTIME_GIB = (
-    0.65  # Python, torch, transformers and TRL as resident memory, see benchmarks/memory.py
-)
-SAVED_PER_LAYER = {
-    "full": 13,
-    "lora": 18,
-    "qlora": 21,
-}  # values kept for the backward pass, per token, layer and unit of width; as before
-SMALL_WIDTH = 1024  # from here on activations are computed again on a GPU instead of kept (gradient checkpointing)
 PASSES = {
     "full": 3.0,
     "lora": 2.0,
@@ -34,8 +23,6 @@ PASSES = {
 }  # forward passes that a step costs: no weight gradients of a frozen base; unpacking
 USE = 0.3  # share of a GPU's peak that training reaches, assumed; a rehearsal on the machine itself replaces it
 MOST_CARDS = 8
-GATHERED = 2  # layers whose weights a process holds at once when they are shared: the one at work and the next
-METHODS = ("lora", "qlora", "full")
 GUIDE = {  # the guide's figures for a 7B model; 8-bit and variants stand nowhere in it
     "lora": "one GPU",
     "qlora": "one card of 24 GB; 1-4 h and 5-20 USD for 2,000 examples",
@@ -128,122 +115,6 @@ def _machine(row: Any, where: str, todo: str) -> Machine:
 
 
 @dataclass(frozen=True)
-class Need:
-    """What one method would take, by estimate.
-
-    Attributes:
-        method: ``lora``, ``qlora`` or ``full``.
-        trainable: Parameters that it changes.
-        share: Their share of all parameters, 0..1.
-        weights_gib: Weights of the model and of the adapter.
-        training_gib: Gradients and AdamW's two moments.
-        activations_gib: What the largest batch keeps for the backward pass, logits included.
-        block_gib: Weights of one layer: each process gathers the next two where the model is shared between them (FSDP2).
-        total_gib: All of it with the libraries themselves.
-    """
-
-    method: str
-    trainable: int
-    share: float
-    weights_gib: float
-    training_gib: float
-    activations_gib: float
-    block_gib: float
-    total_gib: float
-
-    @property
-    def shareable(self) -> bool:
-        """Whether several processes can share the model (FSDP2): a quantised base they cannot."""
-        return self.method != "qlora"
-
-    def shared_gib(self, processes: int) -> float:
-        """Return what each of several processes takes that share the model and what learns of it."""
-        return (
-            RUNTIME_GIB
-            + (self.weights_gib + self.training_gib) / processes
-            + self.activations_gib
-            + GATHERED * self.block_gib
-        )
-
-
-def shape_of(config: Any) -> Any:
-    """Return a model of a configuration without weights (on torch's meta device): its shapes cost no memory."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config)
-
-
-def parameters_of(config: Any) -> int:
-    """Return the parameters of a model of this configuration."""
-    return sum(w.numel() for w in shape_of(config).parameters())
-
-
-def needs(
-    config: Any, examples: Sequence[Encoded], p: TrainingParameters, on_gpu: bool
-) -> list[Need]:
-    """Return what each method would take for a model and data, LoRA first: an estimate from shapes alone.
-
-    Args:
-        config: The model's configuration (Hugging Face).
-        examples: What is learnt from; the longest ones decide.
-        p: Rank, variants and batch size.
-        on_gpu: Whether it runs on a GPU: frozen weights in 16 bits, activations of wide models computed again.
-    """
-    shape, size = shape_of(config), 2 if on_gpu else 4
-    total = sum(w.numel() for w in shape.parameters())
-    quantised = sum(m.in_features * m.out_features for _, m in linear(shape))
-    adapter = lora_parameters(shape, p)
-    bits = NF4_BITS if p.quantization_bits == 4 else 8.0
-    weights = {
-        "lora": total * size,
-        "full": total * 4,
-        "qlora": quantised * bits / 8 + (total - quantised) * 4,
-    }
-    again, found = on_gpu and config.hidden_size > SMALL_WIDTH, []
-    for method in METHODS:
-        kept = _activations(
-            config, examples, p.per_device_train_batch_size, size, again, SAVED_PER_LAYER[method]
-        )
-        trainable = total if method == "full" else adapter
-        held = (weights[method] + (0 if method == "full" else adapter * 4)) / GIB
-        training = (
-            trainable * 3 * 4 / GIB
-        )  # gradient and AdamW's two moments; what learns is held in 32 bits
-        whole = RUNTIME_GIB + held + training + kept
-        block = held / config.num_hidden_layers
-        found.append(Need(method, trainable, trainable / total, held, training, kept, block, whole))
-    return found
-
-
-def lora_parameters(model: Any, p: Adapter) -> int:
-    """Return the parameters of an adapter's matrices."""
-    layers = [
-        m
-        for name, m in linear(model)
-        if not p.target_modules or name.rsplit(".", 1)[-1] in p.target_modules
-    ]
-    return sum(
-        p.lora_r * (m.in_features + m.out_features) + (m.out_features if p.use_dora else 0)
-        for m in layers
-    )
-
-
-def _activations(
-    config: Any, examples: Sequence[Encoded], batch: int, size: int, again: bool, saved: int
-) -> float:
-    longest = max((len(e.input_ids) for e in examples), default=0)
-    answer = max((sum(label != IGNORED for label in e.labels) for e in examples), default=0)
-    width = config.hidden_size + getattr(config, "intermediate_size", 4 * config.hidden_size) / 2
-    layer = batch * longest * width * saved * size
-    entries = batch * longest * config.hidden_size * size
-    kept = config.num_hidden_layers * entries + layer if again else config.num_hidden_layers * layer
-    logits = 3 * batch * (answer + 1) * config.vocab_size * 4
-    return (kept + logits) / GIB
-
-
-@dataclass(frozen=True)
 class Offer:
     """One method on the machine where it costs least.
 
@@ -295,9 +166,9 @@ def offers(
     if p.adapter:
         return []
     tokens = p.num_train_epochs * sum(len(e.input_ids) for e in examples)
-    elsewhere = {n.method: n for n in needs(config, examples, p, True)}
+    elsewhere = {n.method: n for n in needs(config, examples, p, True, free_gib=0.0)}
     parameters, found = parameters_of(config), []
-    for need in needs(config, examples, p, on_gpu):
+    for need in needs(config, examples, p, on_gpu, free_gib):
         shared = p.fsdp and need.shareable
         gib = need.shared_gib(p.processes) if shared else need.total_gib
         here = gib * (p.processes if shared and not on_gpu else 1) <= free_gib
@@ -404,16 +275,3 @@ def _minutes(minutes: float) -> str:
     if minutes < 1:
         return f"{60 * minutes:.0f} s" if minutes >= 1 / 60 else "under 1 s"
     return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes:.1f} min"
-
-
-def memory_gib() -> float:
-    """Return the memory that this process may use, in GiB: what is free, and what it holds already (the base is loaded by now).
-
-    On a GPU that GPU's, else what the container or machine has.
-    """
-    import psutil
-    import torch
-
-    if torch.cuda.is_available():
-        return (torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()) / GIB
-    return machine.usable_memory_gib(psutil.Process().memory_info().rss / GIB)

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from ftkit.core.errors import BadInput, FtkitError, OutOfMemory
 from ftkit.core.parameters.training import TrainingParameters
+from ftkit.core.records.training import ChosenSetting
 from ftkit.models.load import quiet
 from ftkit.models.weights import resolve
-from ftkit.training.batch import answer_loss, collate
+from ftkit.training import learning_rate
+from ftkit.training.batch import answer_loss, backward, collate, on_device, rows_of
 from ftkit.training.distributed import JOB, launch, write_job
 from ftkit.training.encode import Encoded
+from ftkit.training.memory import memory_gib, micro_batch_tokens
 from ftkit.training.methods import wrap_lora
 from ftkit.training.sharded import is_sharded, whole
 
@@ -38,12 +41,16 @@ class Rehearsal:
         peak_gib: Largest memory during a step on the longest batch.
         loss: Loss of the untrained model on it, nats per answer token.
         seconds: How long the rehearsal took.
+        micro_batch_tokens: Most tokens of a micro-batch that fit; 0: each process finds its own.
+        learning_rate: The rate to train with: that of the parameters, or the lowered one.
     """
 
     tokens_per_s: float
     peak_gib: float
     loss: float
     seconds: float
+    micro_batch_tokens: int
+    learning_rate: float
 
 
 class _Peak:
@@ -81,28 +88,32 @@ def rehearse(
     train_set: Sequence[Encoded],
     validation_set: Sequence[Encoded],
     p: TrainingParameters,
+    settings: Sequence[ChosenSetting] = (),
 ) -> Rehearsal:
-    """Go once through all that a training does, on two batches and with a learning rate of 0: no weight changes.
+    """Go once through all that a training does, on two batches; then learn for a few steps and forget it again: no weight
+    is another one after.
 
     Nothing is rehearsed, and all figures are 0, where the weights were trained elsewhere. A base that is shared between processes
-    (``p.fsdp``) is rehearsed by these processes.
+    (``p.fsdp``) is rehearsed by these processes, its learning rate is not tried.
 
     Args:
         model: The model to train, without an adapter; quantised for ``qlora``; not looked at with ``fsdp``.
         tokenizer: Its tokenizer.
-        train_set: Encoded examples.
+        train_set: Encoded training examples.
         validation_set: Encoded validation examples.
-        p: The stage's parameters.
+        p: The stage's parameters, each with a value.
+        settings: Where these values come from: a learning rate that ftkit chose is lowered where it diverges.
 
     Raises:
         BadInput: A rank that does not fit, or nothing to train on.
-        OutOfMemory: Not even what ``halve_batch`` allows fits.
-        FtkitError: A loss that is no number: what the long run would have died of.
+        OutOfMemory: Not even one example at a time fits.
+        FtkitError: A loss that is no number, or a learning rate, set by the user, that makes the loss rise: what the long
+            run would have died of.
     """
     import torch
 
     if p.adapter:
-        return Rehearsal(0.0, 0.0, 0.0, 0.0)
+        return Rehearsal(0.0, 0.0, 0.0, 0.0, 0, 0.0)
     if not train_set or not validation_set:
         raise BadInput(
             "there are no training or validation examples",
@@ -115,31 +126,48 @@ def rehearse(
     longest, usual = (
         [train_set[i] for i in part] for part in (order[-size:], order[middle : middle + size])
     )
-    try:
-        if p.fsdp:
-            found = _by_all(longest + usual, validation_set[:size], p)
-        else:
-            found = two_batches(model, tokenizer, longest + usual, validation_set[:size], p)
-    except OutOfMemory:
-        if not p.halve_batch or size < 2:
-            raise
-        return rehearse(
-            model,
-            tokenizer,
-            train_set,
-            validation_set,
-            p.model_copy(update={"per_device_train_batch_size": size // 2}),
+    batches, checks, rate = longest + usual, validation_set[:size], p.learning_rate
+    if p.fsdp:
+        found = _by_all(batches, checks, p)
+    else:
+        share = 1 if torch.cuda.is_available() else p.processes
+        tokens = micro_batch_tokens(model.config, train_set, p, memory_gib() / share)
+        found = _as_memory_allows(model, tokenizer, batches, checks, (p, tokens))
+        lower = any(s.name == "learning_rate" and s.reason != "set" for s in settings)
+        tokens = int(found["tokens"])
+        rate = learning_rate.proven(
+            model, tokenizer, train_set, p, lower=lower, micro_batch_tokens=tokens
         )
     together = (
         p.processes if p.fsdp or torch.cuda.is_available() else 1
     )  # copies without GPUs share the cores
-    tokens = sum(len(e.input_ids) for e in usual) * together
     return Rehearsal(
-        tokens / max(found["seconds"], 1e-6),
-        found["peak_gib"],
-        found["loss"],
-        time.monotonic() - began,
+        tokens_per_s=sum(len(e.input_ids) for e in usual) * together / max(found["seconds"], 1e-6),
+        peak_gib=found["peak_gib"],
+        loss=found["loss"],
+        seconds=time.monotonic() - began,
+        micro_batch_tokens=int(found["tokens"]),
+        learning_rate=rate,
     )
+
+
+def _as_memory_allows(
+    model: Any,
+    tokenizer: Any,
+    batches: Sequence[Encoded],
+    checks: Sequence[Encoded],
+    sized: tuple[TrainingParameters, int],
+) -> dict[str, float]:
+    """Rehearse with micro-batches of so many tokens, or of half as many where memory runs out all the same."""
+    p, tokens = sized
+    longest = max(len(e.input_ids) for e in batches)
+    while True:
+        try:
+            return two_batches(model, tokenizer, batches, checks, p, tokens)
+        except OutOfMemory:
+            if tokens <= longest:
+                raise
+            tokens = max(longest, tokens // 2)
 
 
 def _by_all(
@@ -172,8 +200,9 @@ def two_batches(
     batches: Sequence[Encoded],
     validation_set: Sequence[Encoded],
     p: TrainingParameters | TrainingPlan,
+    tokens: int = 0,
 ) -> dict[str, float]:
-    """Return loss, seconds and peak memory of a step with a learning rate of 0.
+    """Return loss, seconds, peak memory and tokens of a micro-batch, of a step with a learning rate of 0.
 
     Args:
         model: The model to train, without an adapter, or this process's share of it.
@@ -181,6 +210,7 @@ def two_batches(
         batches: The longest batch and a usual one, one after the other.
         validation_set: A batch to be measured.
         p: Method, rank and batch size.
+        tokens: Most tokens of a micro-batch; 0: no limit.
     """
     import torch
 
@@ -194,20 +224,24 @@ def two_batches(
             optimizer = torch.optim.AdamW(
                 [w for w in tuned.parameters() if w.requires_grad], lr=0.0, weight_decay=0.0
             )
-            loss, _ = _step(tuned, optimizer, longest, tokenizer.pad_token_id, p.packing)
-            _, seconds = _step(tuned, optimizer, usual, tokenizer.pad_token_id, p.packing)
+            large, middle = (
+                collate(rows_of(part), tokenizer.pad_token_id, packing=p.packing)
+                for part in (longest, usual)
+            )
+            loss, _ = _step(tuned, optimizer, large, tokens)
+            _, seconds = _step(tuned, optimizer, middle, tokens)
             with torch.no_grad():
                 answer_loss(
                     tuned,
-                    _on(
+                    on_device(
                         tuned,
-                        collate(_rows(validation_set), tokenizer.pad_token_id, packing=p.packing),
+                        collate(rows_of(validation_set), tokenizer.pad_token_id, packing=p.packing),
                     ),
                 )
         _round_trip(tuned, usual[0], save=tuned is not model)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
-            todo = "lower training.per_device_train_batch_size or max_length, set training.halve_batch, or use training.method qlora"
+            todo = "lower training.max_length, use training.method qlora, or take a smaller base"
             raise OutOfMemory(
                 "the rehearsal ran out of memory", where="training", todo=todo
             ) from error
@@ -223,31 +257,18 @@ def two_batches(
             where="training",
             todo=f"look at {', '.join(e.id for e in longest if e.id)[:200] or 'the longest examples'}",
         )
-    return {"loss": loss, "seconds": seconds, "peak_gib": peak.gib}
+    return {"loss": loss, "seconds": seconds, "peak_gib": peak.gib, "tokens": tokens}
 
 
-def _rows(examples: Sequence[Encoded]) -> list[dict[str, Any]]:
-    return [
-        {"input_ids": e.input_ids, "labels": e.labels, "row": i} for i, e in enumerate(examples)
-    ]
-
-
-def _on(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.to(model.device) for name, value in batch.items()}
-
-
-def _step(
-    model: Any, optimizer: Any, examples: Sequence[Encoded], pad: int, packing: bool
-) -> tuple[float, float]:
-    """Return loss and seconds of one step."""
+def _step(model: Any, optimizer: Any, batch: dict[str, Any], tokens: int) -> tuple[float, float]:
+    """Return loss and seconds of one step, cut into micro-batches of so many tokens."""
     began = time.perf_counter()
     model.train()
-    loss = answer_loss(model, _on(model, collate(_rows(examples), pad, packing=packing)))
-    loss.backward()
+    loss = backward(model, batch, tokens)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     model.eval()
-    return float(loss.detach()), time.perf_counter() - began
+    return loss, time.perf_counter() - began
 
 
 def _round_trip(model: Any, example: Encoded, save: bool) -> None:

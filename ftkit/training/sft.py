@@ -7,6 +7,7 @@ import errno
 import gc
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,29 +19,23 @@ from ftkit.core.errors import BadInput, FtkitError, OutOfMemory
 from ftkit.core.parameters.training import TrainingParameters
 from ftkit.core.records.training import TrainingCard, TrainPoint
 from ftkit.core.run_folder import peak_memory_gib, write_record, write_text
-from ftkit.models.load import device, load_model, quiet
+from ftkit.models.load import device, quiet
 from ftkit.models.weights import fingerprint
 from ftkit.training.checkpoints import last_checkpoint, save_weights, seconds_before
 from ftkit.training.distributed import check_equal, forget_evaluation, train_together
 from ftkit.training.encode import Encoded, loss_sample
 from ftkit.training.epoch_samples import EpochSamples
 from ftkit.training.import_adapter import adopt
-from ftkit.training.methods import (
-    load_quantised,
-    release,
-    to_learn,
-    use_variable_lengths,
-    variant,
-    wrap_lora,
-)
-from ftkit.training.plan import parameters_of
+from ftkit.training.memory import memory_gib, micro_batch_tokens, parameters_of
+from ftkit.training.methods import release, use_variable_lengths, variant, wrap_lora
 from ftkit.training.sharded import is_sharded, whole
 from ftkit.training.trainer import make_trainer, points
 from ftkit.training.verdict import judge
 
 Progress = Callable[[TrainPoint, int], None]
 FINISHED = "finished.json"
-UNLEARNT = {"folder", "report_to", "threads"}  # of a plan: what changes nothing of what is learnt
+UNLEARNT = {"folder", "report_to", "threads", "micro_batch_tokens", "memory_share"}
+"""What changes nothing of what is learnt by a plan."""
 
 
 @dataclass
@@ -53,7 +48,8 @@ class TrainingPlan:
         adapter: Folder of weights that were trained elsewhere; empty: train here.
         adapter_hours: What that took there.
         report_to: Experiment trackers that get the curve too; they change nothing of what is learnt.
-        halved: Whether the batch was halved because memory ran out, which ``halve_batch`` allows.
+        micro_batch_tokens: Most tokens read at once; 0: what keeps the predicted peak below half of the free memory.
+        memory_share: Share of the free memory that it counts on: others of several trainings at once take the rest.
     """
 
     folder: Path
@@ -62,8 +58,8 @@ class TrainingPlan:
     learning_rate: float = 2e-4
     per_device_train_batch_size: int = 16
     gradient_accumulation_steps: int = 1
-    halve_batch: bool = False
-    halved: bool = False
+    micro_batch_tokens: int = 0
+    memory_share: float = 1.0
     lr_scheduler_type: str = "cosine"
     warmup_ratio: float = 0.05
     weight_decay: float = 0.0
@@ -86,8 +82,10 @@ class TrainingPlan:
     adapter_hours: float = 0.0
 
 
-def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPlan:
-    """Return the plan that the stage's parameters name."""
+def plan_of(
+    p: TrainingParameters, folder: Path, prompt: str = "", micro_batch_tokens: int = 0
+) -> TrainingPlan:
+    """Return the plan that the stage's parameters name; each of them must have a value, see ``defaults.choose``."""
     names = [
         f.name
         for f in fields(TrainingPlan)
@@ -97,7 +95,9 @@ def plan_of(p: TrainingParameters, folder: Path, prompt: str = "") -> TrainingPl
         name: tuple(value) if isinstance(value := getattr(p, name), list) else value
         for name in names
     }
-    return TrainingPlan(folder=folder, prompt=prompt, **chosen)
+    return TrainingPlan(
+        folder=folder, prompt=prompt, micro_batch_tokens=micro_batch_tokens, **chosen
+    )
 
 
 def train(
@@ -158,6 +158,8 @@ def train(
             hours=plan.adapter_hours,
             prompt=plan.prompt,
         )
+    from transformers import AutoConfig
+
     base_sha256 = fingerprint(base_folder)
     kept = finished_before(plan, train_set, validation_set, base_sha256)
     if kept is not None:
@@ -167,55 +169,38 @@ def train(
         "base_folder": base_folder,
         "general_examples": general_examples,
     }
-    while True:
-        try:
-            if plan.processes == 1:
-                return fit(
-                    model,
-                    tokenizer,
-                    train_set,
-                    validation_set,
-                    plan,
-                    progress=progress,
-                    watched=watched,
-                    **names,
-                )
-            release(model)
-            asked = {"watched": asdict(watched) if watched else None}
-            train_together(
-                asdict(plan), [train_set, validation_set], names | asked, plan.folder, progress
-            )
-            return TrainingCard.model_validate_json((plan.folder / FINISHED).read_text())
-        except OutOfMemory:
-            if not plan.halve_batch or plan.per_device_train_batch_size < 2:
-                raise
-        plan, model = halved(plan), _anew(model, base_folder, plan)
-
-
-def halved(plan: TrainingPlan) -> TrainingPlan:
-    """Return the plan with half the batch and twice as many accumulated: nearly the same steps in less memory."""
-    size = plan.per_device_train_batch_size // 2
-    times = round(plan.per_device_train_batch_size / size)
-    return replace(
-        plan,
-        per_device_train_batch_size=size,
-        gradient_accumulation_steps=plan.gradient_accumulation_steps * times,
-        halved=True,
-    )
-
-
-def _anew(model: Any, base_folder: Path, plan: TrainingPlan) -> Any:
-    """Return the untrained model, read once more; several processes read their own."""
+    if plan.processes == 1:
+        return fit(
+            model,
+            tokenizer,
+            train_set,
+            validation_set,
+            plan,
+            progress=progress,
+            watched=watched,
+            **names,
+        )
     release(model)
-    gc.collect()
-    if plan.processes > 1:
-        return None
-    folder = str(base_folder)
-    return (
-        load_quantised(folder, plan.quantization_bits)
-        if plan.method == "qlora"
-        else to_learn(load_model(folder), plan.method)
-    )
+    config = AutoConfig.from_pretrained(base_folder, trust_remote_code=False)
+    plan = sized(config, train_set, plan)  # here, so that all processes cut their steps alike
+    asked = {"watched": asdict(watched) if watched else None}
+    train_together(asdict(plan), [train_set, validation_set], names | asked, plan.folder, progress)
+    return TrainingCard.model_validate_json((plan.folder / FINISHED).read_text())
+
+
+def sized(config: Any, train_set: Sequence[Encoded], plan: TrainingPlan) -> TrainingPlan:
+    """Return the plan with the size of its micro-batches; a run that goes on keeps that of its beginning, so that it
+    learns the same to the last bit."""
+    path = plan.folder / "micro_batch.json"
+    before = json.loads(path.read_text())["tokens"] if path.exists() else 0
+    tokens = plan.micro_batch_tokens
+    if not tokens:
+        here = plan.memory_share / (1 if device() == "cuda" else plan.processes)
+        tokens = micro_batch_tokens(config, train_set, plan, memory_gib() * here)
+    tokens = before or tokens
+    if not before and int(os.environ.get("RANK", "0")) == 0:
+        write_text(path, json.dumps({"tokens": tokens}))
+    return replace(plan, micro_batch_tokens=tokens)
 
 
 def fit(
@@ -237,7 +222,7 @@ def fit(
     set_seed(plan.seed)
     if plan.packing:
         use_variable_lengths(model)
-    total = parameters_of(model.config)
+    total, plan = parameters_of(model.config), sized(model.config, train_set, plan)
     began, before = time.monotonic(), seconds_before(plan.folder)
     with quiet():
         if plan.method != "full":
@@ -270,7 +255,7 @@ def fit(
         peak_memory_gib=_peak_gib(),
         loss_sample=loss_sample(tokenizer, train_set[0]),
         processes=plan.processes,
-        halved_to=plan.per_device_train_batch_size if plan.halved else 0,
+        micro_batch_tokens=plan.micro_batch_tokens,
         **_curve(trainer.state, first),
     )
     if first_process:
@@ -328,7 +313,7 @@ def finished_before(
         return None
     for name in ("checkpoints", "adapter"):
         shutil.rmtree(plan.folder / name, ignore_errors=True)
-    for name in ("first_loss.json", FINISHED):
+    for name in ("first_loss.json", "micro_batch.json", FINISHED):
         (plan.folder / name).unlink(missing_ok=True)
     write_text(mark, key)
     return None
@@ -358,7 +343,7 @@ def _told(plan: TrainingPlan) -> Iterator[None]:
             or "out of memory" in said
             or "can't allocate memory" in said
         ):
-            todo = "lower training.per_device_train_batch_size or max_length, or set training.halve_batch; the same command goes on from the last checkpoint"
+            todo = "lower training.max_length, or use training.method qlora; the same command goes on from the last checkpoint"
             raise OutOfMemory("out of memory", where="training", todo=todo) from error
         if "no space left" in said or "write error" in said:
             raise full from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.core.parameters.training import TrainingParameters
-from ftkit.core.records.training import TrainingCard
+from ftkit.core.records.training import ChosenSetting, TrainingCard
 from ftkit.training.encode import IGNORED, Encoded
 from ftkit.training.import_adapter import trained_on
 from ftkit.training.methods import variant
@@ -36,6 +36,35 @@ def mix_rows(
             ("validation (only measured)", validation),
         )
         if part
+    ]
+
+
+REASONS = {
+    "set": "set by you",
+    "model_width": "method and the model's width (LoRA Without Regret, 2025)",
+    "short_run": "the model's width, half as much again because the run is short",
+    "rehearsal": "lowered: the loss rose at the rate chosen first",
+    "steps": "number of steps; training stops earlier where validation no longer improves",
+    "small_model": "so small a model has learnt little before and needs more passes",
+    "examples": "number of examples",
+    "longest": "the longest example of the data",
+    "context": "all that the model can see",
+    "limit": "the most that is taken unless you set it; longer prompts are cut and counted",
+    "answer_tokens": "at least as many weights as answer tokens are learnt from",
+    "width": "a quarter of the model's width",
+    "rank": "with it the best learning rate does not depend on the rank",
+}
+
+
+def setting_rows(settings: Sequence[ChosenSetting]) -> list[dict[str, str]]:
+    """Return one row per rate or size: its value, and what it was chosen from."""
+    return [
+        {
+            "parameter": f"training.{s.name}",
+            "value": f"{s.value:g}",
+            "because of": REASONS[s.reason],
+        }
+        for s in settings
     ]
 
 
@@ -87,12 +116,7 @@ def _took(card: TrainingCard) -> str:
     if card.elsewhere:
         return f"Another tool trained it; {card.duration_s / 3600:g} hours are counted for that, as training.adapter_hours says."
     each = f" in each of {card.processes} processes" if card.processes > 1 else ""
-    halved = (
-        f" Memory ran out: a step was made of batches of {card.halved_to}."
-        if card.halved_to
-        else ""
-    )
-    return f"It took {card.duration_s:.0f} s for {card.tokens:,} tokens, and {card.peak_memory_gib:.1f} GiB at its peak{each}.{halved}"
+    return f"It took {card.duration_s:.0f} s for {card.tokens:,} tokens, and {card.peak_memory_gib:.1f} GiB at its peak{each}."
 
 
 def told(trial: Rehearsal, found: Sequence[Offer], p: TrainingParameters) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ftkit.core.errors import BadInput, FtkitError
 from ftkit.core.records.training import TrainPoint
 from ftkit.models.load import follow_load
-from ftkit.training.batch import answer_loss, collate
+from ftkit.training.batch import answer_loss, answer_tokens, collate, micro_batches
 from ftkit.training.checkpoints import note_seconds
 from ftkit.training.encode import Encoded
 from ftkit.training.epoch_samples import EpochSamples, answer, memory_in_use_gib
@@ -78,6 +79,17 @@ def make_trainer(
                 )
             return (loss, {"loss": loss}) if return_outputs else loss
 
+        def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+            sharded, total = is_sharded(model), 0.0
+            rows = max(1, plan.micro_batch_tokens // longest) if sharded else 0
+            parts = micro_batches(inputs, plan.micro_batch_tokens, rows)
+            items = answer_tokens(inputs) if num_items_in_batch is None else num_items_in_batch
+            for place, part in enumerate(parts):
+                last = sharded or place == len(parts) - 1
+                with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                    total = total + super().training_step(model, part, items)
+            return total
+
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
             return OrderOfEpoch(
                 [len(e.input_ids) for e in train_set], self.args.train_batch_size, plan.seed
@@ -86,6 +98,7 @@ def make_trainer(
     check_trackers(plan.report_to)
     project = plan.folder.resolve().parent.name  # the run's folder
     on_gpu, ids = torch.cuda.is_available(), [e.id for e in train_set]
+    longest = max(len(e.input_ids) for e in train_set)
     config = SFTConfig(
         output_dir=str(plan.folder / "checkpoints"),
         num_train_epochs=plan.num_train_epochs,

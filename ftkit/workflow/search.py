@@ -90,6 +90,10 @@ def search(
     base = Path(built["task"].run)
     say("Shared by all trials: 01_task to 04_retrieval")
     run(file, selection=Selection(last="retrieval"), overrides=overrides, say=say)
+    if not all(getattr(p, name) for name in space(p)):
+        say("Values that 05_training chooses: one training")
+        run(file, selection=Selection(last=STAGE), overrides=overrides, say=say)
+        p = _with_chosen(p, base)
     folder = base.with_name(f"{base.name}-search")
     folder.mkdir(parents=True, exist_ok=True)
     storage = optuna.storages.JournalStorage(
@@ -143,6 +147,13 @@ def search(
         say(f"[{done + 1}/{trials}] {_told(values)}: validation loss {loss:.4g}, {took[-1]:.0f} s")
     found = Searched([(t.params, float(t.value)) for t in _finished(study, optuna)])
     return _judged(found, p, seeds, train, say)
+
+
+def _with_chosen(p: TrainingParameters, base: Path) -> TrainingParameters:
+    """Return the parameters with the values that 05 chose for those that are 0."""
+    card = run_folder.read_record(base / "training" / "training.json", TrainingCard)
+    chosen = {s.name: s.value for s in card.settings if not getattr(p, s.name)}
+    return TrainingParameters.model_validate(p.model_dump() | chosen)
 
 
 def _optuna() -> Any:

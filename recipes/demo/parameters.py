@@ -37,6 +37,11 @@ SPELT_OUT = (
 LATER = {"later_handbook": "demo", "later_data": "demo"}
 
 
+FITTED = {"learning_rate": 2.0e-3, "lora_r": 32, "lora_alpha": 64, "max_length": 512}
+"""Fitted to this base on this data."""
+LONGER = {**FITTED, "num_train_epochs": 8.0, "per_device_train_batch_size": 16}
+
+
 def _desk(scenario: str) -> Sections:
     """The main desk, whole or with too few rows."""
     return {
@@ -53,6 +58,7 @@ def _desk(scenario: str) -> Sections:
         "training": {
             "general_share": 0.3,
             "num_train_epochs": 5.0,
+            **FITTED,
             "per_device_train_batch_size": 8,
             **({"general_loss_points": 9.0} if scenario == "main" else {}),
         },
@@ -89,6 +95,7 @@ def _prompting() -> Sections:
         "task": task,
         "data": {"group_column": "customer"},
         "retrieval": {"handbook": ""},
+        "training": LONGER,
         "evaluation": {"probe_items": 400},
     }
 
@@ -100,7 +107,13 @@ def _rag() -> Sections:
     found = {"citation_field": "", "top_k": 1}
     # Short questions that differ in one name are different cases, not near copies.
     data = {"group_column": "customer", "near_duplicate_threshold": 0.95}
-    return {"task": task, "data": data, "retrieval": found, "evaluation": {"probe_items": 400}}
+    return {
+        "task": task,
+        "data": data,
+        "retrieval": found,
+        "training": LONGER,
+        "evaluation": {"probe_items": 400},
+    }
 
 
 FILES: dict[str, tuple[str, Sections]] = {

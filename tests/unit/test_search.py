@@ -59,11 +59,16 @@ class Trainer:
         )
 
 
+SIZES = {"num_train_epochs": 8.0, "per_device_train_batch_size": 16}
+
+
 @pytest.fixture
 def file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "desk.yaml"
-    path.write_text(to_yaml({"training": {"learning_rate": 5e-3, "lora_r": 8, "lora_alpha": 8}}))
+    path.write_text(
+        to_yaml({"training": {"learning_rate": 5e-3, "lora_r": 8, "lora_alpha": 8} | SIZES})
+    )
     return path
 
 

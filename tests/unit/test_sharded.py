@@ -143,7 +143,14 @@ def test_two_batches_are_rehearsed_by_the_processes_that_will_share_a_base_with_
     transformers.Qwen3ForCausalLM(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     encoded = encode_all(load_tokenizer(str(tmp_path)), [lesson(i) for i in range(24)], 128)
-    p = TrainingParameters(base_model=str(tmp_path), processes=2, per_device_train_batch_size=4)
+    p = TrainingParameters(
+        base_model=str(tmp_path),
+        processes=2,
+        per_device_train_batch_size=4,
+        learning_rate=1e-3,
+        lora_r=4,
+        lora_alpha=8,
+    )
     base = LocalModel(str(tmp_path), max_new_tokens=4)
     alone = rehearse(model_to_train(base, p), base.tokenizer, encoded[:16], encoded[16:], p)
     p = p.model_copy(update={"fsdp": True})

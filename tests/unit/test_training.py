@@ -6,6 +6,7 @@ import shutil
 import signal
 from importlib.util import find_spec
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -19,14 +20,23 @@ from ftkit.models.local import LocalModel
 from ftkit.training.batch import answer_loss, collate
 from ftkit.training.encode import Encoded, encode_all, encode_conversation, loss_sample
 from ftkit.training.handover import hand_over, provider_faults
+from ftkit.training.memory import lora_parameters, needs
 from ftkit.training.methods import load_quantised, model_to_train, variant, wrap_lora
 from ftkit.training.mix import general_mix
-from ftkit.training.plan import lora_parameters, machines, needs, offers, proposed
+from ftkit.training.plan import machines, offers, proposed
 from ftkit.training.plan import rows as plan_rows
 from ftkit.training.rehearsal import rehearse
 from ftkit.training.sft import TrainingPlan, plan_of, train
 from ftkit.training.summary import learned, told
 
+SIZES: dict[str, Any] = {
+    "learning_rate": 2e-3,
+    "num_train_epochs": 8.0,
+    "per_device_train_batch_size": 16,
+    "max_length": 512,
+    "lora_r": 32,
+    "lora_alpha": 64,
+}
 FAMILIES = ["llama", "mistral", "qwen3", "phi3"]
 
 
@@ -359,6 +369,7 @@ def test_a_quantised_base_of_every_family_takes_steps(tiny_checkpoint, tmp_path,
         learning_rate=1e-2,
         per_device_train_batch_size=8,
         lora_r=8,
+        lora_alpha=32,
     )
     model, tokenizer, folder = model_to_train(base, p), base.tokenizer, base.folder
     assert base.model is None and "Linear4bit" in {type(m).__name__ for m in model.modules()}
@@ -391,7 +402,13 @@ def test_a_rehearsal_measures_and_changes_nothing(tiny_checkpoint, options):
     base = LocalModel(str(tiny_checkpoint("llama")), max_new_tokens=8, threads=1)
     encoded = encode_all(base.tokenizer, [lesson(i) for i in range(20)], 128)
     p = TrainingParameters.model_validate(
-        {"per_device_train_batch_size": 4, "lora_r": 4, **options}
+        {
+            "per_device_train_batch_size": 4,
+            "lora_r": 4,
+            "lora_alpha": 8,
+            "learning_rate": 1e-3,
+            **options,
+        }
     )
     model = model_to_train(base, p)
     before, state = (
@@ -407,7 +424,9 @@ def test_a_rehearsal_measures_and_changes_nothing(tiny_checkpoint, options):
 
 def test_a_rehearsal_tells_what_the_long_run_would_have_died_of(parts, monkeypatch):
     model = load_model(str(parts.folder))
-    p = TrainingParameters(per_device_train_batch_size=4, lora_r=4)
+    p = TrainingParameters(
+        per_device_train_batch_size=4, lora_r=4, lora_alpha=8, learning_rate=1e-3
+    )
     with pytest.raises(BadInput, match="rank 100"):
         rehearse(
             model, parts.tokenizer, parts.train, parts.held, p.model_copy(update={"lora_r": 100})
@@ -416,27 +435,20 @@ def test_a_rehearsal_tells_what_the_long_run_would_have_died_of(parts, monkeypat
     def no_memory(*_):
         raise RuntimeError("CUDA out of memory")
 
-    monkeypatch.setattr("ftkit.training.rehearsal.answer_loss", no_memory)
+    monkeypatch.setattr("ftkit.training.batch.answer_loss", no_memory)
     with pytest.raises(FtkitError, match="ran out of memory"):
         rehearse(model, parts.tokenizer, parts.train, parts.held, p)
     whole = answer_loss
 
     def tight(model, batch, items=None):
-        if len(batch["row"]) > 2:
+        if batch["input_ids"].numel() > 100:
             raise RuntimeError("CUDA out of memory")
         return whole(model, batch, items)
 
-    monkeypatch.setattr("ftkit.training.rehearsal.answer_loss", tight)
-    assert (
-        rehearse(
-            model,
-            parts.tokenizer,
-            parts.train,
-            parts.held,
-            p.model_copy(update={"halve_batch": True}),
-        ).loss
-        > 0
-    )
+    monkeypatch.setattr("ftkit.training.batch.answer_loss", tight)
+    trial = rehearse(model, parts.tokenizer, parts.train, parts.held[:1], p)
+    longest = max(len(e.input_ids) for e in parts.train)
+    assert trial.loss > 0 and longest <= trial.micro_batch_tokens <= 100 < 4 * longest
     monkeypatch.undo()
     model.get_output_embeddings().weight.data.fill_(float("nan"))
     with pytest.raises(FtkitError, match="no number before anything is learnt"):
@@ -565,7 +577,9 @@ def test_the_same_training_is_handed_over_to_other_tools(tmp_path, options):
     from ftkit.data.read import open_source
 
     p = TrainingParameters.model_validate(
-        {"lora_r": 8, "lora_alpha": 16, "base_model": "org/base", "max_length": 256, **options}
+        SIZES
+        | {"lora_r": 8, "lora_alpha": 16, "base_model": "org/base", "max_length": 256}
+        | options
     )
     lessons, checks = [lesson(i) for i in range(12)], [lesson(i) for i in range(12, 24)]
     names = hand_over(tmp_path / "handover", p, lessons, checks)
@@ -766,7 +780,7 @@ def test_weights_that_learnt_nothing_are_told(parts, tmp_path):
 
 
 def test_another_tool_may_train_and_this_one_stops_with_the_files_written(tmp_path):
-    lessons, p = [lesson(i) for i in range(12)], TrainingParameters(elsewhere=True)
+    lessons, p = [lesson(i) for i in range(12)], TrainingParameters(elsewhere=True, **SIZES)
     with pytest.raises(FtkitError, match="files for another tool are written"):
         hand_over(tmp_path / "handover", p, lessons, lessons[:2])
     assert (tmp_path / "handover" / "axolotl.yaml").exists() and not provider_faults(
@@ -966,45 +980,34 @@ def test_accumulated_batches_make_the_steps_of_one_large_batch(parts, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_where_memory_runs_out_the_batch_is_halved_only_if_allowed(
+def test_a_step_cut_into_micro_batches_learns_what_the_whole_step_learns(
     parts, tmp_path, monkeypatch, method
 ):
-    """Memory for four examples: the steps of eight are made of two batches, and the weights are those of such a plan."""
     from safetensors.torch import load_file
 
-    from ftkit.core.errors import OutOfMemory
     from ftkit.training import trainer
 
-    whole, name = (
-        trainer.answer_loss,
-        "adapter_model.safetensors" if method == "lora" else "model.safetensors",
-    )
-    small = run(
-        parts,
-        tmp_path / "small",
-        method=method,
-        per_device_train_batch_size=4,
-        gradient_accumulation_steps=2,
-    )
+    seen, loss = list[int](), trainer.answer_loss
 
-    def tight(model, batch, items=None):
-        if model.training and len(batch["row"]) > 4:
-            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
-        return whole(model, batch, items)
+    def watched(model, batch, items=None):
+        if model.training:
+            seen.append(batch["input_ids"].numel())
+        return loss(model, batch, items)
 
-    monkeypatch.setattr(trainer, "answer_loss", tight)
-    with pytest.raises(OutOfMemory, match=r"training\.halve_batch"):
-        run(parts, tmp_path / "never", method=method)
-    halved = run(parts, tmp_path / "halved", method=method, halve_batch=True)
-    assert halved.steps == small.steps and (halved.halved_to, small.halved_to) == (4, 0)
-    assert "batches of 4" in " ".join(learned(halved)[1])
-    one, two = (load_file(tmp_path / folder / "adapter" / name) for folder in ("small", "halved"))
-    assert all((one[key] == two[key]).all() for key in one)
-    with pytest.raises(OutOfMemory):
-        monkeypatch.setattr(
-            trainer, "answer_loss", lambda *_: (_ for _ in ()).throw(RuntimeError("out of memory"))
+    monkeypatch.setattr(trainer, "answer_loss", watched)
+    name = "adapter_model.safetensors" if method == "lora" else "model.safetensors"
+    longest = max(len(e.input_ids) for e in parts.train)
+    cards, weights = [], []
+    for folder, most in (("whole", 0), ("cut", 3 * longest)):
+        seen.clear()
+        cards.append(run(parts, tmp_path / folder, method=method, micro_batch_tokens=most))
+        weights.append(load_file(tmp_path / folder / "adapter" / name))
+        assert max(seen) <= (most or max(seen)) and len(seen) >= cards[-1].steps * (
+            2 if most else 1
         )
-        run(parts, tmp_path / "none", halve_batch=True)
+    assert cards[0].steps == cards[1].steps and cards[1].micro_batch_tokens == 3 * longest
+    assert cards[1].best_validation_loss == pytest.approx(cards[0].best_validation_loss, rel=1e-2)
+    assert all(abs(weights[0][key] - weights[1][key]).mean() < 1e-3 for key in weights[0])
 
 
 def test_named_layers_alone_get_an_adapter_and_unknown_ones_are_told_with_those_there_are(

@@ -32,20 +32,23 @@ class TrainingParameters(ModelParameters):
         default=0.0, ge=0, description="hours that this took there, for the costs"
     )
     num_train_epochs: float = Field(
-        default=8.0, gt=0, description="passes over the training examples, at most"
+        default=0.0,
+        ge=0,
+        description="passes over the training examples, at most; 0: chosen by the data's and the model's size",
     )
-    learning_rate: float = Field(default=2.0e-3, gt=0, lt=1, description="peak learning rate")
+    learning_rate: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="peak learning rate; 0: chosen by method and the model's width, and tried before",
+    )
     per_device_train_batch_size: int = Field(
-        default=16, ge=1, description="examples per step (and process)"
+        default=0,
+        ge=0,
+        description="examples per step (and process); 0: chosen by the number of examples",
     )
     gradient_accumulation_steps: int = Field(
-        default=1,
-        ge=1,
-        description="batches whose gradients make one step: a larger step in the memory of one batch",
-    )
-    halve_batch: bool = Field(
-        default=False,
-        description="where memory runs out, halve the batch and accumulate twice as many: the steps stay the same",
+        default=1, ge=1, description="batches whose gradients make one step"
     )
     lr_scheduler_type: Literal["cosine", "linear", "constant_with_warmup"] = Field(
         default="cosine",
@@ -62,9 +65,15 @@ class TrainingParameters(ModelParameters):
         ge=0,
         description="noise on the embeddings while it learns (NEFTune; 5 to 15 are usual); 0: none",
     )
-    max_length: int = Field(default=512, ge=16, description="longest training example, in tokens")
-    lora_r: int = Field(default=32, ge=1, description="rank of the adapter")
-    lora_alpha: int = Field(default=64, ge=1, description="scale of the adapter")
+    max_length: int = Field(
+        default=0,
+        ge=0,
+        description="longest training example, in tokens; 0: that of the data, 4096 at most",
+    )
+    lora_r: int = Field(
+        default=0, ge=0, description="rank of the adapter; 0: chosen by the tokens to learn"
+    )
+    lora_alpha: int = Field(default=0, ge=0, description="scale of the adapter; 0: 32")
     target_modules: list[str] = Field(
         default=[],
         description="linear layers that get an adapter, e.g. [q_proj, v_proj]; empty: all but the output head",
@@ -96,6 +105,10 @@ class TrainingParameters(ModelParameters):
     machines: str = Field(
         default="",
         description=f"YAML file of machines to rent, with prices; empty: the built-in list of {PRICE_DATE}",
+    )
+    thoughts: Literal["drop", "learn", "refuse"] = Field(
+        default="drop",
+        description="thoughts before the answers of the training data (<think>): drop, learn (the model then thinks) or refuse",
     )
     with_passages_share: float = Field(
         default=0.5,

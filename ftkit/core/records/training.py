@@ -63,6 +63,31 @@ class LearningCurve(Record):
     )
 
 
+SettingReason = Literal[
+    "set",
+    "model_width",
+    "short_run",
+    "rehearsal",
+    "steps",
+    "small_model",
+    "examples",
+    "longest",
+    "context",
+    "limit",
+    "answer_tokens",
+    "width",
+    "rank",
+]
+
+
+class ChosenSetting(Record):
+    """A training parameter, with where its value comes from."""
+
+    name: str = Field(description="name of the parameter")
+    value: float = Field(description="its value, in the parameter's own unit")
+    reason: SettingReason = Field(description="set: by the user; else what it was chosen from")
+
+
 class TrainingCard(Record):
     """What was trained, did it learn, and what it took."""
 
@@ -91,9 +116,12 @@ class TrainingCard(Record):
         default=1,
         description="processes that trained together; the peak memory is that of the first",
     )
-    halved_to: int = Field(
+    micro_batch_tokens: int = Field(
         default=0,
-        description="examples of a batch after memory ran out (halve_batch); 0: it was enough",
+        description="most tokens read at once, padding included; a step is cut into micro-batches",
+    )
+    settings: list[ChosenSetting] = Field(
+        default_factory=list, description="rates and sizes, set or chosen; empty: not known"
     )
     log: list[TrainPoint]
     best_validation_loss: float
