@@ -31,6 +31,10 @@ class UnusableCell(str):
         cell.reason = reason
         return cell
 
+    def __getnewargs__(self) -> tuple[str, str]:
+        """Return what a copy is made from: a cell passes from the process that reads a file to this one."""
+        return str(self), self.reason
+
 
 @dataclass
 class Raw:

@@ -289,3 +289,15 @@ def test_no_damaged_file_escapes_the_boundary_or_hangs(tmp_path, name):
         except FtkitError as error:
             assert error.where and error.todo
         assert time.monotonic() - began < 3 * LONGEST_S
+
+
+def test_a_cell_that_cannot_be_used_keeps_its_reason_on_the_way_from_the_reader(tmp_path):
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in (["message", "answer"], ["one", "two"], ["three", "#N/A"]):
+        book.active.append(row)
+    book.active["B3"].data_type = "e"
+    book.save(tmp_path / "a.xlsx")
+    cell = open_source(tmp_path / "a.xlsx").rows[1][1]["answer"]
+    assert type(cell).__name__ == "UnusableCell" and "#N/A" in cell.reason
