@@ -13,6 +13,7 @@ import yaml
 from made_run import make_run
 
 from ftkit.cli import main, parser
+from ftkit.core.parameters import shared
 from ftkit.core.parameters.files import build
 from ftkit.core.parameters.models import MODELS
 from ftkit.report import exports, theme
@@ -107,9 +108,10 @@ def test_every_command_does_what_it_says(command, tickets, tmp_path, monkeypatch
 def test_every_setting_is_a_parameter_with_a_value_that_fits(page):
     for block in blocks(page, "yaml"):
         content = yaml.safe_load(block)
-        for stage, values in (
-            content.items() if isinstance(content, dict) else ()
-        ):  # a list: machines to rent
+        if not isinstance(content, dict):
+            continue  # a list: machines to rent
+        above = {name: content.pop(name) for name in shared.names() if name in content}
+        for stage, values in {shared.SECTION: above, **content}.items():
             build(stage, values)
 
 
