@@ -435,7 +435,7 @@ def _paraphrases_of_held(
         if bad and what == "remove":
             take(cleaned, kind, f"removed: the {name} would measure memory", bad)
         elif bad:
-            action = "kept: 07 tells whether they help to answer the test (data.paraphrases: remove takes them out)"
+            action = "kept (data.paraphrases: remove takes them out)"
             samples = [sample(row, reason) for row, reason in bad[:SAMPLES]]
             cleaned.defects.append(
                 Defect(kind=kind, count=len(bad), action=action, examples=samples)

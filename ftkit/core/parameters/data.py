@@ -92,7 +92,7 @@ class DataParameters(Parameters):
     )
     paraphrases: Literal["keep", "remove"] = Field(
         default="keep",
-        description="training rows that say the same as a test row in other words: keep (07 tells what they bring) or remove",
+        description="training rows that say the same as a test row in other words: keep or remove",
     )
     meaning_rows: int = Field(
         default=5000,
