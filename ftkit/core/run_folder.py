@@ -254,8 +254,10 @@ class Stage:
         """Return the path of another stage's artifact."""
         return self.run / stage / name
 
-    def done(self, outputs: list[str], *, seed: int = 0, device: str = "cpu") -> Manifest:
-        """Write the manifest: the stage is done."""
+    def done(
+        self, outputs: list[str], *, seed: int = 0, device: str = "cpu", unanswered: int = 0
+    ) -> Manifest:
+        """Write the manifest: the stage is done; with ``unanswered`` answers that an endpoint owes the next run asks again."""
         manifest = Manifest(
             stage=self.stage,
             parameters=self.parameters,
@@ -269,6 +271,7 @@ class Stage:
             started=self.started,
             duration_s=round(time.monotonic() - self._clock, 2),
             peak_memory_gib=round(peak_memory_gib(), 3),
+            unanswered=unanswered,
         )
         write_record(self.folder / "manifest.json", manifest)
         return manifest
@@ -299,6 +302,8 @@ def stale_reason(run: Path, stage: str, parameters: dict[str, Any], external: li
             if manifest.parameters.get(k) != parameters.get(k)
         )
         return f"parameters changed: {', '.join(names)}"
+    if manifest.unanswered:
+        return f"an endpoint owes {manifest.unanswered} answers"
     code = code_of(stage)
     changed = sorted(f for f in {*manifest.code, *code} if manifest.code.get(f) != code.get(f))
     if changed:

@@ -23,6 +23,7 @@ from ftkit.data.duplicates import clusters_of
 from ftkit.data.personal_data import mask
 from ftkit.data.split import row_id
 from ftkit.models.chat import ChatModel, Messages
+from ftkit.models.endpoint.model import Endpoint, endpoint_or_local
 from ftkit.scoring.formats import format_of
 from ftkit.scoring.parse import parse
 from ftkit.scoring.text import normalise
@@ -39,18 +40,17 @@ RULES = (
 
 def model_of(p: DataParameters, folder: Path) -> ChatModel:
     """Return the model that proposes examples."""
-    from ftkit.models.endpoint import endpoint_or_local
-
-    kept = folder / "synthesis_replies.jsonl"
-    most: dict[str, Any] = {"prices": p.synthesis_prices, "most_usd": p.synthesis_most_usd}
-    return endpoint_or_local(
-        p.synthesis_url,
-        p.synthesis_model,
-        longest=LONGEST,
-        cache=kept,
+    endpoint = Endpoint(
+        url=p.synthesis_url,
+        model=p.synthesis_model,
         named="data.synthesis",
-        **most,
+        answer_tokens=LONGEST,
+        prices=p.synthesis_prices,
+        most_usd=p.synthesis_most_usd,
+        connection=p.synthesis_connection,
+        may_leave=p.data_may_leave,
     )
+    return endpoint_or_local(endpoint, folder / "synthesis_replies.jsonl", mask)
 
 
 def propose(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from ftkit.core.parameters.decision import DecisionParameters
@@ -46,6 +47,7 @@ def claims(
             "endpoint",
             "A tuned small model beats a general large one on one task.",
             "G1",
+            {arm.family for arm in evaluation.not_measured},
         ),
         _training_cost(training, s),
         Claim(
@@ -68,12 +70,19 @@ def _held(e: Estimate) -> Held:
 
 
 def _pair(
-    table: Table, by_family: dict[str, StrategyResult], a: str, b: str, claim: str, point: str
+    table: Table,
+    by_family: dict[str, StrategyResult],
+    a: str,
+    b: str,
+    claim: str,
+    point: str,
+    broken: Collection[str] = (),
 ) -> Claim:
     if a not in by_family or b not in by_family:
         gone = a if a not in by_family else b
+        why = "gave too few answers to be measured" if gone in broken else "was not run"
         return Claim(
-            claim=claim, point=point, measured=f"{gone} was not run", verdict="not testable here"
+            claim=claim, point=point, measured=f"{gone} {why}", verdict="not testable here"
         )
     e = table.difference(by_family[a].spec.name, by_family[b].spec.name)
     return Claim(claim=claim, point=point, measured=f"{a} minus {b}: {points(e)}", verdict=_held(e))

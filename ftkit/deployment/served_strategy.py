@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from ftkit.core import run_folder
 from ftkit.core.errors import BadInput
 from ftkit.core.records.prompting import ResponseFormat
 from ftkit.core.records.retrieval import Passage
+from ftkit.data.personal_data import mask
 from ftkit.deployment.export import verify
 from ftkit.models.chat import ChatModel, Messages, Reply
 from ftkit.models.weights import fingerprint, resolve
@@ -86,11 +88,18 @@ class Served:
     def _model(self, threads: int) -> ChatModel:
         b = self.bundle
         if b.form == "endpoint":
-            from ftkit.models.endpoint import EndpointModel
+            from ftkit.models.endpoint.model import Endpoint, EndpointModel
 
-            return EndpointModel(
-                b.endpoint_url, b.base_model, max_new_tokens=b.max_new_tokens, confidence=True
+            endpoint = Endpoint(
+                url=b.endpoint_url,
+                model=b.base_model,
+                named="endpoint",
+                answer_tokens=b.max_new_tokens,
+                connection=b.endpoint_connection,
+                may_leave=True,  # it passed 08's gate on privacy
+                confidence=True,
             )
+            return EndpointModel(endpoint, hide=mask, notice=logging.getLogger(__name__).info)
         from ftkit.models.local import LocalModel
         from ftkit.models.vote import voting
 

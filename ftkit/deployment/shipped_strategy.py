@@ -79,7 +79,12 @@ def export(
         if lora and p.form == "adapter"
         else "merged"
     )
-    url = stored(stage, "evaluation", "endpoint_url") if form == "endpoint" else ""
+    url, connection = "", {}
+    if form == "endpoint":
+        url = stored(stage, "evaluation", "endpoint_url")
+        connection = run_folder.read_record(
+            stage.of("evaluation", "manifest.json"), Manifest
+        ).parameters.get("endpoint_connection", {})
     evaluation = run_folder.read_record(stage.of("evaluation", "evaluation.json"), Evaluation)
     sure = next((s for s in evaluation.selective if s.strategy == spec.name), None)
     bundle = Bundle(
@@ -94,6 +99,7 @@ def export(
         base_sha256="" if form == "endpoint" else fingerprint(Path(resolve(p.base_model))),
         weights="weights" if tuned else "",
         endpoint_url=url,
+        endpoint_connection=connection,
         max_new_tokens=p.max_new_tokens,
         thinking=p.thinking,
         thinking_tokens=p.thinking_tokens,

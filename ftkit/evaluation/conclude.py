@@ -15,6 +15,8 @@ from ftkit.evaluation.selective_answering import selective
 from ftkit.evaluation.slices import find
 from ftkit.evaluation.summary import summarise
 from ftkit.scoring.outcomes import cut_off_words, outcome_shares, too_small
+from ftkit.strategies.delivery import not_measured, sentence, unanswered_items
+from ftkit.strategies.delivery import notes as delivery_notes
 
 FEW_CLUSTERS = 30
 
@@ -32,6 +34,7 @@ def conclude(
     duration_s: float = 0.0,
     allowed_wrong: float = 0.1,
     judge: JudgeCheck | None = None,
+    failures_allowed: float = 0.05,
     n_resamples: int = 10_000,
     seed: int = 0,
 ) -> Evaluation:
@@ -49,9 +52,20 @@ def conclude(
         duration_s: Seconds that answering and scoring took.
         allowed_wrong: Share of wrong answers allowed among those that a strategy gives without a person's look.
         judge: The model that said what is right; None: the task's metric did.
+        failures_allowed: Share of an endpoint's replies that may be no answers; above it the arm is not measured.
         n_resamples: Bootstrap resamples.
         seed: Seed of the resamples.
     """
+    gone = not_measured(specs, answers, failures_allowed)
+    specs = [spec for spec in specs if spec.name not in {arm.strategy for arm in gone}]
+    names, faults = [spec.name for spec in specs], scores.attrs.get("faults", [])
+    answers = answers[answers["strategy"].isin(names)]
+    left_out = unanswered_items(specs, answers)
+    told = delivery_notes(specs, answers, left_out)
+    answers = answers[~answers["item_id"].isin(left_out)]
+    scores = scores[scores["strategy"].isin(names) & ~scores["item_id"].isin(left_out)]
+    scores.attrs["faults"] = faults
+    items = items[~items["id"].isin(left_out)]
     general = general_accuracy(probes) if probes is not None else {}
     results = [
         summarise(
@@ -78,7 +92,9 @@ def conclude(
         test_accesses=list(test_accesses),
         looks=looks,
         duration_s=duration_s,
-        notes=notes(scores, answers, looks),
+        notes=[*(sentence(arm) for arm in gone), *told, *notes(scores, answers, looks)],
+        not_measured=gone,
+        left_out=len(left_out),
         slices=find(card, items, scores),
         selective=selective(specs, answers, scores, allowed_wrong, judge)
         if "confidence" in answers

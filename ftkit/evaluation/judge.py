@@ -11,26 +11,49 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ftkit.core.errors import FtkitError
+from ftkit.core.parameters.evaluation import EvaluationParameters
+from ftkit.core.parameters.preference import PreferenceParameters
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.evaluation import Comparison, Evaluation, JudgeCheck, Selective
 from ftkit.core.statistics import wilson
 from ftkit.evaluation.judge_by_strategy import corrected_by_strategy, unknown_bias
 from ftkit.evaluation.seed_variance import error_of, wider
+from ftkit.data.personal_data import mask
 from ftkit.models.chat import ChatModel, Messages, Reply
+from ftkit.models.endpoint.model import Endpoint, EndpointModel
 from ftkit.scoring.text import normalise
 
 Progress = Callable[[int, int], None]
 Triple = tuple[str, str, str]  # question, right answer, answer to judge
 SMALLEST = 1e-3
 UNEQUAL = 0.05
+ROOM = 16  # tokens of a verdict: the least that some servers take
 NONSENSE = 0.1  # share of verdicts that may be neither word
 Z = 1.959964
 RULES = (
     "You check answers. An answer is right if it says what the reference says, in whatever words, and adds nothing that "
     "contradicts it. Reply with one word: right or wrong."
 )
+
+
+def open_judge(
+    p: EvaluationParameters | PreferenceParameters, stage: str, cache: Path
+) -> EndpointModel:
+    """Return the judge that a stage names; ``cache`` keeps its verdicts, so that a stopped run pays for none twice."""
+    endpoint = Endpoint(
+        url=p.judge_url,
+        model=p.judge_model,
+        named=f"{stage}.judge",
+        answer_tokens=ROOM,
+        prices=p.judge_prices,
+        most_usd=p.judge_most_usd,
+        connection=p.judge_connection,
+        may_leave=p.data_may_leave,
+    )
+    return EndpointModel(endpoint, cache=cache, hide=mask)
 
 
 def ask(triple: Triple, task: str, swapped: bool) -> Messages:
@@ -76,7 +99,7 @@ def check_heard(
         FtkitError: More than a tenth of what it said is None.
     """
     lost = [
-        reply.failed or repr(reply.text[:40])
+        repr(reply.text[:40]) if reply.is_answer else f"{reply.outcome}: {reply.detail}"
         for reply, verdict in zip(replies, said, strict=True)
         if verdict is None
     ]
@@ -297,7 +320,7 @@ def corrected(result: Evaluation, check: JudgeCheck | None) -> Evaluation:
         f"ones right and {check.specificity.value:.0%} of the wrong ones wrong (kappa {check.kappa:.2f}); shares and differences are corrected "
         f"for that, and intervals hold it. In {check.disagreement:.0%} of the labelled answers its verdict changed with the order of answer and reference."
     )
-    told += f" Its {check.bill}." if check.bill else ""
+    told += f" Its bill: {check.bill}." if check.bill else ""
     if results:
         least = min(results, key=lambda r: worth(r.accuracy))
         told += f" So corrected, the {least.accuracy.n} judged answers of '{least.spec.name}' tell as much as {worth(least.accuracy)} graded by hand."

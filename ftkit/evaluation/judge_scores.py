@@ -12,9 +12,8 @@ from ftkit.core.records.evaluation import JudgeCheck
 from ftkit.core.records.strategy import ANSWERED
 from ftkit.core.records.task import TaskCard
 from ftkit.data.read import open_source
-from ftkit.evaluation.judge import Progress, Triple, calibrate, verdicts
+from ftkit.evaluation.judge import Progress, Triple, calibrate, open_judge, verdicts
 from ftkit.evaluation.judge_by_strategy import grades, unequal
-from ftkit.models.endpoint import EndpointModel
 
 COLUMNS = ("input", "output", "answer", "right")
 FEWEST, FEWEST_OF_A_KIND = 30, 5
@@ -88,15 +87,7 @@ def judged(
     if not p.judge_model:
         return scores, None
     triples, human, strategies = read_labels(Path(p.judge_labels))
-    judge = EndpointModel(
-        p.judge_url,
-        p.judge_model,
-        max_new_tokens=4,
-        cache=folder / "judge.jsonl",
-        prices=p.judge_prices,
-        most_usd=p.judge_most_usd,
-        named="evaluation.judge",
-    )
+    judge = open_judge(p, "evaluation", folder / "judge.jsonl")
     said, swapped = verdicts(
         judge, triples, card.instruction, progress("the judge, on labelled answers")
     )
@@ -117,7 +108,7 @@ def judged(
         judge, list(wanted.values()), card.instruction, progress("the judge, on all answers")
     )
     right = dict(zip(wanted, found, strict=True))
-    check = check.model_copy(update={"bill": judge.bill.told(judge.prices)})
+    check = check.model_copy(update={"bill": judge.bill.sentence()})
     return scores.assign(
         correct=[
             ended in ANSWERED and right.get((i, t), False)

@@ -112,7 +112,8 @@ class GgufModel:
             return Reply(
                 "",
                 len(prompt),
-                failed=f"the prompt of {len(prompt)} tokens leaves no room for an answer",
+                outcome="not_delivered",
+                detail=f"the prompt of {len(prompt)} tokens leaves no room for an answer",
             )
         written, likely = [], 0.0
         self.llama.reset()

@@ -16,7 +16,9 @@ from typing import Any
 from ftkit.core.parameters.retrieval import RetrievalParameters
 from ftkit.core.records.retrieval import Passage
 from ftkit.core.run_folder import write_text
+from ftkit.data.personal_data import mask
 from ftkit.models.chat import ChatModel, Messages
+from ftkit.models.endpoint.model import Endpoint, endpoint_or_local
 from ftkit.scoring.context_header import with_head
 from ftkit.scoring.text import normalise, tokens
 
@@ -121,8 +123,8 @@ def write(
     for passage, reply in zip(about, replies, strict=True):
         text = reply.text.strip().strip("\"'`").strip()
         refused = (
-            f"no answer: {reply.failed}"
-            if reply.failed
+            f"no answer ({reply.outcome}): {reply.detail}"
+            if not reply.is_answer
             else _refused(text, passage, [x.text for x in found])
         )
         head = {name: values[0] for name, values in passage.metadata.items()}
@@ -136,17 +138,17 @@ def write(
 
 def model_of(p: RetrievalParameters, folder: Path) -> ChatModel:
     """Return the model that writes questions."""
-    from ftkit.models.endpoint import endpoint_or_local
-
-    return endpoint_or_local(
-        p.question_url,
-        p.question_model,
-        longest=LONGEST,
-        cache=folder / "question_replies.jsonl",
+    endpoint = Endpoint(
+        url=p.question_url,
+        model=p.question_model,
         named="retrieval.question",
+        answer_tokens=LONGEST,
         prices=p.question_prices,
         most_usd=p.question_most_usd,
+        connection=p.question_connection,
+        may_leave=p.data_may_leave,
     )
+    return endpoint_or_local(endpoint, folder / "question_replies.jsonl", mask)
 
 
 def _refused(text: str, passage: Passage, known: Sequence[str]) -> str:

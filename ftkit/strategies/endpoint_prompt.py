@@ -10,40 +10,34 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ftkit.core.errors import BadInput
+from ftkit.core.errors import BadInput, FtkitError
 from ftkit.core.parameters.prompting import PromptingParameters
 from ftkit.core.parameters.retrieval import RetrievalParameters
+from ftkit.core.records.endpoint import NotMeasured
 from ftkit.core.records.prompting import Prompt, PromptBook, ResponseFormat
 from ftkit.core.records.retrieval import RetrievalCard
 from ftkit.core.records.strategy import StrategySpec
 from ftkit.core.records.task import TaskCard
+from ftkit.data.personal_data import mask
 from ftkit.models.chat import ChatModel
+from ftkit.models.endpoint.model import EndpointModel
 from ftkit.scoring.score import score
-from ftkit.strategies.grid import Finder, Progress, answer_with
+from ftkit.strategies.delivery import not_measured, sentence
+from ftkit.strategies.grid import Finder, Progress, answer_with, endpoint_of
 from ftkit.strategies.prompt_candidates import TASK_ONLY
 from ftkit.strategies.prompt_choice import ranked, trial
 from ftkit.strategies.prompt_search import Meter, race
 from ftkit.strategies.structured_output import constrained
 
-KEPT, BUDGET = "endpoint.jsonl", "prompting.endpoint_answers"
+CACHE, BUDGET = "endpoint.jsonl", "prompting.endpoint_answers"
 
 
 def open_endpoint(p: PromptingParameters | RetrievalParameters, stage: str) -> ChatModel | None:
     """Return the endpoint that a stage names, which keeps its answers in the stage's folder; None where it names none."""
     if not p.endpoint_url:
         return None
-    from ftkit.models.endpoint import EndpointModel
-
-    kept = Path(p.run) / stage / KEPT
-    return EndpointModel(
-        p.endpoint_url,
-        p.endpoint_model,
-        max_new_tokens=p.max_new_tokens,
-        cache=kept,
-        prices=p.endpoint_prices,
-        most_usd=p.endpoint_most_usd,
-        named=f"{stage}.endpoint",
-    )
+    cache = Path(p.run) / stage / CACHE
+    return EndpointModel(endpoint_of(p, stage), cache=cache, hide=mask)
 
 
 def search(
@@ -78,17 +72,21 @@ def search(
             book,
             "No endpoint is named (prompting.endpoint_url): one that takes part in 07 is asked with the base model's prompt.",
         )
-    from ftkit.models.endpoint import EndpointModel
+    import pandas as pd
 
     tell = progress or (lambda label: lambda done, of: None)
     free = [c for c in candidates if c.name != TASK_ONLY]
     meters: list[Meter] = []
     if isinstance(model, EndpointModel) and model.most_usd:
-        meters = [lambda: model.bill.usd(model.prices) / model.most_usd]
+        meters = [lambda: model.bill.usd / model.most_usd]
     told = {"progress": lambda label: tell(f"endpoint, {label}")}
     found = race(
         free, model, card, items, examples, budget=budget, where=BUDGET, meters=meters, **told
     )
+    paid = f" {model.bill.sentence()}." if isinstance(model, EndpointModel) else ""
+    gone = _not_measured(model, pd.concat(found.answers.values()))
+    if gone:
+        return book, f"{sentence(gone)} In 07 it is asked with the base model's prompt.{paid}"
     trials, refused = list(found.trials), ""
     for held in constrained(trials, form):
         if held.response_format is None or held.response_format.ranked:
@@ -106,11 +104,19 @@ def search(
         trials.append(trial(held, answers, score(card, items, answers)))
     best = ranked(trials)[0]
     book = book.model_copy(update={"endpoint_trials": trials, "endpoint": best.prompt.name})
-    paid = f" {model.bill.told(model.prices)}." if isinstance(model, EndpointModel) else ""
     return (
         book,
         f"The endpoint does best with '{best.prompt.name}'. {found.sentence()}{refused}{paid}",
     )
+
+
+def _not_measured(model: ChatModel, answers: Any) -> NotMeasured | None:
+    """Return why nothing can be concluded from an endpoint's answers; None where it can."""
+    spec = StrategySpec(
+        name="endpoint", family="endpoint", model="endpoint", prompt="", retriever=False
+    )
+    allowed = model.endpoint.failures_allowed if isinstance(model, EndpointModel) else 0.05
+    return next(iter(not_measured([spec], answers.assign(strategy="endpoint"), allowed)), None)
 
 
 def with_passages(
@@ -152,6 +158,12 @@ def with_passages(
             searcher,
             tell(f"endpoint with passages, {prompt.name}"),
         )
+        if gone := _not_measured(model, answers):
+            raise FtkitError(
+                sentence(gone),
+                where="retrieval.endpoint_url",
+                todo="run 04 again, or leave it empty",
+            )
         trials.append(trial(prompt, answers, score(task, items, answers)))
     return card.model_copy(
         update={"endpoint_trials": trials, "endpoint_prompt": ranked(trials)[0].prompt.name}

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ftkit.core import run_folder
 from ftkit.core.errors import BadInput
-from ftkit.core.parameters.base import ModelParameters
+from ftkit.core.parameters.base import EndpointParameters, ModelParameters
 from ftkit.core.records.prompting import Prompt, PromptBook
 from ftkit.core.records.retrieval import Passage, RetrievalCard
 from ftkit.core.records.strategy import ANSWER_COLUMNS, StrategySpec
 from ftkit.core.records.training import PreferenceCard, TrainingCard
+from ftkit.data.personal_data import mask
 from ftkit.models.chat import ChatModel, Messages
+from ftkit.models.endpoint.model import Endpoint
 from ftkit.models.vote import voting
 from ftkit.strategies.prompt_candidates import TASK_ONLY
 from ftkit.strategies.prompt_choice import ranked
@@ -424,6 +426,22 @@ def answer_arms(
     }
 
 
+def endpoint_of(p: EndpointParameters, stage: str, *, confidence: bool = False) -> Endpoint:
+    """Return the endpoint that a stage names, on the terms that it names."""
+    return Endpoint(
+        url=p.endpoint_url,
+        model=p.endpoint_model,
+        named=f"{stage}.endpoint",
+        answer_tokens=p.max_new_tokens,
+        prices=p.endpoint_prices,
+        most_usd=p.endpoint_most_usd,
+        connection=p.endpoint_connection,
+        may_leave=p.data_may_leave,
+        confidence=confidence,
+        failures_allowed=p.endpoint_failures_allowed,
+    )
+
+
 def load_model(spec: StrategySpec, p: Any, run: Path) -> ChatModel:
     """Load the model that a strategy asks.
 
@@ -433,18 +451,10 @@ def load_model(spec: StrategySpec, p: Any, run: Path) -> ChatModel:
         run: The run folder, which holds the adapter.
     """
     if spec.model == "endpoint":
-        from ftkit.models.endpoint import EndpointModel
+        from ftkit.models.endpoint.model import EndpointModel
 
-        kept = run / "evaluation" / "answers" / "endpoint.jsonl"
-        return EndpointModel(
-            p.endpoint_url,
-            p.endpoint_model,
-            max_new_tokens=p.max_new_tokens,
-            cache=kept,
-            confidence=True,
-            prices=p.endpoint_prices,
-            most_usd=p.endpoint_most_usd,
-        )
+        cache = run / "evaluation" / "answers" / "endpoint.jsonl"
+        return EndpointModel(endpoint_of(p, "evaluation", confidence=True), cache=cache, hide=mask)
     return open_local(p, run, run / spec.adapter if spec.model == "tuned" else None)
 
 

@@ -16,7 +16,9 @@ from ftkit.core.errors import BadInput
 from ftkit.core.parameters.prompting import PromptingParameters
 from ftkit.core.records.task import TaskCard
 from ftkit.core.run_folder import write_text
+from ftkit.data.personal_data import mask
 from ftkit.models.chat import ChatModel, Messages
+from ftkit.models.endpoint.model import Endpoint, endpoint_or_local
 from ftkit.strategies.prompt_candidates import format_lines
 from ftkit.strategies.prompt_rendering import check_template
 
@@ -50,18 +52,17 @@ class Proposal:
 
 def model_of(p: PromptingParameters, folder: Path) -> ChatModel:
     """Return the model that proposes instructions."""
-    from ftkit.models.endpoint import endpoint_or_local
-
-    kept = folder / "proposal_replies.jsonl"
-    most: dict[str, Any] = {"prices": p.proposal_prices, "most_usd": p.proposal_most_usd}
-    return endpoint_or_local(
-        p.proposal_url,
-        p.proposal_model,
-        longest=LONGEST,
-        cache=kept,
+    endpoint = Endpoint(
+        url=p.proposal_url,
+        model=p.proposal_model,
         named="prompting.proposal",
-        **most,
+        answer_tokens=LONGEST,
+        prices=p.proposal_prices,
+        most_usd=p.proposal_most_usd,
+        connection=p.proposal_connection,
+        may_leave=p.data_may_leave,
     )
+    return endpoint_or_local(endpoint, folder / "proposal_replies.jsonl", mask)
 
 
 def propose(
@@ -105,8 +106,8 @@ def propose(
     for reply in replies:
         text = reply.text.strip().strip("`").strip()
         refused = (
-            f"no answer: {reply.failed}"
-            if reply.failed
+            f"no answer ({reply.outcome}): {reply.detail}"
+            if not reply.is_answer
             else _refused(text, [x.text for x in found])
         )
         found.append(Proposal(text if refused else _with_format(text, card, retrieval), refused))

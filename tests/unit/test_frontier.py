@@ -15,7 +15,7 @@ from ftkit.core.records.retrieval import Passage, RetrievalCard
 from ftkit.deployment.export import write
 from ftkit.deployment.served_strategy import Served
 from ftkit.deployment.server.start import running
-from ftkit.models.endpoint import EndpointModel
+from ftkit.models.endpoint.model import EndpointModel
 from ftkit.strategies import endpoint_prompt, grid
 from ftkit.strategies.prompt_candidates import with_hash
 from ftkit.strategies.prompt_choice import choose

@@ -181,7 +181,7 @@ def test_free_text_is_scored_by_the_judge_and_corrected(server, tmp_path):
         and "kappa 1.00" in result.notes[0]
         and result.comparisons[0].difference.value == pytest.approx(0.6)
     )
-    assert f"Its {asked} answers with" in result.notes[0] and "cost" in check.bill
+    assert f": {asked} answers with" in result.notes[0] and "cost" in check.bill
     dear = p.model_copy(update={"judge_most_usd": 1e-6, "judge_prices": [1000.0, 1000.0]})
     with pytest.raises(
         FtkitError,

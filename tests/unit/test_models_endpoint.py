@@ -9,7 +9,7 @@ import pytest
 
 from ftkit.core.errors import BadInput, FtkitError
 from ftkit.core.records.prompting import ResponseFormat
-from ftkit.models.endpoint import EndpointModel
+from ftkit.models.endpoint.model import Endpoint, EndpointModel
 
 KEY = "sk-test-never-shown"
 
@@ -68,6 +68,15 @@ class Server:
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
 
 
+def connect(url, model="m", *, cache=None, hide=None, **options):
+    """Return the model behind a URL; fields of ``Connection`` may be given beside those of ``Endpoint``."""
+    ours = {"prices", "most_usd", "confidence", "answer_tokens", "named", "may_leave"}
+    terms = {name: options.pop(name) for name in [*options] if name in ours}
+    connection = {"concurrency": 4, **options}
+    endpoint = Endpoint(url, model, connection=connection, **terms)
+    return EndpointModel(endpoint, cache=cache, hide=hide, first_wait_s=0.01)
+
+
 @pytest.fixture
 def serve(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -76,8 +85,7 @@ def serve(monkeypatch):
 
     def start(faults=lambda n, body: None, **options):
         made.append(Server(faults))
-        options = {"first_wait_s": 0.01, "concurrency": 4, **options}
-        return made[-1], EndpointModel(made[-1].url, "m", **options)
+        return made[-1], connect(made[-1].url, **options)
 
     yield start
     for server in made:
@@ -98,8 +106,8 @@ def test_answers_come_in_order_with_tokens_and_progress(serve):
     told = []
     replies = model.answer(ask(12), lambda done, total: told.append((done, total)))
     assert [r.text for r in replies] == [f"echo: question {i}" for i in range(12)]
-    assert {(r.prompt_tokens, r.completion_tokens, r.failed, r.estimated) for r in replies} == {
-        (11, 3, "", False)
+    assert {(r.prompt_tokens, r.completion_tokens, r.outcome, r.estimated) for r in replies} == {
+        (11, 3, "answered", False)
     }
     assert told == [(i, 12) for i in range(1, 13)]
 
@@ -146,7 +154,7 @@ def test_a_refused_key_stops_at_once_and_is_never_shown(serve, status):
     server, model = serve(lambda n, body: error(status, f"Incorrect API key provided: {KEY}"))
     with pytest.raises(BadInput) as told:
         model.answer(ask(50))
-    assert "refused the key" in str(told.value) and KEY not in str(told.value)
+    assert "refuses the key" in str(told.value) and KEY not in str(told.value)
     assert len(server.seen) <= 8
 
 
@@ -154,12 +162,12 @@ def test_a_missing_key_is_told_as_missing(serve, monkeypatch):
     server, _ = serve(lambda n, body: error(401))
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(BadInput, match="OPENAI_API_KEY is not set"):
-        EndpointModel(server.url, "m").answer(ask(1))
+        connect(server.url).answer(ask(1))
 
 
 def test_an_unknown_model_is_told(serve):
     _, model = serve(lambda n, body: error(404))
-    with pytest.raises(BadInput, match="no such path or model 'm'"):
+    with pytest.raises(BadInput, match="no such path or model 'm': HTTP 404: no"):
         model.answer(ask(2))
 
 
@@ -173,8 +181,8 @@ def test_a_used_up_quota_is_not_tried_again(serve):
 def test_a_server_that_is_down_is_told_within_seconds(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     began = time.monotonic()
-    with pytest.raises(FtkitError, match="does not answer"):
-        EndpointModel("http://127.0.0.1:9/v1", "m", first_wait_s=0.01).answer(ask(100))
+    with pytest.raises(FtkitError, match="nothing answers at this address"):
+        connect("http://127.0.0.1:9/v1").answer(ask(100))
     assert time.monotonic() - began < 10
 
 
@@ -185,7 +193,7 @@ def test_one_refused_request_costs_only_its_own_answer(serve):
     )
     replies = model.answer(ask(4))
     assert [bool(r.text) for r in replies] == [True, True, False, True]
-    assert "maximum context" in replies[2].failed and KEY not in replies[2].failed
+    assert "maximum context" in replies[2].detail and KEY not in replies[2].detail
     assert len(server.seen) == 4  # a refusal is not tried again
 
 
@@ -205,9 +213,10 @@ def test_a_server_that_wants_the_newer_parameter_names_gets_them(serve):
             return error(400, "'temperature' does not support 0 with this model.")
         return None
 
-    _, model = serve(newer, max_new_tokens=17)
+    _, model = serve(newer, answer_tokens=17)
     assert [r.text for r in model.answer(ask(6))] == [f"echo: question {i}" for i in range(6)]
-    assert model.options == {"max_completion_tokens": 17}
+    body = model.dialect.body(ask(1)[0], None)
+    assert body["max_completion_tokens"] == 17 and not {"max_tokens", "temperature"} & set(body)
 
 
 def test_after_a_break_only_the_missing_answers_are_asked_for(serve, tmp_path):
@@ -217,13 +226,14 @@ def test_after_a_break_only_the_missing_answers_are_asked_for(serve, tmp_path):
         return error(500) if n > 5 and not down.is_set() else None
 
     cache = tmp_path / "answers.jsonl"
-    server, model = serve(breaks, attempts=2, concurrency=1, cache=cache)
+    server, model = serve(breaks, concurrency=1, cache=cache)
     with pytest.raises(FtkitError, match="does not answer"):
         model.answer(ask(12))
     with cache.open("a") as file:
         file.write('{"key": "half a li')  # as a kill would leave it
     down.set()
     before = len(server.seen)
+    model = connect(server.url, cache=cache)
     replies = model.answer(ask(12))
     assert [r.text for r in replies] == [f"echo: question {i}" for i in range(12)]
     assert len(server.seen) - before == 7
@@ -266,7 +276,7 @@ def test_a_server_that_refuses_a_response_format_stops_the_run_with_the_way_out(
 )
 def test_an_unusable_address_is_told_before_any_request(url, name, found):
     with pytest.raises(BadInput, match=found):
-        EndpointModel(url, name)
+        connect(url, name)
 
 
 def with_logprobs(text, *values):
@@ -318,7 +328,7 @@ def test_a_bad_request_does_not_cost_the_others_their_confidence(serve):
 
     _, model = serve(faults, confidence=True, concurrency=1)
     replies = model.answer(ask(3))
-    assert replies[0].failed and all(r.confidence > 0.9 for r in replies[1:])
+    assert replies[0].outcome == "not_delivered" and all(r.confidence > 0.9 for r in replies[1:])
 
 
 def test_a_budget_ends_the_asking_and_what_was_paid_counts_the_next_time(serve, tmp_path):
@@ -327,19 +337,18 @@ def test_a_budget_ends_the_asking_and_what_was_paid_counts_the_next_time(serve, 
     server, model = serve(most_usd=90e-6, **options)
     with pytest.raises(
         FtkitError,
-        match=r"the budget of 9e-05 USD is used up: 5 answers with 55 prompt and 15 answer tokens cost 0[.]0001 USD",
+        match=r"the budget of 9e-05 USD is used up: m: 5 answers with 55 prompt and 15 answer tokens cost 0[.]0001 USD",
     ):
         model.answer(ask(20))
     assert len(server.seen) == 5
-    again, more = serve(most_usd=150e-6, **options)
-    more._asked = model._asked  # the same endpoint at another port
+    more = connect(server.url, most_usd=150e-6, **options)
     assert more.bill.answers == 5
-    with pytest.raises(FtkitError, match="used up: 8 answers"):
+    with pytest.raises(FtkitError, match="used up: m: 8 answers"):
         more.answer(ask(20))
-    assert len(again.seen) == 3, "the first five were paid before"
+    assert len(server.seen) == 8, "the first five were paid before"
     _, model = serve(concurrency=1)
     assert (
         len(model.answer(ask(20))) == 20
         and model.bill.answers == 20
-        and model.bill.usd((1.0, 3.0)) == pytest.approx(400e-6)
+        and (model.bill.input_tokens, model.bill.output_tokens) == (220, 60)
     )

@@ -11,7 +11,7 @@ from ftkit.data import review, synthetic
 from ftkit.data.curate import curate, doubts, load
 from ftkit.data.data_card import data_card
 from ftkit.models.chat import Reply
-from ftkit.models.endpoint import EndpointModel
+from ftkit.models.endpoint.model import EndpointModel
 
 CARD = TaskCard(
     name="t",

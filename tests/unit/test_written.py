@@ -185,6 +185,10 @@ def test_each_helping_model_has_its_own_limit_of_money(module, p, named, tmp_pat
     made = importlib.import_module(module).model_of(
         p(**{f"{named}_{key}": value for key, value in given.items()}), tmp_path
     )
-    assert (made.most_usd, made.prices, made.named.rpartition(".")[2]) == (0.5, (1.0, 2.0), named)
+    assert (made.most_usd, made.endpoint.prices, made.named.rpartition(".")[2]) == (
+        0.5,
+        [1.0, 2.0],
+        named,
+    )
     with pytest.raises(ValueError, match="prices are numbers from 0 on"):
         p(**{f"{named}_prices": [-1.0, 2.0]})

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from ftkit.core.records.strategy import Thinking
 
+from ftkit.core.parameters.connection import ConnectionValues
+
 PRICE_DATE = "2026-11"
 LOCAL = ("prompting", "few-shot", "RAG", "fine-tuned", "hybrid")
 TRACKERS = ("trackio", "mlflow", "tensorboard", "wandb")
@@ -21,8 +23,8 @@ def _are_prices(value: list[float]) -> list[float]:
     return value
 
 
-Prices = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_are_prices)]
-"""USD per million tokens of the prompt and of the answer."""
+Prices = Annotated[list[float], Field(min_length=2, max_length=3), AfterValidator(_are_prices)]
+"""USD per million tokens of the prompt and of the answer, and of the prompt's tokens that a server had cached."""
 
 
 def _are_local(value: list[str]) -> list[str]:
@@ -97,16 +99,30 @@ class ModelParameters(Parameters):
         return [folder] if self.base_model not in NAMED_BASES and folder.is_dir() else []
 
 
+DATA_MAY_LEAVE = "may texts be sent to a machine outside (an endpoint, a judge)? false: nothing is"
+CONNECTION = "what {} needs beside: key_env, headers, api_version, ca, proxy, options, answer_tokens, thought_tokens, mask, ...; see docs/endpoints.md"
+
+
 class EndpointParameters(ModelParameters):
     """What a stage needs that asks an endpoint as well."""
 
+    data_may_leave: bool = Field(default=False, description=DATA_MAY_LEAVE)
+
     endpoint_url: str = Field(default="", description="OpenAI-compatible server; empty: none")
     endpoint_model: str = Field(default="", description="model name at the endpoint")
+    endpoint_connection: ConnectionValues = Field(default={}, description=CONNECTION.format("it"))
+    endpoint_failures_allowed: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="share of replies that may be no answers (cut off, filtered, lost); above it the endpoint counts as not measured",
+    )
     endpoint_most_usd: float = Field(
         default=0.0,
         ge=0,
         description="most that its answers in this stage may cost, in USD, by endpoint_prices; 0: no limit",
     )
     endpoint_prices: Prices = Field(
-        default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer"
+        default=[*ENDPOINT_PRICES],
+        description="its USD per million tokens: prompt, answer, and cached prompt if that costs less",
     )

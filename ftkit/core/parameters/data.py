@@ -7,7 +7,14 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ftkit.core.parameters.base import ENDPOINT_PRICES, Parameters, Prices
+from ftkit.core.parameters.base import (
+    CONNECTION,
+    DATA_MAY_LEAVE,
+    ENDPOINT_PRICES,
+    Parameters,
+    Prices,
+)
+from ftkit.core.parameters.connection import ConnectionValues
 
 
 class DataParameters(Parameters):
@@ -125,6 +132,10 @@ class DataParameters(Parameters):
     synthesis_url: str = Field(
         default="", description="OpenAI-compatible server that it answers at; empty: a local model"
     )
+    synthesis_connection: ConnectionValues = Field(
+        default={}, description=CONNECTION.format("that server")
+    )
+    data_may_leave: bool = Field(default=False, description=DATA_MAY_LEAVE)
     synthesis_most_usd: float = Field(
         default=0.0,
         ge=0,

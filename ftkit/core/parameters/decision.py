@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ftkit.core.parameters.base import Parameters
+from ftkit.core.parameters.base import DATA_MAY_LEAVE, Parameters
 
 
 class DecisionParameters(Parameters):
@@ -30,9 +30,7 @@ class DecisionParameters(Parameters):
     max_seconds_per_answer: float = Field(
         default=10.0, gt=0, description="gate: seconds that 95% of single requests stay within"
     )
-    data_may_leave: bool = Field(
-        default=False, description="may inputs be sent to an endpoint outside?"
-    )
+    data_may_leave: bool = Field(default=False, description=DATA_MAY_LEAVE)
     answers_per_month: int = Field(default=50_000, ge=0, description="volume, in answers a month")
     requirements_change: Literal["rarely", "monthly", "weekly"] = Field(
         default="rarely", description="how often the wanted behaviour changes"

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ftkit.core.parameters.base import ENDPOINT_PRICES, EndpointParameters, LocalStrategies, Prices
+from ftkit.core.parameters.base import (
+    CONNECTION,
+    ENDPOINT_PRICES,
+    EndpointParameters,
+    LocalStrategies,
+    Prices,
+)
+from ftkit.core.parameters.connection import ConnectionValues
 
 
 class EvaluationParameters(EndpointParameters):
@@ -26,6 +33,9 @@ class EvaluationParameters(EndpointParameters):
     judge_model: str = Field(
         default="",
         description="the judge's model name; empty: the task's metric says what is right",
+    )
+    judge_connection: ConnectionValues = Field(
+        default={}, description=CONNECTION.format("the judge")
     )
     judge_labels: str = Field(
         default="",

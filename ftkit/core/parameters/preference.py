@@ -7,7 +7,15 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ftkit.core.parameters.base import ENDPOINT_PRICES, LocalStrategies, ModelParameters, Prices
+from ftkit.core.parameters.base import (
+    CONNECTION,
+    DATA_MAY_LEAVE,
+    ENDPOINT_PRICES,
+    LocalStrategies,
+    ModelParameters,
+    Prices,
+)
+from ftkit.core.parameters.connection import ConnectionValues
 
 REVIEWS = "reviews"
 """In place of a file of pairs: the answers that people corrected in 02's review."""
@@ -66,6 +74,10 @@ class PreferenceParameters(ModelParameters):
         default="",
         description="the judge's model name; empty: the task's checks say which is better",
     )
+    judge_connection: ConnectionValues = Field(
+        default={}, description=CONNECTION.format("the judge")
+    )
+    data_may_leave: bool = Field(default=False, description=DATA_MAY_LEAVE)
     judge_most_usd: float = Field(
         default=0.0,
         ge=0,

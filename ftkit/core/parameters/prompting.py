@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ftkit.core.parameters.base import ENDPOINT_PRICES, EndpointParameters, Prices
+from ftkit.core.parameters.base import CONNECTION, ENDPOINT_PRICES, EndpointParameters, Prices
+from ftkit.core.parameters.connection import ConnectionValues
 
 
 class PromptingParameters(EndpointParameters):
@@ -36,6 +37,9 @@ class PromptingParameters(EndpointParameters):
     )
     proposal_url: str = Field(
         default="", description="OpenAI-compatible server that it answers at; empty: a local model"
+    )
+    proposal_connection: ConnectionValues = Field(
+        default={}, description=CONNECTION.format("that server")
     )
     proposal_most_usd: float = Field(
         default=0.0,

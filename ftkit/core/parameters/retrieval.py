@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from ftkit.core.parameters.base import ENDPOINT_PRICES, EndpointParameters, Prices
+from ftkit.core.parameters.base import CONNECTION, ENDPOINT_PRICES, EndpointParameters, Prices
+from ftkit.core.parameters.connection import ConnectionValues
 
 
 class RetrievalParameters(EndpointParameters):
@@ -66,6 +67,9 @@ class RetrievalParameters(EndpointParameters):
     )
     question_passages: int = Field(
         default=100, ge=5, le=5000, description="questions that it writes, at most one a passage"
+    )
+    question_connection: ConnectionValues = Field(
+        default={}, description=CONNECTION.format("that server")
     )
     question_most_usd: float = Field(
         default=0.0,

@@ -29,6 +29,9 @@ class Bundle(Record):
     )
     form: Literal["adapter", "merged", "base", "endpoint"]
     endpoint_url: str = ""
+    endpoint_connection: dict[str, object] = Field(
+        default_factory=dict, description="how it is asked beside, without secrets"
+    )
     max_new_tokens: int
     thinking: Thinking = Field(
         default="off", description="whether the model thinks before it answers"

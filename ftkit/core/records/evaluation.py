@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ftkit.core.records.base import Estimate, Record
+from ftkit.core.records.endpoint import EndpointBill, NotMeasured
 from ftkit.core.records.strategy import Outcome, StrategySpec
 
 SCORE_COLUMNS = [
@@ -286,6 +287,17 @@ class Evaluation(Record):
     selective: list[Selective] = Field(
         default_factory=list,
         description="what each strategy may answer alone; empty: no model tells its confidence",
+    )
+    not_measured: list[NotMeasured] = Field(
+        default_factory=list,
+        description="arms with too many technical failures: they enter no comparison",
+    )
+    left_out: int = Field(
+        default=0,
+        description="test items that an endpoint did not answer, compared for no strategy",
+    )
+    bills: list[EndpointBill] = Field(
+        default_factory=list, description="what the endpoints of this stage cost, the judge's too"
     )
     edition: KnowledgeUpdate | None = Field(
         default=None, description="what a later edition of the handbook does; None: not measured"

@@ -30,3 +30,6 @@ class Manifest(Record):
     started: str
     duration_s: float
     peak_memory_gib: float
+    unanswered: int = Field(
+        default=0, description="answers that an endpoint owes; the next run asks for them"
+    )

@@ -205,9 +205,9 @@ class Server:
         try:
             async with asyncio.timeout(self.limits.timeout_s):
                 given, reply = await slot.batcher.ask(text, messages, form)
-                if reply.failed:
+                if not (reply.is_answer or reply.text):
                     raise Refused(
-                        f"the model behind this server gave no answer: {reply.failed}",
+                        f"the model behind this server gave no answer ({reply.outcome}): {reply.detail}",
                         status=502,
                         code="upstream",
                     )

@@ -20,8 +20,9 @@ from ftkit.core.records.strategy import StrategySpec
 from ftkit.core.records.task import TaskCard
 from ftkit.core.records.training import RL, PreferenceCard, TrainingCard
 from ftkit.evaluation import preference_judge
+from ftkit.evaluation.judge import open_judge
 from ftkit.models.chat import Messages
-from ftkit.models.endpoint import EndpointModel
+from ftkit.models.endpoint.model import EndpointModel
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import resolve
 from ftkit.scoring.score import score_texts
@@ -252,15 +253,7 @@ class Round:
         if not p.judge_model:
             return None
         kept = self.stage.path("judge.jsonl")
-        judge = EndpointModel(
-            p.judge_url,
-            p.judge_model,
-            max_new_tokens=4,
-            cache=kept,
-            prices=p.judge_prices,
-            most_usd=p.judge_most_usd,
-            named="preference.judge",
-        )
+        judge = open_judge(p, "preference", kept)
         known = held or self._made(self.validation, self._held_items(), "drawn answers, validation")
         told = [(x.prompt, x.rejected, x.chosen) for x in known if x.chosen and x.rejected]
         return judge, preference_judge.agreement(
@@ -277,7 +270,7 @@ class Round:
             "judge": judge.name,
             "judge_agreement": agreement,
             "judge_swapped": found.swapped,
-            "judge_bill": judge.bill.told(judge.prices),
+            "judge_bill": judge.bill.sentence(),
             "wins": found.wins,
             "losses": found.losses,
             "win_rate": found.rate(),

@@ -140,7 +140,7 @@ def learned(card: PreferenceCard) -> tuple[str, list[str]]:
         return "No preference tuning", [card.reason]
     title = "Preference tuning won: 07 uses it" if card.used else "Preference tuning is not used"
     rate = f", {card.win_rate.value:.0%} of those that differ" if card.win_rate else ""
-    judged = [f"{judged_by(card)}. Its {card.judge_bill}."] if card.judge else []
+    judged = [f"{judged_by(card)}. Its bill: {card.judge_bill}."] if card.judge else []
     return title, [
         f"{card.reason[0].upper()}{card.reason[1:]}.",
         f"Better on {card.wins} and worse on {card.losses} of {card.items} validation answers{rate}.",

@@ -1,0 +1,85 @@
+"""What an endpoint's replies cost: tokens by kind, those of replies that were no answers too, estimates marked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ftkit.core.records.endpoint import EndpointBill
+from ftkit.models.chat import Reply
+
+
+class Bill:
+    """The bill of one model at one address.
+
+    Args:
+        url: Base URL.
+        model: The model's name there.
+        prices: USD per million prompt and answer tokens, and of prompt tokens that the server had in its cache; without
+            the third these cost as the others.
+    """
+
+    def __init__(self, url: str, model: str, prices: Sequence[float]) -> None:
+        self.url, self.model = url, model
+        self.input_usd, self.output_usd = float(prices[0]) / 1e6, float(prices[1]) / 1e6
+        self.cached_usd = float(prices[2]) / 1e6 if len(prices) > 2 else self.input_usd
+        self.answers = self.failed = self.estimated = self.unknown = 0
+        self.input_tokens = self.cached_tokens = self.output_tokens = self.thought_tokens = 0
+        self.failed_tokens = 0
+        self.outcomes: Counter[str] = Counter()
+
+    def add(self, reply: Reply) -> None:
+        """Count one reply of the server."""
+        self.outcomes[reply.outcome] += 1
+        self.answers += reply.is_answer
+        self.failed += not reply.is_answer
+        self.estimated += reply.estimated
+        self.input_tokens += reply.prompt_tokens
+        self.cached_tokens += reply.cached_tokens
+        self.output_tokens += reply.completion_tokens
+        self.thought_tokens += reply.thought_tokens
+        if not reply.is_answer:
+            self.failed_tokens += reply.prompt_tokens + reply.completion_tokens
+
+    @property
+    def usd(self) -> float:
+        """What all replies cost."""
+        fresh = self.input_tokens - self.cached_tokens
+        return (
+            fresh * self.input_usd
+            + self.cached_tokens * self.cached_usd
+            + self.output_tokens * self.output_usd
+        )
+
+    def most_usd(self, sent_characters: int, room: int) -> float:
+        """Return the most that one request can cost: a character is at most a token, and all the room is used."""
+        return sent_characters * self.input_usd + room * self.output_usd
+
+    def record(self) -> EndpointBill:
+        """Return it as a record."""
+        names = [name for name in EndpointBill.model_fields if hasattr(self, name)]
+        return EndpointBill(**{name: getattr(self, name) for name in names})
+
+    def sentence(self) -> str:
+        """Return it in words."""
+        return sentence(self.record())
+
+
+def sentence(bill: EndpointBill) -> str:
+    """Return a bill in words."""
+    text = f"{bill.model}: {bill.answers:,} answers with {bill.input_tokens:,} prompt and {bill.output_tokens:,} answer tokens"
+    parts = [
+        f"{bill.cached_tokens:,} of the prompt's from the cache" if bill.cached_tokens else "",
+        f"{bill.thought_tokens:,} of the answers' for thoughts" if bill.thought_tokens else "",
+        f"{bill.failed_tokens:,} for {bill.failed:,} replies that were no answers"
+        if bill.failed_tokens
+        else "",
+    ]
+    told = ", ".join(part for part in parts if part)
+    text += f" ({told})" if told else ""
+    text += f" cost {bill.usd:.4g} USD"
+    if bill.estimated:
+        text += f"; the tokens of {bill.estimated:,} replies are estimated, as the server tells none that can be"
+    if bill.unknown:
+        text += f"; {bill.unknown:,} requests came to no reply, which the provider may bill all the same"
+    return text
