@@ -8,6 +8,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ftkit.core.errors import BadInput, FtkitError
 from ftkit.core.parameters.base import NAMED_BASES, EndpointParameters, ModelParameters, Parameters
@@ -21,6 +22,7 @@ from ftkit.core.parameters.retrieval import RetrievalParameters
 from ftkit.core.parameters.training import TrainingParameters
 from ftkit.deployment.gguf_export import converter
 from ftkit.models import bases
+from ftkit.models.endpoint.transport import LOCAL
 from ftkit.training.distributed import check as check_processes
 
 LARGEST_CHECKED = 64 << 20
@@ -43,6 +45,7 @@ def preflight(built: dict[str, Parameters], stale: set[str]) -> None:
             [
                 *_missing(built),
                 *_disagreeing(built),
+                *_leaving(built),
                 *_forgetting(built, stale),
                 *_lacking(built, stale),
                 *_unusable(built, stale),
@@ -112,6 +115,19 @@ def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
                 yield f"{name}.endpoint_prices says {p.endpoint_prices[place]:g} USD per million {kind} tokens, decision.prices {own:g}"
     if len({one for one in asked.values() if one[0]}) > 1:
         yield f"{', '.join(name for name, one in asked.items() if one[0])} name different endpoints: a prompt is chosen for the one that answers"
+
+
+def _leaving(built: dict[str, Parameters]) -> Iterator[str]:
+    """Return the addresses outside that a stage names while data may not leave."""
+    for stage, p in built.items():
+        for role in ("endpoint", "judge", "proposal", "synthesis", "question"):
+            url = getattr(p, f"{role}_url", "")
+            if (
+                url
+                and not getattr(p, "data_may_leave", True)
+                and urlsplit(url).hostname not in LOCAL
+            ):
+                yield f"{stage}.{role}_url is outside of this machine, and data_may_leave is false: nothing would be sent"
 
 
 def _forgetting(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:

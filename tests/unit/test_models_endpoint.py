@@ -352,3 +352,84 @@ def test_a_budget_ends_the_asking_and_what_was_paid_counts_the_next_time(serve, 
         and model.bill.answers == 20
         and (model.bill.input_tokens, model.bill.output_tokens) == (220, 60)
     )
+
+
+def test_nothing_is_sent_to_another_machine_where_data_may_not_leave():
+    with pytest.raises(
+        BadInput, match=r"nothing is sent to api[.]example[.]com: data_may_leave is false"
+    ):
+        connect("https://api.example.com/v1")
+    assert connect("https://api.example.com/v1", may_leave=True).name == "m"
+
+
+def test_masking_goes_over_everything_that_is_sent(serve):
+    server, model = serve(hide=lambda text: text.replace("question", "<word>"), mask=True)
+    model.answer(ask(2))
+    sent = sorted(body["messages"][0]["content"] for body in server.seen)
+    assert sent == ["<word> 0", "<word> 1"]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://u:p@h/v1", "https://h/v1?api_key=abc", "https://h/v1?sig=x"]
+)
+def test_a_secret_in_an_address_is_refused(url):
+    with pytest.raises(BadInput, match="holds a key or a password"):
+        connect(url, may_leave=True)
+
+
+def test_a_run_of_equal_failures_at_the_start_stops_within_ten_requests_with_the_parameter(serve):
+    body = completion("")
+    body["choices"][0] |= {"finish_reason": "length", "message": {"content": "a beginning"}}
+    server, model = serve(lambda n, _: (200, {}, body))
+    with pytest.raises(FtkitError, match="the answers run out of room") as told:
+        model.answer(ask(100))
+    assert len(server.seen) <= 10 and "evaluation.endpoint_connection" in told.value.todo
+
+
+def test_a_damaged_line_of_the_cache_is_told_and_asked_again(serve, tmp_path):
+    cache = tmp_path / "kept.jsonl"
+    server, model = serve(cache=cache)
+    model.answer(ask(3))
+    lines = cache.read_text().splitlines()
+    cache.write_text("\n".join([lines[0], "{broken", lines[2]]) + "\n")
+    again = connect(server.url, cache=cache)
+    assert [r.outcome for r in again.answer(ask(3))] == ["answered"] * 3 and len(server.seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("headers", "words", "seconds"),
+    [
+        ({"retry-after": "7"}, "", 7),
+        ({"retry-after-ms": "250"}, "", 0.25),
+        ({"retry-after": "Thu, 01 Jan 1970 00:16:50 GMT"}, "", 10),
+        ({"x-ratelimit-reset-requests": "6m0s"}, "", 360),
+        ({"x-ratelimit-reset-tokens": "120ms"}, "", 0.12),
+        ({"anthropic-ratelimit-requests-reset": "1970-01-01T00:17:00Z"}, "", 20),
+        ({}, "Please try again in 3.2s.", 3.2),
+        ({}, "retryDelay: 13s", 13),
+        ({"retry-after": "-5"}, "", None),
+        ({"retry-after": "nan"}, "", None),
+    ],
+)
+def test_every_usual_form_of_wait_is_read(headers, words, seconds):
+    from ftkit.models.endpoint.limiter import asked_wait
+
+    found = asked_wait(headers, words, now=1000.0)
+    assert found == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_thoughts_beside_the_answers_tokens_are_billed_and_zero_usage_is_estimated(serve):
+    usage = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 114}
+    _, model = serve(lambda n, _: (200, {}, completion("yes") | {"usage": usage}))
+    assert model.answer(ask(1))[0].completion_tokens == 103
+    zero = {"prompt_tokens": 0, "completion_tokens": 0}
+    _, model = serve(lambda n, _: (200, {}, completion("a word or two") | {"usage": zero}))
+    reply = model.answer(ask(1))[0]
+    assert reply.estimated and reply.completion_tokens == 4 and model.bill.estimated == 1
+
+
+def test_the_budget_holds_within_one_request_with_many_at_once(serve):
+    server, model = serve(prices=(1.0, 3.0), most_usd=90e-6, concurrency=16)
+    with pytest.raises(FtkitError, match="used up"):
+        model.answer(ask(200))
+    assert model.bill.usd <= 90e-6 + 20e-6 and len(server.seen) == model.bill.answers
