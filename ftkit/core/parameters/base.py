@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from ftkit.core.records.strategy import Thinking
-
 from ftkit.core.parameters.connection import ConnectionValues
+from ftkit.core.records.strategy import Thinking
 
 PRICE_DATE = "2026-11"
 LOCAL = ("prompting", "few-shot", "RAG", "fine-tuned", "hybrid")
