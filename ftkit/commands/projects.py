@@ -144,10 +144,38 @@ def _add_doctor(commands: Commands) -> None:
         "doctor", help="say what this machine can do, and what is missing for what"
     )
     doctor.add_argument("--json", action="store_true", help="for machines")
+    doctor.add_argument("--endpoint", default="", help="address of a server to try instead")
+    doctor.add_argument("--model", default="", help="the model's name there")
+    doctor.add_argument("--connection", default="{}", help="its connection, as YAML")
     doctor.set_defaults(call=_doctor)
 
 
+def _try_endpoint(given: argparse.Namespace) -> int:
+    import yaml
+
+    from ftkit.core.parameters.connection import Connection
+    from ftkit.models.endpoint.model import Endpoint
+    from ftkit.models.endpoint.profile import profile
+
+    terms = {"may_leave": True, "confidence": True, "named": "endpoint"}
+    try:
+        connection = yaml.safe_load(given.connection) or {}
+        Connection.model_validate(connection)
+    except (yaml.YAMLError, ValueError) as error:
+        raise BadInput(str(error), where="--connection", todo="see docs/endpoints.md") from error
+    endpoint = Endpoint(given.endpoint, given.model, connection=connection, **terms)
+    traits = profile(endpoint)
+    if given.json:
+        print_json([dataclasses.asdict(trait) for trait in traits])
+    else:
+        for trait in traits:
+            print(f"{'✔' if trait.fine else '–'} {trait.name:22s} {trait.text}")
+    return 0
+
+
 def _doctor(given: argparse.Namespace) -> int:
+    if given.endpoint:
+        return _try_endpoint(given)
     from ftkit.workflow.doctor import examine
 
     findings = examine()

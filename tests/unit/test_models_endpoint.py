@@ -433,3 +433,21 @@ def test_the_budget_holds_within_one_request_with_many_at_once(serve):
     with pytest.raises(FtkitError, match="used up"):
         model.answer(ask(200))
     assert model.bill.usd <= 90e-6 + 20e-6 and len(server.seen) == model.bill.answers
+
+
+def test_a_profile_tells_what_a_server_understands(serve):
+    from ftkit.models.endpoint.profile import profile
+
+    def particular(n, body):
+        if "temperature" in body:
+            return error(400, "'temperature' does not support 0 with this model.")
+        if "structured_outputs" in body:
+            return error(400, "Unrecognized request argument supplied: structured_outputs")
+        return None
+
+    server, _ = serve(particular)
+    traits = {t.name: t for t in profile(Endpoint(server.url, "m", confidence=True))}
+    assert not traits["Temperature 0"].fine and "refused" in traits["Choice of labels"].text
+    assert traits["System role"].text == "taken" and traits["JSON Schema"].fine
+    assert traits["Usage"].text == "11 prompt, 3 answer tokens"
+    assert not traits["Log probabilities"].fine and not traits["Models"].fine
