@@ -19,9 +19,9 @@ from ftkit.core.parameters.preference import PreferenceParameters
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.evaluation import Comparison, Evaluation, JudgeCheck, Selective
 from ftkit.core.statistics import wilson
+from ftkit.data.personal_data import mask
 from ftkit.evaluation.judge_by_strategy import corrected_by_strategy, unknown_bias
 from ftkit.evaluation.seed_variance import error_of, wider
-from ftkit.data.personal_data import mask
 from ftkit.models.chat import ChatModel, Messages, Reply
 from ftkit.models.endpoint.model import Endpoint, EndpointModel
 from ftkit.scoring.text import normalise
