@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from ftkit.commands.shared import Commands, here, print_json, project_path
+from ftkit.core.errors import BadInput
 
 START = "00_start.ipynb"
 
