@@ -53,6 +53,7 @@ training
 evaluation
 decision
 serving
+endpoints
 monitoring
 ```
 

@@ -30,7 +30,7 @@ from ftkit.workflow.run_state import RunState
 
 NEW = "a new project from my file"
 FIRST = {
-    shared.SECTION: ["base_model", "endpoint_url", "endpoint_model"],
+    shared.SECTION: ["base_model", "endpoint_url", "endpoint_model", "data_may_leave"],
     "task": [
         "instruction",
         "kind",
@@ -57,13 +57,7 @@ FIRST = {
     "training": ["method", "num_train_epochs", "learning_rate", "max_length"],
     "preference": ["method"],
     "evaluation": ["judge_url", "judge_model"],
-    "decision": [
-        "min_accuracy",
-        "data_may_leave",
-        "answers_per_month",
-        "requirements_change",
-        "facts_change",
-    ],
+    "decision": ["min_accuracy", "answers_per_month", "requirements_change", "facts_change"],
     "deployment": ["strategy", "served_name", "form"],
     "monitoring": ["log", "labels", "handbook"],
 }

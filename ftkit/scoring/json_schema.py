@@ -140,8 +140,9 @@ def proposed(
 def _field(values: Sequence[Any], allowed: list[str] | None) -> dict[str, Any]:
     found = sorted({TYPES[type(value)] for value in values}) or ["string"]
     if allowed:
-        typed = {value_text(value): value for value in values if not isinstance(value, str)}
-        return {"enum": [typed.get(text, text) for text in allowed]}
+        typed = {value_text(value): value for value in values}
+        if set(typed) <= set(allowed):
+            return {"enum": [typed.get(text, text) for text in allowed]}
     if "number" in found and "integer" in found:
         found.remove("integer")
     return {"type": found[0] if len(found) == 1 else found}

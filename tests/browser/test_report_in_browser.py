@@ -84,23 +84,6 @@ def test_contents_lead_to_their_sections_and_tables_sort(opened):
     assert shares == sorted(shares)
 
 
-@pytest.mark.parametrize("width", [1280, 400])
-def test_the_german_report_opens_alike_and_sorts_figures_as_they_are_written_there(
-    opened, file, width
-):
-    page = opened(width, file=write(file.parent, "params/desk.yaml", "de"))
-    assert page.said == [] and page.evaluate("document.documentElement.lang") == "de"
-    size = page.evaluate(
-        "({page: document.documentElement.scrollWidth, window: window.innerWidth})"
-    )
-    assert size["page"] <= size["window"]
-    table = page.locator("#decision table.sortable", has_text="erstes Jahr").first
-    table.locator("th button", has_text="erstes Jahr").click()
-    costs = table.locator("tbody td:nth-child(2)").all_inner_texts()
-    usd = [float(cost.removesuffix(" USD").replace(".", "").replace(",", ".")) for cost in costs]
-    assert usd == sorted(usd) and len(set(usd)) > 2 and any("." in cost for cost in costs)
-
-
 def test_the_keyboard_reaches_the_verdict_first(opened):
     page = opened(1280)
     page.keyboard.press("Tab")

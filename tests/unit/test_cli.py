@@ -69,6 +69,7 @@ def test_new_guesses_explains_the_values_that_it_writes_and_never_overwrites(
 def test_every_path_counts_from_the_folder_where_it_was_typed(project_folder, capsys, monkeypatch):
     for place in (project_folder / "files", project_folder / "files" / "handbook"):
         place.mkdir()
+    (project_folder / "files" / "handbook" / "H-1.md").write_text("# Parcels\n\nOn Monday.\n")
     for name in ("train.csv", "test.csv"):
         (project_folder / "files" / name).write_text((project_folder / "desk.csv").read_text())
     monkeypatch.chdir(project_folder / "files")
@@ -154,7 +155,7 @@ def test_runs_are_listed_with_verdict_or_what_comes_next(project_folder, capsys)
 
 def test_explain_says_what_a_parameter_does(capsys):
     out = told(capsys, "explain", "training.lora_r")[1]
-    assert "lora_r = 32" in out and "rank of the adapter" in out and "lora_alpha" not in out
+    assert "lora_r = 0" in out and "rank of the adapter" in out and "lora_alpha" not in out
 
 
 def test_lab_copies_hold_the_files_values_where_papermill_puts_them(project_folder, monkeypatch):

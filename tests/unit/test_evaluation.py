@@ -402,7 +402,7 @@ def test_the_whole_evaluation_is_one_record_that_survives_a_file(tmp_path):
         and found.regression == []
     )
     assert "probe_items is 0" in found.probe_note and any(
-        "different settings" in n for n in found.notes
+        n.startswith("This was look 2") for n in found.notes
     )
     assert any(n.startswith("prompting gave no answer to 1") for n in found.notes) and any(
         "RAG: 4 prompts" in n for n in found.notes

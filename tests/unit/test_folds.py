@@ -178,7 +178,7 @@ def test_08_decides_over_the_pooled_answers(folds, tmp_path):
     )
     decision = run_folder.read_record(pooled / "decision" / "decision.json", Decision)
     assert (
-        decision.strategy == "hybrid"
+        decision.leading == "hybrid"
         and done.report
         and "Cross-validated" in done.report.read_text()
     )

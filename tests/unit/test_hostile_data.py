@@ -412,7 +412,6 @@ def test_a_reported_case_is_read_right(name, rows, says):
     table = read(path, guess.input_column, guess.output_column)
     assert len(table.rows) == rows and table.rows_read == rows + len(table.rejected)
     assert not any(row["output"].startswith(("b'", "[{")) for row in table.rows)
-    assert guess.sections["training"]["max_length"] <= 2048
 
 
 def test_reported_pairs_are_read_right():
@@ -538,6 +537,9 @@ def seen_in(kind, value):
     """What the program that wrote the file shows in the cell."""
     import re
 
+    if kind == "xlsx" and isinstance(value, float):  # openpyxl writes 16 digits, whole ones bare
+        written = f"{value:.16g}"
+        value = int(written) if written.lstrip("-").isdigit() else float(written)
     seen = plain(value)
     if kind == "xlsx":  # the format's own escapes
         seen = re.sub(r"_x([0-9A-Fa-f]{4})_", lambda m: chr(int(m[1], 16)), seen).strip()

@@ -216,7 +216,7 @@ def test_a_curve_is_trained_measured_and_not_trained_again(materials, monkeypatc
     def never(*_, **__):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(learning_curve, "sft.train", never)
+    monkeypatch.setattr(learning_curve.sft, "train", never)
     assert learning_curve.measure(m) == curve
     (folder / "curve" / "24-4" / "answers.json").unlink()
     with pytest.raises(AssertionError, match="trained again"):

@@ -136,8 +136,10 @@ def test_a_bad_data_file_is_told_before_a_kernel_starts(tmp_path, content, messa
 
 def test_the_demos_parts_must_belong_together(tmp_path):
     file = tmp_path / "p.yaml"
-    file.write_text(f"run: {tmp_path / 'run'}\ndata: {{seed: 8}}\n")
-    with pytest.raises(BadInput, match=r"data\.seed is 8, retrieval\.seed is 7"):
+    file.write_text(f"run: {tmp_path / 'run'}\ndata: {{demo_scenario: rag}}\n")
+    with pytest.raises(
+        BadInput, match=r"data\.demo_scenario is rag, retrieval\.demo_scenario is main"
+    ):
         run_run(file, say=lambda _: None)
 
 
