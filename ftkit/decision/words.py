@@ -320,11 +320,20 @@ def sensitivity(d: Decision) -> list[str]:
     return [_change(c) for c in d.sensitivity]
 
 
+LEVERS = {
+    "min_accuracy": "a limit on right answers",
+    "right_answer_usd": "a value per right answer, in USD,",
+    "wrong_answer_usd": "a cost per wrong answer, in USD,",
+    "person_answer_usd": "a cost per answer passed to a person, in USD,",
+}
+
+
 def _change(c: Change) -> str:
-    to = {"none": "no strategy would be good enough", "can't tell": "it could not be told yet"}.get(
-        c.kind, f"{c.strategy} would be chosen"
-    )
-    name = c.name.replace("_", " ")
+    to = {
+        "none": "no strategy would be good enough",
+        "can't tell": "then more would have to be measured before anyone could tell",
+    }.get(c.kind, f"{c.strategy} would be chosen")
+    name = LEVERS.get(c.name, c.name.replace("_", " "))
     side = f" {c.side}" if c.side else ""
     return f"{name} of {c.at}{side} (now {c.now}): {to}"
 
