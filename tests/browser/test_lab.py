@@ -178,9 +178,8 @@ def test_a_project_is_made_by_clicks_alone_and_equals_the_command_line(
     (project / "tickets.csv").write_text("message,label\n" + "\n".join(lines) + "\n")
     page = chromium.new_context(viewport={"width": 1280, "height": 1500}).new_page()
     look_at_tickets(page, lab)
-    page.get_by_label("tone", exact=True).or_(
-        page.get_by_label("instruction", exact=True)
-    ).first.fill("Which desk is it for?")
+    page.get_by_text("01_task ·").first.click()
+    page.get_by_label("instruction", exact=True).first.fill("Which desk is it for?")
     page.screenshot(path=tmp_path / "start.png")
     page.get_by_role("button", name="Save the settings").click()
     page.wait_for_selector("text=Saved params/tickets.yaml", timeout=30_000)

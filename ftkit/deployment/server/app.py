@@ -29,6 +29,9 @@ from ftkit.deployment.server.requests import ChatRequest, Refused, question, rea
 from ftkit.deployment.server.slot import Slot
 from ftkit.models.chat import Reply
 
+WITHOUT_ANSWER = ("filtered", "malformed", "not_delivered")
+"""Outcomes of an endpoint behind this server; an empty or cut-off reply is what its model said."""
+
 
 @dataclass
 class Limits:
@@ -205,7 +208,7 @@ class Server:
         try:
             async with asyncio.timeout(self.limits.timeout_s):
                 given, reply = await slot.batcher.ask(text, messages, form)
-                if not (reply.is_answer or reply.text):
+                if reply.outcome in WITHOUT_ANSWER:
                     raise Refused(
                         f"the model behind this server gave no answer ({reply.outcome}): {reply.detail}",
                         status=502,
