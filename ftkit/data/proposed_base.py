@@ -14,26 +14,32 @@ TRAIN, READ, WRITE = 65.0, 200.0, 35.0
 PASSES, PROMPTS, STRATEGIES = 3.0, 400, 4
 CHARACTERS = 4.0  # of a token, about
 INSTRUCTION = 60  # tokens
-LONG_MINUTES = 240
+PASSAGES, SHOWN = 340, 0.5
+"""Tokens of the passages that a prompt shows (two of 120 words), and the share of examples learnt with them."""
+WITHIN, FEWEST, TESTED = 60, 300, 300
+"""Minutes within which a first run should end; fewest training examples proposed for it, and its test questions."""
+MOST_TESTED = 1000
 
 
-def minutes(rows: int, prompt_tokens: float, answer_tokens: float, cores: int) -> float:
+def minutes(
+    learnt: float, tested: float, prompt_tokens: float, answer_tokens: float, cores: int
+) -> float:
     """Return about how long a run on the CPU takes with the small base.
 
     Args:
-        rows: Examples in the file; 70% are learnt from, 15% are the test.
+        learnt: Training examples.
+        tested: Test questions.
         prompt_tokens: Tokens of a prompt.
         answer_tokens: Tokens of an answer.
         cores: CPU cores.
     """
-    learnt = 0.7 * rows * PASSES * (prompt_tokens + answer_tokens)
-    answers = PROMPTS + STRATEGIES * min(1000, 0.15 * rows)
-    asked = answers * (prompt_tokens / READ + answer_tokens / WRITE)
-    return (learnt / TRAIN + asked) / cores / 60
+    trained = learnt * PASSES * (prompt_tokens + answer_tokens) / TRAIN
+    each = prompt_tokens / READ + answer_tokens / WRITE
+    return (trained + (PROMPTS + STRATEGIES * tested) * each) / cores / 60
 
 
 def propose(
-    inputs: Sequence[str], outputs: Sequence[str], labels: Sequence[str]
+    inputs: Sequence[str], outputs: Sequence[str], labels: Sequence[str], handbook: bool = False
 ) -> tuple[str, str]:
     """Return a base's name, and a sentence that says why.
 
@@ -41,6 +47,7 @@ def propose(
         inputs: Inputs of the examples.
         outputs: Right answers, in the same order.
         labels: Labels that a prompt lists; empty: none.
+        handbook: Whether prompts show passages of one as well.
     """
     gpu = _gpu_gib()
     name = next((base for least, base in ON_A_GPU if gpu >= least), "")
@@ -51,14 +58,28 @@ def propose(
         )
     cores = machine.cores()
     prompt = INSTRUCTION + (_mean(inputs) + sum(len(x) + 2 for x in labels)) / CHARACTERS
-    took = minutes(len(inputs), prompt, _mean(outputs) / CHARACTERS + 1, cores)
+    prompt += SHOWN * PASSAGES if handbook else 0
+    answer = _mean(outputs) / CHARACTERS + 1
+    learnt, tested = 0.7 * len(inputs), min(MOST_TESTED, 0.15 * len(inputs))
+    took = minutes(learnt, tested, prompt, answer, cores)
     said = (
-        f"Base model: {SMALL}, a real base that {cores} cores without a GPU can train; with {len(inputs)} rows and prompts of about "
+        f"Base model: {SMALL}, a real base that {cores} cores without a GPU can train; with {len(inputs):,} rows and prompts of about "
         f"{prompt:.0f} tokens a run takes about {max(1, round(took))} minutes on the idle machine."
     )
-    if took > LONG_MINUTES:
-        said += " That is long: begin with fewer rows (data.max_test, a smaller file), or use a machine with a GPU."
+    if took > WITHIN:
+        said += _shorter(learnt, min(tested, TESTED), prompt, answer, cores)
     return SMALL, said
+
+
+def _shorter(learnt: float, tested: float, prompt: float, answer: float, cores: int) -> str:
+    """Return the sizes with which a first run ends within the hour, or nearly."""
+    base, one = (minutes(n, tested, prompt, answer, cores) for n in (0, 1))
+    rows = min(learnt, max(FEWEST, (WITHIN - base) / (one - base))) // 50 * 50
+    took = minutes(rows, tested, prompt, answer, cores)
+    return (
+        f" For a first run of about {round(took)} minutes: data.max_examples: {rows:.0f} and data.max_test: {tested:.0f};"
+        " a GPU takes all rows."
+    )
 
 
 def _mean(texts: Sequence[str]) -> float:
