@@ -87,7 +87,16 @@ def _examples(case):
         for k in range(count):
             text = f"Where is my parcel B-{k:05d}? Write to jo.{k}@example.org or +44 7700 900{k:03d}.{case['hostile']}"
             rows.append(
-                (f"{split}-{k}", text, json.dumps(TRUTH), f"c{k % 90}", f"{split}-{k}", split, k)
+                (
+                    f"{split}-{k}",
+                    text,
+                    json.dumps(TRUTH),
+                    f"c{k % 90}",
+                    f"{split}-{k}",
+                    split,
+                    k,
+                    False,
+                )
             )
     return pd.DataFrame(rows, columns=EXAMPLE_COLUMNS)
 

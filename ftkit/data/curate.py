@@ -93,8 +93,16 @@ class Curated:
         import pandas as pd
 
         names = _cluster_names(self.rows)
+        alike = {
+            a["id"]
+            for pair in (self.meaning.pairs if self.meaning else [])
+            for a, b in ((pair[0], pair[1]), (pair[1], pair[0]))
+            if a["split"] != "train" and b["split"] == "train"
+        }
         rows = [
-            {**row, "cluster": names[row["cluster"]], "source_row": int(row["source_row"])}
+            row
+            | {"cluster": names[row["cluster"]], "source_row": int(row["source_row"])}
+            | {"like_train": row["id"] in alike}
             for row in self.rows
         ]
         return (
@@ -396,7 +404,9 @@ def _by_meaning(
             [answer_key(card, row["output"]) for row in rows],
             [row["cluster"] for row in rows],
         )
-        made.paraphrases = find_paraphrases(found.matrix, answers, clusters, p.seed)
+        made.paraphrases = find_paraphrases(
+            [row["input"] for row in rows], found.matrix, answers, clusters, p.seed
+        )
         _paraphrases_of_held(
             cleaned, [(rows[i], rows[j]) for i, j, _ in made.paraphrases.pairs], p.paraphrases
         )

@@ -12,7 +12,7 @@ from ftkit.core.records.task import TaskCard
 from ftkit.evaluation.comparisons import compare, effects
 from ftkit.evaluation.general_skills import NOT_MEASURED, general_accuracy, regression
 from ftkit.evaluation.selective_answering import selective
-from ftkit.evaluation.slices import find
+from ftkit.evaluation.slices import find, neighbours
 from ftkit.evaluation.summary import summarise
 from ftkit.scoring.outcomes import cut_off_words, outcome_shares, too_small
 from ftkit.strategies.delivery import not_measured, sentence, unanswered_items
@@ -96,6 +96,7 @@ def conclude(
         not_measured=gone,
         left_out=len(left_out),
         slices=find(card, items, scores),
+        neighbours=neighbours(items, scores),
         selective=selective(specs, answers, scores, allowed_wrong, judge)
         if "confidence" in answers
         else [],

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ftkit.core.records.base import Estimate
-from ftkit.core.records.evaluation import Slice
+from ftkit.core.records.evaluation import Neighbours, Slice
 from ftkit.core.records.task import TaskCard
 from ftkit.evaluation.comparisons import groups_of, pivot
 from ftkit.scoring.parse import parse
@@ -87,6 +87,42 @@ def find(card: TaskCard, items: Any, scores: Any) -> list[Slice]:
         if q <= FALSE_DISCOVERIES
     ]
     return sorted(made, key=lambda s: -abs(s.difference.value))
+
+
+def neighbours(items: Any, scores: Any) -> list[Neighbours]:
+    """Return every strategy's accuracy on questions like a training example, and on the others.
+
+    A strategy that only remembers is right on the first and wrong on the others. Questions of one meaning with the same
+    answer are what a classifier is asked again and again, so a difference need not be a leak: it says how far the
+    accuracy carries to what nobody has asked yet.
+
+    Args:
+        items: Examples (columns ``records.EXAMPLE_COLUMNS``).
+        scores: Columns ``records.SCORE_COLUMNS``.
+
+    Returns:
+        One record a strategy; none where no question, or every one, is like a training example.
+    """
+    if "like_train" not in items:
+        return []
+    right, groups = pivot(scores).astype(float), groups_of(scores)
+    mask = items.set_index("id").loc[right.index, "like_train"].to_numpy(dtype=bool)
+    if mask.all() or not mask.any():
+        return []
+    made = []
+    for strategy in right.columns:
+        values = right[strategy].to_numpy()
+        gap = difference(values, mask, groups)
+        made.append(
+            Neighbours(
+                strategy=str(strategy),
+                items=int(mask.sum()),
+                inside=float(values[mask].mean()),
+                outside=float(values[~mask].mean()),
+                difference=gap[0] if gap else None,
+            )
+        )
+    return made
 
 
 def _slice(

@@ -149,6 +149,7 @@ def strategies(found: RunContents) -> Section:
             figures.slice_rows(e),
             "Where a strategy is weaker or stronger than elsewhere (at most one in ten is a false find)",
         ),
+        *table(figures.neighbour_rows(e), NEIGHBOURS),
         *table(_mixed_up(e), "Labels: mean F1, and what was mixed up most"),
         *points(
             [f"{o}" for o in e.test_accesses],
@@ -156,6 +157,9 @@ def strategies(found: RunContents) -> Section:
         ),
     ]
     return section
+
+
+NEIGHBOURS = "Does it remember, or can it answer what is new? Questions that a training example asks in other words, and the rest"
 
 
 def _row(r: StrategyResult) -> dict[str, Any]:

@@ -519,6 +519,9 @@ def test_paraphrases_of_a_given_test_are_kept_and_counted_unless_removal_is_aske
     counted = defect(card_kept, "paraphrases of test examples")
     assert (counted.count, counted.removed) == (1, 0)
     assert again[0] in {row["input"] for row in done_kept.rows}
+    like = done_kept.examples().query("like_train")
+    assert like["input"].tolist() == [test[0][0]], "07 compares such questions with the others"
+    assert not done.examples()["like_train"].any()
     assert defect(card, "paraphrases of test examples").removed == 1 and accounted(done, card)
     assert (
         again[0] not in {row["input"] for row in done.rows}

@@ -119,7 +119,12 @@ def test_paraphrases_are_found_above_a_threshold_that_strangers_do_not_reach():
     answers[3] = "other"
     clusters = [*range(400)]
     clusters[5] = 4
-    found = paraphrases.find(matrix.astype("float32"), answers, clusters)
+    found = paraphrases.find(
+        [f"text {'abcdefgh'[k % 8] * (k + 1)}" for k in range(400)],
+        matrix.astype("float32"),
+        answers,
+        clusters,
+    )
     assert [(i, j) for i, j, _ in found.pairs] == [(0, 1)]
     assert 0.80 <= found.threshold < 0.95
     rows = [{"cluster": c, "group": ""} for c in clusters]
@@ -130,6 +135,24 @@ def test_paraphrases_are_found_above_a_threshold_that_strangers_do_not_reach():
     )
     together = [{id(row) for row in unit} for unit in units(rows)]
     assert {id(rows[0]), id(rows[1])} in together and {id(rows[4]), id(rows[5])} in together
+
+
+@pytest.mark.parametrize(
+    ("texts", "pairs"),
+    [
+        (
+            ["what time is it in paris", "what time is it in las vegas", "what time is it in oslo"],
+            0,
+        ),
+        (["where is my parcel", "where is my package", "is my order late"], 1),
+        (["refund order 4711 now please", "refund order 4712 now please", "something else"], 0),
+        (["i want my money back", "could i have a refund", "hello there"], 1),
+    ],
+)
+def test_values_of_a_slot_are_no_paraphrases_and_synonyms_are(texts, pairs):
+    alike = np.array([[1.0, 0.0], [0.99, np.sqrt(1 - 0.99**2)], [0.0, 1.0]], dtype="float32")
+    found = paraphrases.find(texts, alike, ["a", "a", "a"], [0, 1, 2])
+    assert len(found.pairs) == pairs
 
 
 def test_real_paraphrases_are_seen_by_meaning_and_not_by_words():

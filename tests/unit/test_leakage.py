@@ -104,6 +104,7 @@ def test_the_parts_of_a_run_hold_no_right_answer(tmp_path):
                 "group": "",
                 "cluster": i,
                 "source_row": 1,
+                "like_train": False,
             }
             for i, t, o, s in rows
         ]

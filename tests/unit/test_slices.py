@@ -8,7 +8,7 @@ import pytest
 
 from ftkit.core.records.evaluation import SCORE_COLUMNS
 from ftkit.core.records.task import TaskCard
-from ftkit.evaluation.slices import difference, find, slices
+from ftkit.evaluation.slices import difference, find, neighbours, slices
 
 CARD = TaskCard(
     name="t", instruction="i", kind="fields", fields=["category", "reply"], key_fields=["category"]
@@ -47,6 +47,18 @@ def test_a_planted_weakness_is_found_with_its_size_and_nothing_else_is():
     assert found[0].difference.low < -0.4 < found[0].difference.high
     assert found[0].inside == pytest.approx(right[categories == "billing"].mean())
     assert all("category" in s.name for s in found)
+
+
+def test_a_strategy_that_remembers_is_right_where_a_training_example_asks_the_same():
+    rng = np.random.default_rng(5)
+    table, _ = items(300, rng)
+    table["like_train"] = [k < 100 for k in range(300)]
+    remembers = np.array([k < 100 or k % 4 == 0 for k in range(300)])
+    (found,) = neighbours(table, scores(remembers, [f"g{k}" for k in range(300)]))
+    assert (found.items, found.inside) == (100, 1.0)
+    assert found.outside == pytest.approx(remembers[100:].mean())
+    assert found.difference is not None and 0.6 < found.difference.low < 0.75
+    assert neighbours(table.assign(like_train=False), scores(remembers, ["g"] * 300)) == []
 
 
 def test_where_nothing_is_planted_a_find_is_rare_even_with_clusters():

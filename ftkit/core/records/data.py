@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ftkit.core.records.base import Estimate, Record
 
-EXAMPLE_COLUMNS = ["id", "input", "output", "group", "cluster", "split", "source_row"]
+EXAMPLE_COLUMNS = ["id", "input", "output", "group", "cluster", "split", "source_row", "like_train"]
 
 
 class Defect(Record):

@@ -119,6 +119,18 @@ class Slice(Record):
     )
 
 
+class Neighbours(Record):
+    """A strategy's accuracy on questions that a training example asks in other words, and on the rest."""
+
+    strategy: str
+    items: int = Field(description="questions with such a training example")
+    inside: float = Field(description="share right among these")
+    outside: float = Field(description="share right in the rest")
+    difference: Estimate | None = Field(
+        description="inside minus outside, a share; None with too few questions on either side"
+    )
+
+
 class KnowledgeUpdateArm(Record):
     """What a strategy says where a fact has changed; nothing was trained in between."""
 
@@ -275,6 +287,10 @@ class Evaluation(Record):
     )
     slices: list[Slice] = Field(
         default_factory=list, description="where strategies are weaker or stronger than elsewhere"
+    )
+    neighbours: list[Neighbours] = Field(
+        default_factory=list,
+        description="accuracy with and without a training example of the same meaning; empty: no question has one",
     )
     judge: JudgeCheck | None = Field(
         default=None,

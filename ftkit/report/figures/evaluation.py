@@ -326,6 +326,21 @@ def slice_rows(evaluation: Evaluation, at_most: int = 12) -> list[dict[str, Any]
     ]
 
 
+def neighbour_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return accuracy on questions with and without a training example of the same meaning for a table."""
+    return [
+        {
+            "strategy": n.strategy,
+            f"right on {n.items:,} like a training example": theme.percent(n.inside),
+            f"right on the other {evaluation.test_items - n.items:,}": theme.percent(n.outside),
+            "difference, points": f"{100 * n.difference.value:+.0f} ({100 * n.difference.low:+.0f} to {100 * n.difference.high:+.0f})"
+            if n.difference
+            else "too few questions to tell",
+        }
+        for n in evaluation.neighbours
+    ]
+
+
 def pair_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Return every pair with its difference for a table."""
     return [
