@@ -95,6 +95,13 @@ def reference(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def right_answers(stage: run_folder.Stage, strategy: str, items: Any) -> list[bool]:
+    """Return for each test question whether 07 found the strategy's answer right."""
+    scores = run_folder.read_table(stage.of("evaluation", "scores.parquet"))
+    mine = scores[scores["strategy"] == strategy].set_index("item_id")
+    return mine.loc[items["id"], "correct"].astype(bool).tolist()
+
+
 def ask_files(served: Served, items: Any, told: Any, progress: Progress | None = None) -> Any:
     """Ask an opened export; return a table with ``deployment.COLUMNS``.
 

@@ -28,6 +28,8 @@ WHOLE = (
     "locustfile.py",
 )
 """Files around ``ftkit serve``, which serves the whole strategy."""
+VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""Values that ``--max-lora-rank`` takes in vLLM 0.32; any other one is refused at the start."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,13 @@ class Limits:
         context: Longest prompt and answer together, in tokens.
         ends: Words that end an answer.
         rank: Rank of the LoRA adapter; 0 without one.
+        precision: Precision in which it was tested; vLLM left to itself serves float32 weights in float16.
     """
 
     context: int
     ends: list[str]
     rank: int = 0
+    precision: str = "float32"
 
 
 def files(
@@ -81,7 +85,7 @@ def files(
     return made | {
         "serving/messages_example.json": json.dumps(messages, indent=2, ensure_ascii=False) + "\n",
         "serving/chat_template.jinja": template,
-        "serving/vllm.sh": _vllm(bundle, limits, model),
+        "serving/vllm.sh": vllm_script(bundle, limits, model),
         "serving/tgi.sh": _tgi(bundle, limits, model),
         "serving/ollama/Modelfile": _ollama(bundle, limits),
         "serving/sagemaker.py": _filled(
@@ -168,30 +172,39 @@ def _dns(name: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-") or "assistant"
 
 
-def _vllm(bundle: Bundle, limits: Limits, model: str) -> str:
+def vllm_script(bundle: Bundle, limits: Limits, model: str) -> str:
+    """Return the file that starts vLLM on an export that lies one folder up."""
     lora = bundle.form == "adapter" and bool(limits.rank)
     first = model if lora or bundle.form == "base" else "../" + bundle.weights
     lines = [
         f'vllm serve "${{MODEL:-{first}}}"',
         "--chat-template chat_template.jinja",
         f"--max-model-len {limits.context}",
+        f"--dtype {limits.precision}",
     ]
     if lora:
         lines += [
             "--enable-lora",
-            f"--max-lora-rank {limits.rank}",
+            f"--max-lora-rank {_vllm_rank(limits.rank)}",
             f"--lora-modules {bundle.name}=../{bundle.weights}",
         ]
     else:
         lines += [f"--served-model-name {bundle.name}"]
-    lines += ["--generation-config vllm --override-generation-config '{\"temperature\": 0}'"]
+    lines += [
+        "--generation-config vllm --override-generation-config '{\"temperature\": 0}'",
+        '"$@"',
+    ]
     ends = ", ".join(limits.ends)
     return (
         "#!/usr/bin/env bash\n# vLLM serves the model only: send the messages as in messages_example.json.\n"
-        f'# End tokens: {ends}. MODEL: the base\'s folder or hub name.\nset -euo pipefail\ncd "$(dirname "$0")"\n'
-        + " \\\n  ".join(lines)
-        + "\n"
+        f"# End tokens: {ends}. MODEL: the base's folder or hub name. What follows the file's name is passed on: vllm.sh --port 9000\n"
+        'set -euo pipefail\ncd "$(dirname "$0")"\n' + " \\\n  ".join(lines) + "\n"
     )
+
+
+def _vllm_rank(rank: int) -> int:
+    """Return the rank that vLLM is told: it knows some only, and takes adapters of a lower one."""
+    return next((known for known in VLLM_RANKS if known >= rank), rank)
 
 
 def _tgi(bundle: Bundle, limits: Limits, model: str) -> str:

@@ -149,7 +149,7 @@ def described(p: DeploymentParameters, adapter: Path | None, form: str) -> tuple
     if form == "endpoint":
         return Limits(0, []), "", None
     from ftkit.models import tokens
-    from ftkit.models.load import load_tokenizer
+    from ftkit.models.load import device, load_tokenizer
 
     folder = resolve(p.base_model)
     tokenizer, config = load_tokenizer(folder), read_json(Path(folder) / "config.json")
@@ -160,7 +160,8 @@ def described(p: DeploymentParameters, adapter: Path | None, form: str) -> tuple
         }
     )
     rank = int(read_json(adapter / "adapter_config.json")["r"]) if adapter else 0
-    limits = Limits(int(config.get("max_position_embeddings") or 4096), ends, rank)
+    context = int(config.get("max_position_embeddings") or 4096)
+    limits = Limits(context, ends, rank, "bfloat16" if device() == "cuda" else "float32")
     return limits, plain_template(str(tokenizer.chat_template)), tokenizer
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftkit.core.records.decision import Decision
-from ftkit.core.records.deployment import DeploymentCard, Parity
+from ftkit.core.records.deployment import DeploymentCard, EngineCheck, Parity
 from ftkit.deployment.gguf_export import said
 
 
@@ -23,6 +23,20 @@ def parity_rows(found: Sequence[Parity]) -> list[dict[str, Any]]:
         }
         for p in found
     ]
+
+
+def engine_rows(found: Sequence[EngineCheck]) -> list[dict[str, Any]]:
+    """Return one row per engine and form, and per fault planted there; a word on how to ask one where there is none."""
+    if not found:
+        return [{"engine": "none was asked: deployment.engines names none"}]
+    rows: list[dict[str, Any]] = []
+    for check in found:
+        name = f"{check.engine} {check.version}".strip()
+        asked = [*([check.parity] if check.parity else []), *check.faults]
+        if check.unchecked:
+            rows.append({"engine": name, "asked": f"not asked: {check.unchecked}"})
+        rows += [{"engine": name} | row for row in parity_rows(asked)]
+    return rows
 
 
 def own_or_provider(decision: Decision, strategy: str) -> list[dict[str, str]]:
@@ -80,6 +94,12 @@ def learned(card: DeploymentCard) -> tuple[str, list[str]]:
     points += (
         [f"{caught} of {len(card.faults)} planted faults were noticed."] if card.faults else []
     )
+    points += [
+        f"{e.engine} {e.version}, {e.form}: {e.parity.identical.value:.0%} of {e.parity.items} answers are the same text ({e.parity.cause}); "
+        f"{sum(not f.passed for f in e.faults)} of {len(e.faults)} faults planted there were noticed."
+        for e in card.engines
+        if e.parity
+    ]
     if card.load:
         best = max(card.load, key=lambda x: x.answers_per_s)
         points += [

@@ -35,6 +35,10 @@ class DeploymentParameters(ModelParameters):
     fault_items: int = Field(
         default=16, ge=0, description="questions for the five planted faults; 0: not planted"
     )
+    engines: list[str] = Field(
+        default=[],
+        description="engines to ask as well: vLLM's command (vllm, or /path/to/env/bin/vllm), or a URL that ends in /v1; empty: none",
+    )
     load_clients: list[int] = Field(
         default=[1, 4, 16], description="clients at once in the load test; empty: none"
     )

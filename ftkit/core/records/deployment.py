@@ -80,7 +80,13 @@ class Parity(Record):
         default=None,
         description="mean change of the log-probability per token of the same answers, nats",
     )
-    passed: bool = Field(description="identical, or different by rounding only")
+    loss: Estimate | None = Field(
+        default=None,
+        description="share of right answers lost if all that differ are wrong, through an engine; None: not needed",
+    )
+    passed: bool = Field(
+        description="identical, or different by rounding or kernels only and shown not to be worse"
+    )
 
 
 class ServingFile(Record):
@@ -113,6 +119,25 @@ class LoadPoint(Record):
     answers_per_s: float
     p50_s: float = Field(description="median seconds per answer")
     p95_s: float = Field(description="95% of the answers come within so many seconds")
+
+
+class EngineCheck(Record):
+    """What an engine that others make answers, held against 07."""
+
+    engine: str = Field(description="vllm, llama.cpp, or other")
+    version: str = Field(default="", description="as it tells; empty where it tells none")
+    form: str = Field(description="what it was given: adapter, merged, base or gguf")
+    start_s: float | None = Field(
+        default=None, description="seconds from its start to its first answer; None: it ran already"
+    )
+    answer_s: float | None = Field(
+        default=None, description="seconds for all test questions, eight at once"
+    )
+    parity: Parity | None = None
+    faults: list[Parity] = Field(
+        default_factory=list, description="faults planted there: each must fail and be named"
+    )
+    unchecked: str = Field(default="", description="why it was not asked; empty: it was")
 
 
 class Release(Record):
@@ -162,5 +187,8 @@ class DeploymentCard(Record):
     load: list[LoadPoint] = Field(default_factory=list)
     gguf: GgufFile | None = Field(
         default=None, description="the model for llama.cpp; None: not asked for"
+    )
+    engines: list[EngineCheck] = Field(
+        default_factory=list, description="engines of others, asked the same questions"
     )
     skipped: str = Field(default="", description="why nothing was exported, if so")
