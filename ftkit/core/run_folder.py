@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from ftkit.core import code_closure
 from ftkit.core.errors import BadInput, Busy, FtkitError, NotReady
 from ftkit.core.records.base import Record
+from ftkit.core.records.endpoint import EndpointBill
 from ftkit.core.records.manifest import Manifest
 
 R = TypeVar("R", bound=Record)
@@ -53,6 +54,8 @@ READS: dict[str, list[str]] = {
     "deployment": ["task", "data", "prompting", "retrieval", "training", "evaluation", "decision"],
     "monitoring": ["task", "data", "retrieval", "training", "evaluation", "deployment"],
 }
+BILL = ".bill.json"
+"""End of the name of a file that says what one model at one address cost."""
 LOCK = ".lock"
 """File of a run folder that is held while a run works on it."""
 PACKAGES = [
@@ -216,6 +219,11 @@ def now() -> str:
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def bills(folder: Path) -> list[EndpointBill]:
+    """Return what a stage paid to endpoints so far, in the order of their files' names."""
+    return [read_record(path, EndpointBill) for path in sorted(folder.rglob(f"*{BILL}"))]
+
+
 class Stage:
     """One stage of a run: where it reads and writes, and how it is marked done.
 
@@ -271,6 +279,7 @@ class Stage:
             started=self.started,
             duration_s=round(time.monotonic() - self._clock, 2),
             peak_memory_gib=round(peak_memory_gib(), 3),
+            bills=bills(self.folder),
             unanswered=unanswered,
         )
         write_record(self.folder / "manifest.json", manifest)

@@ -12,8 +12,25 @@ from ftkit.core.errors import FtkitError
 from ftkit.core.parameters.files import build, inherit
 from ftkit.core.parameters.models import MODELS
 from ftkit.core.records.data import DataCard
+from ftkit.core.records.manifest import Manifest
 from ftkit.core.records.task import TaskCard
+from ftkit.models.endpoint import bill
 from ftkit.report import theme
+
+
+class NotebookStage(run_folder.Stage):
+    """A stage that shows what it paid to endpoints when it is done."""
+
+    def done(
+        self, outputs: list[str], *, seed: int = 0, device: str = "cpu", unanswered: int = 0
+    ) -> Manifest:
+        """Write the manifest, see :meth:`ftkit.core.run_folder.Stage.done`, and show its bills."""
+        manifest = super().done(outputs, seed=seed, device=device, unanswered=unanswered)
+        if manifest.bills:
+            theme.table(
+                bill.rows(manifest.bills), caption="paid to endpoints, earlier tries included"
+            )
+        return manifest
 
 
 def begin(stage: str, namespace: dict[str, Any]) -> tuple[Any, run_folder.Stage]:
@@ -39,7 +56,7 @@ def begin(stage: str, namespace: dict[str, Any]) -> tuple[Any, run_folder.Stage]
         run_folder.states(Path(built.run)),
         {s: f"{run_folder.stage_name(s)}.ipynb" for s in run_folder.STAGES},
     )
-    return built, run_folder.Stage(
+    return built, NotebookStage(
         Path(built.run), stage, built.model_dump(mode="json", exclude={"run"}), built.external()
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ftkit.core import run_folder
+from ftkit.models.endpoint import bill
 from ftkit.report.blocks import Section, code, data_text, more, number, table, text
 from ftkit.report.run_contents import RunContents
 
@@ -32,7 +33,20 @@ def origin(found: RunContents) -> Section:
             if p.origin == kind
         ]
         section.blocks += table(rows, f"{words} ({len(rows)})")
+    section.blocks += table(_paid(found), "Paid to endpoints in this run, by stage and model")
     return section
+
+
+def _paid(found: RunContents) -> list[dict[str, Any]]:
+    """Return what endpoints were paid, tokens by kind; empty where none was asked."""
+    places = [(stage, b) for stage, m in found.manifests.items() for b in m.bills]
+    names = [run_folder.stage_name(stage) for stage, _ in places] + ["all"]
+    told = bill.rows([b for _, b in places])
+    return [
+        {"notebook": name}
+        | {k: data_text(v) if k in ("model", "at") else v for k, v in row.items()}
+        for name, row in zip(names, told, strict=False)
+    ]
 
 
 def reproduce(found: RunContents, command: str) -> Section:

@@ -435,6 +435,53 @@ def test_the_budget_holds_within_one_request_with_many_at_once(serve):
     assert model.bill.usd <= 90e-6 + 20e-6 and len(server.seen) == model.bill.answers
 
 
+def test_a_stage_tells_its_bills_by_role_url_and_model_failed_replies_and_earlier_runs_included(
+    serve, tmp_path
+):
+    from ftkit.core.run_folder import bills
+    from ftkit.models.endpoint.bill import rows
+
+    usage = {"prompt_tokens": 100, "completion_tokens": 40}
+    details = {
+        "prompt_tokens_details": {"cached_tokens": 60},
+        "completion_tokens_details": {"reasoning_tokens": 30},
+    }
+
+    def cut_once(n, body):
+        content = completion("yes") | {"usage": usage | details}
+        if n == 1:
+            content["choices"][0] |= {"finish_reason": "content_filter", "message": {}}
+        return 200, {}, content
+
+    server, _ = serve(cut_once)
+    terms = dict(prices=(2.0, 10.0, 0.5), concurrency=1)
+    connect(server.url, cache=tmp_path / "answers" / "endpoint.jsonl", **terms).answer(ask(3))
+    judge = dict(terms, named="evaluation.judge")
+    for asked in (1, 2):  # the second run is told the first one's answers too
+        connect(server.url, "j", cache=tmp_path / "judge.jsonl", **judge).answer(ask(asked))
+    told = {bill.role: bill for bill in bills(tmp_path)}
+    mine = told["endpoint"]
+    assert (mine.url, mine.model, mine.answers, mine.failed) == (server.url, "m", 2, 1)
+    assert (mine.input_tokens, mine.cached_tokens, mine.output_tokens) == (300, 180, 120)
+    assert (mine.thought_tokens, mine.failed_tokens) == (90, 140)
+    assert mine.usd == pytest.approx((120 * 2 + 180 * 0.5 + 120 * 10) / 1e6)
+    assert (told["judge"].model, told["judge"].answers) == ("j", 2)
+    table = rows(list(told.values()))
+    assert table[-1]["asked for"] == "all" and table[-1]["prompt tokens"] == 500
+    assert len(server.seen) == 5
+
+
+def test_a_request_that_came_to_no_reply_stays_on_the_bill_of_the_next_run(serve, tmp_path):
+    from ftkit.core.run_folder import bills
+
+    server, _ = serve(lambda n, body: (0, {}, b"") if n == 1 else None)
+    terms = dict(cache=tmp_path / "endpoint.jsonl", concurrency=1)
+    connect(server.url, **terms).answer(ask(2))
+    connect(server.url, **terms).answer(ask(3))
+    (bill,) = bills(tmp_path)
+    assert (bill.unknown, bill.answers) == (1, 3)
+
+
 def test_a_profile_tells_what_a_server_understands(serve):
     from ftkit.models.endpoint.profile import profile
 

@@ -14,6 +14,7 @@ from ftkit.core.errors import BadInput, RunFailed
 from ftkit.core.records.decision import Decision
 from ftkit.core.records.deployment import DeploymentCard
 from ftkit.core.records.evaluation import Evaluation
+from ftkit.core.records.endpoint import EndpointBill
 from ftkit.core.records.manifest import Manifest
 from ftkit.decision import words as said
 from ftkit.report import exports, run_contents
@@ -199,6 +200,21 @@ def test_a_decision_that_rests_on_an_older_evaluation_is_told(copy):
     run_folder.write_record(path, manifest.model_copy(update={"outputs": changed}))
     words = " ".join(Page(write(copy).read_text()).words)
     assert "08_decision rests on an older result of 07_evaluation" in words
+
+
+def test_what_endpoints_were_paid_stands_by_stage_and_model_with_its_sum(copy):
+    path = copy / "evaluation" / "manifest.json"
+    manifest = run_folder.read_record(path, Manifest)
+    terms = dict(url="https://models.example/v1", answers=60, failed=2, usd=0.25)
+    bills = [
+        EndpointBill(role="endpoint", model="large-1", input_tokens=7001, output_tokens=5, **terms),
+        EndpointBill(role="judge", model="judge-1", input_tokens=90, output_tokens=5, **terms),
+    ]
+    run_folder.write_record(path, manifest.model_copy(update={"bills": bills}))
+    words = " ".join(Page(write(copy).read_text()).words)
+    assert "Paid to endpoints in this run, by stage and model" in words
+    for told in ("07_evaluation", "large-1", "judge-1", "7,001", "7,091", "0.5"):
+        assert told in words
 
 
 def test_a_verdict_that_cannot_tell_says_what_would_settle_it(tmp_path):

@@ -9,10 +9,16 @@ from ftkit.core.records.strategy import Outcome
 
 
 class EndpointBill(Record):
-    """The bill of one model at one address."""
+    """The bill of one model at one address, of all requests that a stage ever sent there."""
 
+    role: str = Field(
+        default="", description="what it was asked for: endpoint, judge, proposal, synthesis, ..."
+    )
     url: str
     model: str
+    input_usd: float = Field(default=0.0, description="USD per million prompt tokens")
+    cached_usd: float = Field(default=0.0, description="USD per million cached prompt tokens")
+    output_usd: float = Field(default=0.0, description="USD per million answer tokens")
     answers: int = Field(description="replies that are answers")
     failed: int = Field(description="replies that are none")
     input_tokens: int = Field(description="prompt tokens of all replies")

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from ftkit.core.records.base import Record
+from ftkit.core.records.endpoint import EndpointBill
 
 
 class Manifest(Record):
@@ -30,6 +31,9 @@ class Manifest(Record):
     started: str
     duration_s: float
     peak_memory_gib: float
+    bills: list[EndpointBill] = Field(
+        default=[], description="what this stage paid to endpoints so far, by role and model"
+    )
     unanswered: int = Field(
         default=0, description="answers that an endpoint owes; the next run asks for them"
     )

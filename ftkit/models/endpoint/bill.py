@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from ftkit.core.records.endpoint import EndpointBill
 from ftkit.models.chat import Reply
@@ -15,14 +16,15 @@ class Bill:
     Args:
         url: Base URL.
         model: The model's name there.
+        role: What it is asked for, e.g. ``judge``.
         prices: USD per million prompt and answer tokens, and of prompt tokens that the server had in its cache; without
             the third these cost as the others.
     """
 
-    def __init__(self, url: str, model: str, prices: Sequence[float]) -> None:
-        self.url, self.model = url, model
-        self.input_usd, self.output_usd = float(prices[0]) / 1e6, float(prices[1]) / 1e6
-        self.cached_usd = float(prices[2]) / 1e6 if len(prices) > 2 else self.input_usd
+    def __init__(self, url: str, model: str, prices: Sequence[float], role: str = "") -> None:
+        self.url, self.model, self.role = url, model, role
+        self.input_usd, self.output_usd = float(prices[0]), float(prices[1])
+        self.cached_usd = float(prices[2]) if len(prices) > 2 else self.input_usd
         self.answers = self.failed = self.estimated = self.unknown = 0
         self.input_tokens = self.cached_tokens = self.output_tokens = self.thought_tokens = 0
         self.failed_tokens = 0
@@ -49,11 +51,11 @@ class Bill:
             fresh * self.input_usd
             + self.cached_tokens * self.cached_usd
             + self.output_tokens * self.output_usd
-        )
+        ) / 1e6
 
     def most_usd(self, sent_characters: int, room: int) -> float:
         """Return the most that one request can cost: a character is at most a token, and all the room is used."""
-        return sent_characters * self.input_usd + room * self.output_usd
+        return (sent_characters * self.input_usd + room * self.output_usd) / 1e6
 
     def record(self) -> EndpointBill:
         """Return it as a record."""
@@ -83,3 +85,32 @@ def sentence(bill: EndpointBill) -> str:
     if bill.unknown:
         text += f"; {bill.unknown:,} requests came to no reply, which the provider may bill all the same"
     return text
+
+
+def rows(bills: Sequence[EndpointBill]) -> list[dict[str, Any]]:
+    """Return bills as rows of a table, tokens by kind; with a last one for all where there are several."""
+    found = [
+        {
+            "asked for": bill.role,
+            "model": bill.model,
+            "at": bill.url,
+            "answers": bill.answers,
+            "no answers": bill.failed,
+            "prompt tokens": bill.input_tokens,
+            "of them cached": bill.cached_tokens,
+            "answer tokens": bill.output_tokens,
+            "of them thoughts": bill.thought_tokens,
+            "tokens of no answers": bill.failed_tokens,
+            "replies estimated": bill.estimated,
+            "requests without a reply": bill.unknown,
+            "USD": f"{bill.usd:.4g}" + (" (estimated)" if bill.estimated else ""),
+        }
+        for bill in bills
+    ]
+    if len(found) > 1:
+        names = [name for name, value in found[0].items() if isinstance(value, int)]
+        total = {name: sum(row[name] for row in found) for name in names}
+        blank = dict.fromkeys(found[0], "") | {"asked for": "all"}
+        marked = " (partly estimated)" if total["replies estimated"] else ""
+        found.append(blank | total | {"USD": f"{sum(bill.usd for bill in bills):.4g}{marked}"})
+    return found

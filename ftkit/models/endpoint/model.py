@@ -12,13 +12,16 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ftkit.core.errors import BadInput, FtkitError
 from ftkit.core.parameters.connection import Connection
+from ftkit.core.records.endpoint import EndpointBill
 from ftkit.core.records.prompting import ResponseFormat
+from ftkit.core.run_folder import BILL, read_record, write_record
 from ftkit.models.chat import ChatModel, Messages, Reply
 from ftkit.models.endpoint.bill import Bill
 from ftkit.models.endpoint.cache import Cache
@@ -140,10 +143,10 @@ class EndpointModel:
         room = connection.answer_tokens or endpoint.answer_tokens
         self.dialect = Dialect(endpoint.model, room, connection, endpoint.confidence)
         self.most_usd, self.first_wait_s, self._room = endpoint.most_usd, first_wait_s, room
-        self.bill = Bill(endpoint.url, endpoint.model, endpoint.prices)
+        role = endpoint.named.rpartition(".")[2]
+        self.bill = Bill(endpoint.url, endpoint.model, endpoint.prices, role)
         self.cache = Cache(cache, f"{endpoint.url} {endpoint.model}")
-        for reply in self.cache.billed:
-            self.bill.add(reply)
+        self._open_bill(cache)
         if self.cache.damaged:
             lines = ", ".join(str(n) for n in self.cache.damaged[:5])
             notice(f"{cache}: line {lines} cannot be read; those answers are asked for again.")
@@ -191,7 +194,26 @@ class EndpointModel:
                 self._halt()
                 pool.shutdown(cancel_futures=True)
                 raise
+            finally:
+                if missing:
+                    self._write_bill()
         return [replies[i] for i in range(len(conversations))]
+
+    def _open_bill(self, cache: Path | None) -> None:
+        """Count what earlier runs paid: the cache's replies, and requests that came to none, which it does not hold."""
+        name = hashlib.sha256(self.cache.asked.encode()).hexdigest()[:12]
+        self._bill_file = cache.with_name(f"{cache.stem}-{name}{BILL}") if cache else None
+        for reply in self.cache.billed:
+            self.bill.add(reply)
+        if self._bill_file is not None and self._bill_file.exists():
+            with suppress(BadInput):  # the cache knows all the rest
+                self.bill.unknown = read_record(self._bill_file, EndpointBill).unknown
+        if self.cache.billed or self.bill.unknown:
+            self._write_bill()
+
+    def _write_bill(self) -> None:
+        if self._bill_file is not None:
+            write_record(self._bill_file, self.bill.record())
 
     def beyond(self, more: int) -> bool:
         """Return whether so many more answers, at the price of those so far, would cost more than may be paid."""
