@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Sequence
 
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.base import ENDPOINT_PRICES
@@ -76,7 +77,15 @@ ASSUMED: dict[str, tuple[float, str, str]] = {
     "endpoint_usd_per_million_input_tokens": (ENDPOINT_PRICES[0], "USD per million tokens", OWN),
     "endpoint_usd_per_million_output_tokens": (ENDPOINT_PRICES[1], "USD per million tokens", OWN),
 }
-SHARES = ("machine_use", "relabel_share")
+ENDPOINT: dict[str, str] = {
+    "endpoint_usd_per_million_cached_tokens": "USD per million prompt tokens that are cached",
+    "endpoint_usd_per_million_thought_tokens": "USD per million tokens of thoughts",
+    "endpoint_cache_least_tokens": "least tokens of a stable beginning that is cached; 0: none is",
+    "endpoint_least_usd_per_month": "USD per month, paid whatever is asked",
+    "endpoint_failed_share": "share of the bill for replies that were no answers",
+}
+"""Figures of an endpoint that are there only where its price file, its bill or the user gives them."""
+SHARES = ("machine_use", "relabel_share", "endpoint_failed_share")
 OWN_FACTOR = 2.0  # an assumed figure may as well be half or twice as large
 RANGES: dict[str, tuple[float, float]] = {
     "gpu_machine_usd_per_month": (500.0, 5000.0),  # the guide's
@@ -95,11 +104,12 @@ USAGE: dict[str, tuple[str, float]] = {
 """Unit, and the factor within which a figure that nobody confirmed is drawn."""
 
 
-def prices(given: dict[str, float] | None = None) -> list[Price]:
-    """Return the figures of the cost model, the user's own in place of the assumed ones.
+def prices(given: dict[str, float] | None = None, known: Sequence[Price] = ()) -> list[Price]:
+    """Return the figures of the cost model, the user's own in place of the known, and these of the assumed ones.
 
     Args:
         given: Own figures by name.
+        known: Figures that a bill or a price file tells.
 
     Raises:
         BadInput: An unknown name (the nearest is told), another currency than USD, or a figure that is negative, not
@@ -111,17 +121,24 @@ def prices(given: dict[str, float] | None = None) -> list[Price]:
         raise BadInput(
             "; ".join(faults),
             where="decision.prices",
-            todo=f"choose from {', '.join([*ASSUMED, *USAGE])}",
+            todo=f"choose from {', '.join([*ASSUMED, *ENDPOINT, *USAGE])}",
         )
-    return [
-        Price(
+    told = {x.name: x for x in known}
+    units = {name: unit for name, (_, unit, _) in ASSUMED.items()} | ENDPOINT
+    told |= {
+        name: Price(
             name=name,
-            value=float(given[name]),
-            unit=unit,
+            value=float(value),
+            unit=units[name],
             origin="given",
             source="parameter decision.prices",
         )
-        if name in given
+        for name, value in given.items()
+        if name in units
+    }
+    assumed = [
+        told.pop(name)
+        if name in told
         else Price(
             name=name,
             value=value,
@@ -133,6 +150,7 @@ def prices(given: dict[str, float] | None = None) -> list[Price]:
         )
         for name, (value, unit, source) in ASSUMED.items()
     ]
+    return [*assumed, *told.values()]
 
 
 def usage(
@@ -179,7 +197,7 @@ CURRENCIES = ("eur", "gbp", "chf", "jpy", "cny", "inr", "cad", "aud", "sek", "no
 
 
 def _fault(name: str, value: float) -> str:
-    known = [*ASSUMED, *USAGE]
+    known = [*ASSUMED, *ENDPOINT, *USAGE]
     other = [word for word in name.lower().split("_") if word in CURRENCIES]
     if other:
         return (
@@ -193,7 +211,9 @@ def _fault(name: str, value: float) -> str:
         return f"{name} = {value}: a price is a finite number and not negative"
     if name == "answers_per_month" and value > 1e10:
         return f"{name} = {value:g}: more than any desk answers"
-    if name in SHARES and not (0 if name == "relabel_share" else 1e-9) <= value <= 1:
+    if name == "endpoint_failed_share" and value >= 1:
+        return f"{name} = {value}: nothing would be answered"
+    if name in SHARES and not (1e-9 if name == "machine_use" else 0) <= value <= 1:
         return f"{name} = {value}: a share lies between 0 and 1"
     return ""
 

@@ -46,6 +46,7 @@ def model_of(p: DataParameters, folder: Path) -> ChatModel:
         named="data.synthesis",
         answer_tokens=LONGEST,
         prices=p.synthesis_prices,
+        price_file=p.price_file,
         most_usd=p.synthesis_most_usd,
         connection=p.synthesis_connection,
         may_leave=p.data_may_leave,

@@ -11,7 +11,7 @@ import numpy as np
 from ftkit.core.errors import BadInput
 from ftkit.core.looks import level_at, widening
 from ftkit.core.parameters.decision import DecisionParameters
-from ftkit.core.prices import ASSUMED, USAGE
+from ftkit.core.prices import ASSUMED, ENDPOINT, USAGE
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.data import DataCard
 from ftkit.core.records.decision import Gate, Price
@@ -71,7 +71,7 @@ class Case:
         self.inputs, self.p = inputs, p
         self.needs_facts = any(r.spec.retriever or r.unsupported is not None for r in e.results)
         own = inputs.suitability.answer_values if inputs.suitability else {}
-        self.prices = cost_model.listed(p, own, self.needs_facts)
+        self.prices = cost_model.listed(p, own, self.needs_facts, e.bills)
         self.setting = cost_model.setting(
             self.prices, inputs.training, inputs.data, e.base_parameters
         )
@@ -144,7 +144,7 @@ class Case:
         """Return the case with one parameter or figure changed."""
         change: dict[str, Any] = (
             {"prices": {**self.p.prices, name: value}}
-            if name in ASSUMED or name in USAGE
+            if name in ASSUMED or name in ENDPOINT or name in USAGE
             else {name: value}
         )
         return Case(self.inputs, self.p.model_copy(update=change))

@@ -6,19 +6,23 @@ Prices may be numbers, or arrays of one shape (draws,) of all of them: the costs
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ftkit.core import tariffs
 from ftkit.core.parameters.decision import DecisionParameters
-from ftkit.core.prices import prices, usage
+from ftkit.core.prices import ASSUMED, ENDPOINT, OWN_FACTOR, prices, usage
 from ftkit.core.records.data import DataCard
 from ftkit.core.records.decision import Price, StrategyCost
+from ftkit.core.records.endpoint import EndpointBill
 from ftkit.core.records.evaluation import StrategyResult
 from ftkit.core.records.training import TrainingCard
 
 HOURS_PER_MONTH = 730.0
+CACHE_MINUTES = 5.0
 GPU_FROM_PARAMETERS = 500_000_000
 REQUIREMENT_CHANGES = {"rarely": 1.0, "monthly": 12.0, "weekly": 52.0}
 FACT_CHANGES = {"never": 0.0, "yearly": 1.0, "monthly": 12.0, "daily": 365.0}
@@ -63,13 +67,19 @@ def at_prices(s: Setting, price: dict[str, Any]) -> Setting:
     )
 
 
-def listed(p: DecisionParameters, values: dict[str, float], needs_facts: bool) -> list[Price]:
+def listed(
+    p: DecisionParameters,
+    values: dict[str, float],
+    needs_facts: bool,
+    bills: Sequence[EndpointBill] = (),
+) -> list[Price]:
     """Return every figure of the cost model: prices, values of answers, volume and rates of change.
 
     Args:
         p: The parameters of 08.
         values: Values of answers that 01 was told; ``p.prices`` stand above them.
         needs_facts: Whether answers need facts.
+        bills: What endpoints were paid in 07.
     """
     own = {**values, **p.prices}
     defaults = {k: f.default for k, f in DecisionParameters.model_fields.items()}
@@ -85,7 +95,62 @@ def listed(p: DecisionParameters, values: dict[str, float], needs_facts: bool) -
     }
     confirmed = {to for name, to in names.items() if getattr(p, name) != defaults[name]}
     found = usage(usage_now, confirmed, p.prices)
-    return [*prices(own), *found]
+    return [*prices(own, endpoint_figures(bills, p.price_file)), *found]
+
+
+def endpoint_figures(bills: Sequence[EndpointBill], price_file: str = "") -> list[Price]:
+    """Return what is known of the endpoint's prices: by its own numbers or a price file, and what failed replies cost.
+
+    A price that is not the provider's own, or is older than a year, stays assumed: half to twice of it is drawn.
+
+    Args:
+        bills: What endpoints were paid in 07.
+        price_file: A price file in place of the shipped one.
+    """
+    bill = next((b for b in bills if b.role == "endpoint" and b.tariff), None)
+    if bill is None or bill.tariff is None:
+        return []
+    t = bill.tariff
+    if t.listed or not t.verified:
+        t = tariffs.tariff(bill.url, bill.model, file=price_file)
+    if not t.listed and not t.verified:
+        known = []  # the assumed figures hold
+    else:
+        values = {
+            "endpoint_usd_per_million_input_tokens": t.input,
+            "endpoint_usd_per_million_output_tokens": t.output,
+            "endpoint_usd_per_million_cached_tokens": t.cached_usd,
+            "endpoint_usd_per_million_thought_tokens": t.reasoning_usd,
+            "endpoint_cache_least_tokens": float(t.cache_least),
+            "endpoint_least_usd_per_month": t.minimum_usd_per_month,
+        }
+        sure = t.verified and not tariffs.aged(t)
+        known = [_endpoint_price(n, v, sure, tariffs.source(t)) for n, v in values.items()]
+    if bill.usd > bill.failed_usd > 0:
+        known.append(
+            Price(
+                name="endpoint_failed_share",
+                value=bill.failed_usd / bill.usd,
+                unit=ENDPOINT["endpoint_failed_share"],
+                origin="measured",
+                source=f"{bill.failed} of {bill.answers + bill.failed} replies in 07",
+            )
+        )
+    return known
+
+
+def _endpoint_price(name: str, value: float, sure: bool, source: str) -> Price:
+    unit = ENDPOINT[name] if name in ENDPOINT else ASSUMED[name][1]
+    drawn = not sure and name in ASSUMED and value > 0
+    return Price(
+        name=name,
+        value=value,
+        unit=unit,
+        origin="given" if sure else "assumed",
+        source=source,
+        low=value / OWN_FACTOR if drawn else None,
+        high=value * OWN_FACTOR if drawn else None,
+    )
 
 
 def setting(
@@ -161,19 +226,57 @@ def upkeep_usd(result: StrategyResult, s: Setting) -> Any:
 
 def running_usd(result: StrategyResult, s: Setting) -> Any:
     """Return what answering costs a month: as many machines as the volume needs, or the endpoint's tokens."""
-    index = s.price["index_usd_per_month"] if result.spec.retriever else 0.0
+    return sum(running_parts(result, s).values())
+
+
+def running_parts(result: StrategyResult, s: Setting) -> dict[str, Any]:
+    """Return what answering costs a month, USD, by what it is paid for; the parts add up to all of it."""
+    parts = {"search index": s.price["index_usd_per_month"]} if result.spec.retriever else {}
     if result.spec.model == "endpoint":
-        tokens = result.prompt_tokens_mean * s.price["endpoint_usd_per_million_input_tokens"]
-        tokens = (
-            tokens
-            + result.completion_tokens_mean * s.price["endpoint_usd_per_million_output_tokens"]
-        )
-        return index + s.answers_per_month * tokens / 1e6
+        return parts | _token_parts(result, s)
     machine = s.price["gpu_machine_usd_per_month" if s.gpu else "cpu_machine_usd_per_month"]
+    return parts | {"machines": machine * machines(result, s)}
+
+
+def machines(result: StrategyResult, s: Setting) -> Any:
+    """Return how many machines the volume needs; each is paid for all hours of the month, busy or not."""
     capacity = (
         HOURS_PER_MONTH * 3600 * s.price["machine_use"] / max(result.seconds_per_answer, 1e-9)
     )
-    return index + machine * np.maximum(1, np.ceil(s.answers_per_month / capacity))
+    return np.maximum(1, np.ceil(s.answers_per_month / capacity))
+
+
+def _token_parts(result: StrategyResult, s: Setting) -> dict[str, Any]:
+    """Return the endpoint's bill of a month by kind of token, failed replies and a commitment beside."""
+    n, price = s.answers_per_month, s.price
+    fresh = price["endpoint_usd_per_million_input_tokens"]
+    written = price["endpoint_usd_per_million_output_tokens"]
+    cached = np.minimum(price.get("endpoint_usd_per_million_cached_tokens", fresh), fresh)
+    thoughts = price.get("endpoint_usd_per_million_thought_tokens", written)
+    least = price.get("endpoint_cache_least_tokens", 0.0)
+    stable = result.stable_tokens if 0 < least <= result.stable_tokens else 0.0
+    hits = stable * (n - _cache_misses(n))
+    parts = {
+        "prompts": (n * result.prompt_tokens_mean - hits) * fresh / 1e6,
+        "cached prompts": hits * cached / 1e6,
+        "answers": n * (result.completion_tokens_mean - result.thought_tokens_mean) * written / 1e6,
+        "thoughts": n * result.thought_tokens_mean * thoughts / 1e6,
+    }
+    paid, share = sum(parts.values()), price.get("endpoint_failed_share", 0.0)
+    parts["replies that are no answers"] = paid * share / (1 - share)
+    paid = paid + parts["replies that are no answers"]
+    least_usd = price.get("endpoint_least_usd_per_month", 0.0)
+    return parts | {"commitment not used up": np.maximum(0.0, least_usd - paid)}
+
+
+def _cache_misses(answers_per_month: Any) -> Any:
+    """Return how many prompts of a month find their beginning not cached, were they spread evenly over it.
+
+    A beginning stays cached for ``CACHE_MINUTES`` (least time that providers promise); the first prompt of each such
+    span misses: expected number of spans that are not empty, so that more traffic never costs less.
+    """
+    spans = HOURS_PER_MONTH * 60 / CACHE_MINUTES
+    return spans * -np.expm1(-answers_per_month / spans)
 
 
 def first_year_usd(result: StrategyResult, s: Setting) -> Any:
@@ -216,12 +319,15 @@ def cost(
     volume, year = max(s.answers_per_month, 1), one_off + 12 * running + upkeep
     per_1000 = running / volume * 1000
     other = reference if reference is not None and reference.spec.name != result.spec.name else None
-    e = result.accuracy
+    e, endpoint = result.accuracy, result.spec.model == "endpoint"
     return StrategyCost(
         strategy=result.spec.name,
         one_off_usd=one_off,
         monthly_usd=running + upkeep / 12,
         per_1000_answers_usd=per_1000,
+        running_parts_usd={k: float(v) for k, v in running_parts(result, s).items() if v},
+        machines=None if endpoint else int(machines(result, s)),
+        machine_busy=None if endpoint else _busy(result, s),
         first_year_usd=year,
         accuracy=e,
         net_benefit_usd=net_benefit_usd(e.value, year, s),
@@ -234,6 +340,12 @@ def cost(
         break_even_answers_per_month=break_even(result, other, s) if other else None,
         replaces=other.spec.name if other else "",
     )
+
+
+def _busy(result: StrategyResult, s: Setting) -> float:
+    """Return the share of the month that the machines answer, 0..1."""
+    seconds = s.answers_per_month * result.seconds_per_answer
+    return float(min(1.0, seconds / (machines(result, s) * HOURS_PER_MONTH * 3600)))
 
 
 def by_volume(result: StrategyResult, s: Setting) -> list[tuple[float, float]]:

@@ -49,6 +49,7 @@ def open_judge(
         named=f"{stage}.judge",
         answer_tokens=ROOM,
         prices=p.judge_prices,
+        price_file=p.price_file,
         most_usd=p.judge_most_usd,
         connection=p.judge_connection,
         may_leave=p.data_may_leave,

@@ -144,6 +144,7 @@ def model_of(p: RetrievalParameters, folder: Path) -> ChatModel:
         named="retrieval.question",
         answer_tokens=LONGEST,
         prices=p.question_prices,
+        price_file=p.price_file,
         most_usd=p.question_most_usd,
         connection=p.question_connection,
         may_leave=p.data_may_leave,

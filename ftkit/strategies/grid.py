@@ -276,10 +276,10 @@ def asked(
         searcher: The retriever, needed where ``spec.retriever`` is set.
     """
     finder = searcher if spec.retriever else None
-    return _rendered(book.get(spec.prompt), texts, examples, finder, spec.shot_passages)[0]
+    return rendered(book.get(spec.prompt), texts, examples, finder, spec.shot_passages)[0]
 
 
-def _rendered(
+def rendered(
     prompt: Prompt, texts: Sequence[str], examples: Any, finder: Finder | None, shot_passages: bool
 ) -> tuple[list[Messages], list[list[Passage]] | None]:
     """Return the messages of every text, and the passages that stand in them (None without a retriever)."""
@@ -372,7 +372,7 @@ def answer_with(
     import pandas as pd
 
     texts = items["input"].tolist()
-    asked, passages = _rendered(prompt, texts, examples, searcher, shot_passages)
+    asked, passages = rendered(prompt, texts, examples, searcher, shot_passages)
     rows = []
     replies = model.answer(asked, progress, [prompt.response_format] * len(asked))
     for index, (item, reply) in enumerate(zip(items["id"], replies, strict=True)):
@@ -434,6 +434,7 @@ def endpoint_of(p: EndpointParameters, stage: str, *, confidence: bool = False) 
         named=f"{stage}.endpoint",
         answer_tokens=p.max_new_tokens,
         prices=p.endpoint_prices,
+        price_file=p.price_file,
         most_usd=p.endpoint_most_usd,
         connection=p.endpoint_connection,
         may_leave=p.data_may_leave,

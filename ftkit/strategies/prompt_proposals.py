@@ -58,6 +58,7 @@ def model_of(p: PromptingParameters, folder: Path) -> ChatModel:
         named="prompting.proposal",
         answer_tokens=LONGEST,
         prices=p.proposal_prices,
+        price_file=p.price_file,
         most_usd=p.proposal_most_usd,
         connection=p.proposal_connection,
         may_leave=p.data_may_leave,

@@ -110,6 +110,7 @@ def _disagreeing(built: dict[str, Parameters]) -> Iterator[str]:
                 isinstance(p, EndpointParameters)
                 and p.endpoint_url
                 and own is not None
+                and p.endpoint_prices
                 and p.endpoint_prices[place] != own
             ):
                 yield f"{name}.endpoint_prices says {p.endpoint_prices[place]:g} USD per million {kind} tokens, decision.prices {own:g}"

@@ -13,8 +13,8 @@ from ftkit.core import run_folder
 from ftkit.core.errors import BadInput, RunFailed
 from ftkit.core.records.decision import Decision
 from ftkit.core.records.deployment import DeploymentCard
-from ftkit.core.records.evaluation import Evaluation
 from ftkit.core.records.endpoint import EndpointBill
+from ftkit.core.records.evaluation import Evaluation
 from ftkit.core.records.manifest import Manifest
 from ftkit.decision import words as said
 from ftkit.report import exports, run_contents

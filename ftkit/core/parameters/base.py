@@ -17,13 +17,18 @@ ENDPOINT_PRICES = (2.5, 10.0)  # USD per million prompt and answer tokens, assum
 
 
 def _are_prices(value: list[float]) -> list[float]:
+    if len(value) not in (0, 2, 3):
+        raise ValueError("give two prices (prompt, answer), three (cached prompt) or none")
+    if len(value) == 3 and value[2] > value[0]:
+        raise ValueError("a cached prompt costs no more than another: prompt, answer, cached")
     if any(not 0 <= price < 1e6 for price in value):
         raise ValueError("prices are numbers from 0 on")
     return value
 
 
-Prices = Annotated[list[float], Field(min_length=2, max_length=3), AfterValidator(_are_prices)]
-"""USD per million tokens of the prompt and of the answer, and of the prompt's tokens that a server had cached."""
+Prices = Annotated[list[float], AfterValidator(_are_prices)]
+"""USD per million tokens of the prompt and of the answer, and of the prompt's tokens that a server had cached; empty: by the price file."""
+PRICE_FILE = "YAML file of what models cost, in place of the built-in one; see docs/endpoints.md"
 
 
 def _are_local(value: list[str]) -> list[str]:
@@ -122,6 +127,7 @@ class EndpointParameters(ModelParameters):
         description="most that its answers in this stage may cost, in USD, by endpoint_prices; 0: no limit",
     )
     endpoint_prices: Prices = Field(
-        default=[*ENDPOINT_PRICES],
-        description="its USD per million tokens: prompt, answer, and cached prompt if that costs less",
+        default=[],
+        description="its USD per million tokens: prompt, answer, and cached prompt if that costs less; empty: by the price file",
     )
+    price_file: str = Field(default="", description=PRICE_FILE)

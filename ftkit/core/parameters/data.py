@@ -7,13 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ftkit.core.parameters.base import (
-    CONNECTION,
-    DATA_MAY_LEAVE,
-    ENDPOINT_PRICES,
-    Parameters,
-    Prices,
-)
+from ftkit.core.parameters.base import CONNECTION, DATA_MAY_LEAVE, PRICE_FILE, Parameters, Prices
 from ftkit.core.parameters.connection import ConnectionValues
 
 
@@ -142,8 +136,10 @@ class DataParameters(Parameters):
         description="most that its proposals may cost, in USD, by synthesis_prices; 0: no limit",
     )
     synthesis_prices: Prices = Field(
-        default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer"
+        default=[],
+        description="its USD per million tokens: prompt, answer; empty: by the price file",
     )
+    price_file: str = Field(default="", description=PRICE_FILE)
     synthesis_items: int = Field(default=5, ge=1, le=100, description="proposals per case, at most")
     demo_examples: int = Field(
         default=0, ge=0, description="first rows to use when data is demo; 0: all of them"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from ftkit.core.parameters.base import DATA_MAY_LEAVE, Parameters
+from ftkit.core.parameters.base import DATA_MAY_LEAVE, PRICE_FILE, Parameters
 
 
 class DecisionParameters(Parameters):
@@ -42,3 +43,8 @@ class DecisionParameters(Parameters):
         default={},
         description="figures by name that replace the assumed ones, in USD; see the report's list",
     )
+    price_file: str = Field(default="", description=PRICE_FILE)
+
+    def external(self) -> list[Path]:
+        """Return the files outside of the run folder that the stage reads."""
+        return [Path(self.price_file)] if self.price_file else []

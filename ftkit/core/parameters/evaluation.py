@@ -6,13 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ftkit.core.parameters.base import (
-    CONNECTION,
-    ENDPOINT_PRICES,
-    EndpointParameters,
-    LocalStrategies,
-    Prices,
-)
+from ftkit.core.parameters.base import CONNECTION, EndpointParameters, LocalStrategies, Prices
 from ftkit.core.parameters.connection import ConnectionValues
 
 
@@ -47,7 +41,8 @@ class EvaluationParameters(EndpointParameters):
         description="most that its verdicts may cost, in USD, by judge_prices; 0: no limit",
     )
     judge_prices: Prices = Field(
-        default=[*ENDPOINT_PRICES], description="the judge's USD per million tokens: prompt, answer"
+        default=[],
+        description="the judge's USD per million tokens: prompt, answer; empty: by the price file",
     )
     n_resamples: int = Field(default=10_000, ge=100, description="bootstrap resamples")
     probe_items: int = Field(

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from ftkit.core.parameters.base import (
     CONNECTION,
     DATA_MAY_LEAVE,
-    ENDPOINT_PRICES,
+    PRICE_FILE,
     LocalStrategies,
     ModelParameters,
     Prices,
@@ -84,8 +84,10 @@ class PreferenceParameters(ModelParameters):
         description="most that its verdicts may cost, in USD, by judge_prices; 0: no limit",
     )
     judge_prices: Prices = Field(
-        default=[*ENDPOINT_PRICES], description="the judge's USD per million tokens: prompt, answer"
+        default=[],
+        description="the judge's USD per million tokens: prompt, answer; empty: by the price file",
     )
+    price_file: str = Field(default="", description=PRICE_FILE)
 
     @model_validator(mode="after")
     def _one_source(self) -> PreferenceParameters:

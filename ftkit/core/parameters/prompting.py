@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ftkit.core.parameters.base import CONNECTION, ENDPOINT_PRICES, EndpointParameters, Prices
+from ftkit.core.parameters.base import CONNECTION, EndpointParameters, Prices
 from ftkit.core.parameters.connection import ConnectionValues
 
 
@@ -47,7 +47,8 @@ class PromptingParameters(EndpointParameters):
         description="most that its proposals may cost, in USD, by proposal_prices; 0: no limit",
     )
     proposal_prices: Prices = Field(
-        default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer"
+        default=[],
+        description="its USD per million tokens: prompt, answer; empty: by the price file",
     )
     proposals: int = Field(default=4, ge=1, le=20, description="instructions that it proposes")
     endpoint_url: str = Field(

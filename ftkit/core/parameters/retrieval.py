@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from ftkit.core.parameters.base import CONNECTION, ENDPOINT_PRICES, EndpointParameters, Prices
+from ftkit.core.parameters.base import CONNECTION, EndpointParameters, Prices
 from ftkit.core.parameters.connection import ConnectionValues
 
 
@@ -77,7 +77,8 @@ class RetrievalParameters(EndpointParameters):
         description="most that they may cost, in USD, by question_prices; 0: no limit",
     )
     question_prices: Prices = Field(
-        default=[*ENDPOINT_PRICES], description="its USD per million tokens: prompt, answer"
+        default=[],
+        description="its USD per million tokens: prompt, answer; empty: by the price file",
     )
     prompt_items: int = Field(
         default=50,

@@ -33,6 +33,15 @@ class StrategyCost(Record):
     one_off_usd: float
     monthly_usd: float
     per_1000_answers_usd: float
+    running_parts_usd: dict[str, float] = Field(
+        default={}, description="what answering costs a month, by what it is paid for, USD"
+    )
+    machines: int | None = Field(
+        default=None, description="machines that the volume needs; None: an endpoint answers"
+    )
+    machine_busy: float | None = Field(
+        default=None, description="share of the month that these machines answer, 0..1"
+    )
     first_year_usd: float
     first_year_low_usd: float | None = Field(
         default=None, description="5% of the drawn first-year costs lie below, USD"

@@ -66,6 +66,10 @@ class StrategyResult(Record):
         default_factory=dict,
         description="share of replies that a room cut off, by the parameter to raise; those that repeat themselves apart",
     )
+    stable_tokens: float = Field(
+        default=0.0,
+        description="tokens at the beginning of its prompts that are the same for all questions, part of prompt_tokens_mean",
+    )
     thought_tokens_mean: float = Field(
         default=0.0, description="tokens thought per answer, part of completion_tokens_mean"
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ftkit.core.records.endpoint import EndpointBill
+from ftkit.core.records.endpoint import EndpointBill, Tariff
 from ftkit.models.chat import Reply
 
 
@@ -17,17 +17,14 @@ class Bill:
         url: Base URL.
         model: The model's name there.
         role: What it is asked for, e.g. ``judge``.
-        prices: USD per million prompt and answer tokens, and of prompt tokens that the server had in its cache; without
-            the third these cost as the others.
+        tariff: What its tokens cost.
     """
 
-    def __init__(self, url: str, model: str, prices: Sequence[float], role: str = "") -> None:
-        self.url, self.model, self.role = url, model, role
-        self.input_usd, self.output_usd = float(prices[0]), float(prices[1])
-        self.cached_usd = float(prices[2]) if len(prices) > 2 else self.input_usd
+    def __init__(self, url: str, model: str, tariff: Tariff, role: str = "") -> None:
+        self.url, self.model, self.role, self.tariff = url, model, role, tariff
         self.answers = self.failed = self.estimated = self.unknown = 0
         self.input_tokens = self.cached_tokens = self.output_tokens = self.thought_tokens = 0
-        self.failed_tokens = 0
+        self.failed_tokens, self.failed_usd, self.usd = 0, 0.0, 0.0
         self.outcomes: Counter[str] = Counter()
 
     def add(self, reply: Reply) -> None:
@@ -40,22 +37,22 @@ class Bill:
         self.cached_tokens += reply.cached_tokens
         self.output_tokens += reply.completion_tokens
         self.thought_tokens += reply.thought_tokens
+        t = self.tariff
+        cost = (
+            (reply.prompt_tokens - reply.cached_tokens) * t.input
+            + reply.cached_tokens * t.cached_usd
+            + (reply.completion_tokens - reply.thought_tokens) * t.output
+            + reply.thought_tokens * t.reasoning_usd
+        ) / 1e6
+        self.usd += cost
         if not reply.is_answer:
             self.failed_tokens += reply.prompt_tokens + reply.completion_tokens
-
-    @property
-    def usd(self) -> float:
-        """What all replies cost."""
-        fresh = self.input_tokens - self.cached_tokens
-        return (
-            fresh * self.input_usd
-            + self.cached_tokens * self.cached_usd
-            + self.output_tokens * self.output_usd
-        ) / 1e6
+            self.failed_usd += cost
 
     def most_usd(self, sent_characters: int, room: int) -> float:
         """Return the most that one request can cost: a character is at most a token, and all the room is used."""
-        return (sent_characters * self.input_usd + room * self.output_usd) / 1e6
+        t = self.tariff
+        return (sent_characters * t.input + room * max(t.output, t.reasoning_usd)) / 1e6
 
     def record(self) -> EndpointBill:
         """Return it as a record."""

@@ -22,6 +22,7 @@ from ftkit.core.parameters.connection import Connection
 from ftkit.core.records.endpoint import EndpointBill
 from ftkit.core.records.prompting import ResponseFormat
 from ftkit.core.run_folder import BILL, read_record, write_record
+from ftkit.core.tariffs import source, tariff
 from ftkit.models.chat import ChatModel, Messages, Reply
 from ftkit.models.endpoint.bill import Bill
 from ftkit.models.endpoint.cache import Cache
@@ -49,7 +50,8 @@ class Endpoint:
         model: Model name there.
         named: How the parameters that name it begin, for messages, e.g. ``evaluation.judge``.
         answer_tokens: Room for an answer, in tokens, where ``connection`` names none.
-        prices: USD per million prompt and answer tokens, and of cached prompt tokens if they cost another price.
+        prices: USD per million prompt and answer tokens, and of cached prompt tokens; empty: by the price file.
+        price_file: A price file in place of the shipped one.
         most_usd: Most that the replies may cost, those of earlier runs included; 0: no limit.
         connection: Key, headers, room, options, patience: see :class:`~ftkit.core.parameters.connection.Connection`.
         may_leave: Whether data may be sent to another machine than this one.
@@ -62,6 +64,7 @@ class Endpoint:
     named: str = "evaluation.endpoint"
     answer_tokens: int = 64
     prices: Sequence[float] = (0.0, 0.0)
+    price_file: str = ""
     most_usd: float = 0.0
     connection: dict[str, object] = field(default_factory=dict)
     may_leave: bool = False
@@ -144,7 +147,8 @@ class EndpointModel:
         self.dialect = Dialect(endpoint.model, room, connection, endpoint.confidence)
         self.most_usd, self.first_wait_s, self._room = endpoint.most_usd, first_wait_s, room
         role = endpoint.named.rpartition(".")[2]
-        self.bill = Bill(endpoint.url, endpoint.model, endpoint.prices, role)
+        prices = tariff(endpoint.url, endpoint.model, endpoint.prices, endpoint.price_file)
+        self.bill = Bill(endpoint.url, endpoint.model, prices, role)
         self.cache = Cache(cache, f"{endpoint.url} {endpoint.model}")
         self._open_bill(cache)
         if self.cache.damaged:
@@ -239,7 +243,11 @@ class EndpointModel:
             text += f"; {personal:,} hold personal data, {done}"
             if personal and not self.connection.mask:
                 text += f" ({self.named}_connection.mask: true masks them)"
-        self.notice(f"{text}.")
+        t = self.bill.tariff
+        text += (
+            f". USD per million tokens: {t.input:g} in, {t.cached_usd:g} cached, {t.output:g} out"
+        )
+        self.notice(f"{text} ({source(t)}).")
 
     def _halt(self) -> None:
         self._stop.set()  # the other workers begin nothing more

@@ -469,6 +469,7 @@ def cost_rows(decision: Decision) -> list[dict[str, Any]]:
             "first year, USD": round(c.first_year_usd),
             "9 of 10 draws": _drawn(c),
             "updates a year": c.updates_per_year,
+            "machines": "–" if c.machines is None else f"{c.machines}, busy {c.machine_busy:.0%}",
         }
         for c in sorted(decision.costs, key=lambda c: c.first_year_usd)
     ]
