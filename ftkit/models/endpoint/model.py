@@ -324,7 +324,7 @@ class EndpointModel:
             reply.detail = self.transport.masked(reply.detail)
             with self._lock:
                 self.bill.add(reply)
-                if not reply.is_answer and (reply.prompt_tokens or reply.completion_tokens):
+                if not reply.is_answer:
                     self.cache.write("", reply)
             return _Step(reply, reply.outcome, again=reply.outcome in AGAIN)
         status, words = error[0], self.transport.masked(error[1])
