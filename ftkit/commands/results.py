@@ -24,7 +24,7 @@ def _add_report(commands: Commands) -> None:
     report.add_argument(
         "--pdf",
         action="store_true",
-        help="print it to report.pdf as well (by Chromium, Chrome or Edge)",
+        help="print report.pdf as well: two pages to decide on, the full report as annex (by Chromium, Chrome or Edge)",
     )
     report.add_argument(
         "--export",
@@ -42,7 +42,7 @@ def _report(given: argparse.Namespace) -> None:
     run = run_folder_of(path)
     written = [write(run, str(path))]
     written += exports.write(run) if given.export else []
-    written += [exports.pdf(written[0])] if given.pdf else []
+    written += [exports.pdf(run)] if given.pdf else []
     print("\n".join(str(file.resolve()) for file in written))
     if given.open:
         webbrowser.open(written[0].resolve().as_uri())

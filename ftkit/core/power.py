@@ -65,6 +65,41 @@ def detectable_points(
     return high
 
 
+def pilot_plan(
+    expected: float, worst: float, power: float = 0.8, alpha: float = 0.05
+) -> tuple[int, int]:
+    """Return how many answers a pilot checks, and the most wrong ones with which it goes on.
+
+    Args:
+        expected: Share of wrong answers that was measured (0..1).
+        worst: Share that the pilot must notice, larger than ``expected``.
+        power: Least probability of stopping at ``worst``.
+        alpha: Largest probability of stopping at ``expected``.
+
+    Returns:
+        The least number of answers that keeps both, and the number of wrong ones: one more stops the pilot, at any time
+        (stopping early changes neither probability, as the count only grows).
+
+    Raises:
+        BadInput: ``worst`` is not larger than ``expected``, or a share is out of its range.
+
+    Source: single sampling by attributes; A'Hern (2001), exact binomial.
+    """
+    from scipy.stats import binom
+
+    if not 0 <= expected < worst < 1:
+        raise BadInput(
+            f"{worst:.3f} must lie between the expected {expected:.3f} and 1",
+            where="the pilot's worst share of wrong answers",
+        )
+    n = 1
+    while True:
+        most = int(binom.ppf(1 - alpha, n, expected))
+        if binom.sf(most, n, worst) >= power:
+            return n, most
+        n += 1
+
+
 def _check(difference_points: float, discordant_share: float, power: float, alpha: float) -> None:
     ranges = [("discordant_share", discordant_share), ("power", power), ("alpha", alpha)]
     for name, value in ranges:

@@ -35,20 +35,20 @@ class Charts:
         content = json.loads(figure.to_json())
         layout = content["layout"]
         layout.pop("template", None)
-        title, under = titles(layout)
-        _without_title(layout)
+        title, under = untitled(layout)
         self.figures.append(for_script(content))
         return {
             "number": len(self.figures) - 1,
-            "title": title,
+            "title": title or "Chart",
             "under": under,
             "height": layout["height"],
             "values": values(figure),
         }
 
 
-def _without_title(layout: dict[str, Any]) -> None:
-    """Take the title and its room away; a legend above the plot and titles of panels keep theirs."""
+def untitled(layout: dict[str, Any]) -> tuple[str, str]:
+    """Take the title and its room away and return title and subtitle; a legend above the plot and titles of panels keep theirs."""
+    told = titles(layout)
     layout.pop("title", None)
     margin, height = layout.setdefault("margin", {}), layout.get("height", 360)
     legend = (
@@ -61,6 +61,7 @@ def _without_title(layout: dict[str, Any]) -> None:
     kept = 44 if legend or layout.get("xaxis", {}).get("side") == "top" else 32 if panels else 14
     layout["height"] = max(120, height - max(0, margin.get("t", 0) - kept))
     margin["t"] = kept
+    return told
 
 
 def for_script(content: Any) -> Markup:
@@ -79,11 +80,7 @@ def titles(layout: dict[str, Any]) -> tuple[str, str]:
     """Return a figure's title and subtitle without their markup."""
     whole = layout.get("title", {}).get("text", "")
     bold = re.search(r"<b>(.*?)</b>", whole, re.S)
-    return (
-        (plain(bold.group(1)), plain(whole[bold.end() :]))
-        if bold
-        else (plain(whole) or "Chart", "")
-    )
+    return (plain(bold.group(1)), plain(whole[bold.end() :])) if bold else (plain(whole), "")
 
 
 def plain(text: str) -> str:

@@ -212,16 +212,38 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     return f"\ufeff{out.getvalue()}"  # a spreadsheet takes a file without this mark for an old encoding
 
 
-def pdf(report: Path) -> Path:
-    """Print a report to PDF by a browser of this machine and return the file, beside the report.
+def pdf(run: Path) -> Path:
+    """Print a run for paper and return the file: two pages for who decides, then the full report as their annex.
 
     Args:
-        report: The report, as written.
+        run: The run folder; its ``report.html`` must be written.
 
     Raises:
         BadInput: There is no browser of the Chromium family.
         RunFailed: It did not print.
     """
+    from pypdf import PdfReader, PdfWriter
+
+    from ftkit.report.brief import brief
+
+    target = run / "report.pdf"
+    with tempfile.TemporaryDirectory() as place, run_folder.atomic(target) as part:
+        pages = Path(place) / "brief.html"
+        run_folder.write_text(pages, brief(load(run)))
+        whole = PdfWriter()
+        for name, page in (("Decision", pages), ("Annex: the full report", run / "report.html")):
+            printed = Path(place) / f"{page.stem}.pdf"
+            _print(page, printed)
+            first_page = len(whole.pages)
+            whole.append(PdfReader(printed), import_outline=False)
+            whole.add_outline_item(title=name, page_number=first_page)
+        whole.write(part)
+        whole.close()
+    return target
+
+
+def _print(page: Path, target: Path) -> None:
+    """Print an HTML file by a browser of this machine."""
     browser = next((path for name in BROWSERS if (path := shutil.which(name))), "")
     if not browser:
         raise BadInput(
@@ -229,8 +251,7 @@ def pdf(report: Path) -> Path:
             where="ftkit report --pdf",
             todo="install one, or open the report in any browser and print it to a file: it is laid out for paper",
         )
-    target = report.with_suffix(".pdf")
-    with tempfile.TemporaryDirectory() as profile, run_folder.atomic(target) as part:
+    with tempfile.TemporaryDirectory() as profile:
         command = [
             browser,
             "--headless",
@@ -240,21 +261,20 @@ def pdf(report: Path) -> Path:
             "--no-pdf-header-footer",
             f"--user-data-dir={profile}",
             "--virtual-time-budget=20000",
-            f"--print-to-pdf={part.resolve()}",
+            f"--print-to-pdf={target.resolve()}",
             *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
-            report.resolve().as_uri(),
+            page.resolve().as_uri(),
         ]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=PDF_SECONDS, check=False
             )
-            told = done.stderr.strip().splitlines()[-1:] or ["no word why"]
+            told = done.stderr.strip().splitlines()[-1:] or ["it gave no reason"]
         except subprocess.TimeoutExpired:
             told = [f"no answer in {PDF_SECONDS} s"]
-        if not part.exists() or not part.read_bytes().startswith(b"%PDF"):
-            raise RunFailed(
-                f"{Path(browser).name} printed nothing: {told[0]}",
-                where=str(report),
-                todo="open the report and print it to a file",
-            )
-    return target
+    if not target.exists() or not target.read_bytes().startswith(b"%PDF"):
+        raise RunFailed(
+            f"{Path(browser).name} printed nothing: {told[0]}",
+            where=str(page),
+            todo="open the report and print it to a file",
+        )

@@ -11,9 +11,9 @@ from typing import Any
 
 from ftkit import __version__
 from ftkit.core import run_folder
-from ftkit.report import measured, origin, shipped, stages
+from ftkit.report import measured, origin, shipped, stages, theme
 from ftkit.report.blocks import HIDDEN, DataText, Section, number
-from ftkit.report.charts import Charts, library
+from ftkit.report.charts import Charts, for_script, library
 from ftkit.report.page_one import First, first, head
 from ftkit.report.run_contents import RunContents, load
 
@@ -75,6 +75,7 @@ def page(head: dict[str, Any], first: First, sections: list[Section], nonce: str
         css=_file("report.css"),
         js=_file("report.js"),
         library=library(),
+        night=for_script(theme.NIGHT),
     )
     return HIDDEN.sub(
         "\u2423", drawn

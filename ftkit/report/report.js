@@ -5,11 +5,7 @@
   const nonce = document.currentScript.nonce;
   let printing = false;
 
-  // On a dark page the strategy colours keep their hue and gain light; ink turns to paper.
-  const NIGHT = {
-    "#0072B2": "#4aa8e0", "#56B4E9": "#8fd0f5", "#009E73": "#3cc79d", "#D55E00": "#f5894a", "#CC79A7": "#e3a3c6", "#8A6D00": "#d0b04a",
-    "#6A51A3": "#a892dd", "#1B7F4B": "#4fb886", "#C1440E": "#e8764a", "#222": "#e5e9ee", "#444": "#c3ccd6", "#5b6570": "#c3ccd6", "#7A828C": "#a3adb8",
-  };
+  const NIGHT = JSON.parse(document.getElementById("night").textContent);
 
   function themed(figure) {
     const night = dark.matches && !printing;

@@ -65,7 +65,7 @@ def preference(found: RunContents) -> Section | None:
         ),
         *chart(figures.outcome(card)),
         *chart(figures.margins(card)),
-        *table(figures.facts(card), "EpochSamples for reward hacking"),
+        *table(figures.facts(card), "Watched for reward hacking"),
     ]
     return section
 

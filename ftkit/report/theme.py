@@ -22,16 +22,43 @@ ACCENT, MUTED, BAD, GOOD = "#0072B2", "#7A828C", "#C1440E", "#1B7F4B"
 SOFT_TEXT = "var(--jp-ui-font-color2,var(--soft,#5b6570))"
 BAD_TEXT, GOOD_TEXT = f"var(--bad,{BAD})", f"var(--good,{GOOD})"
 LINK_TEXT = f"var(--link,{ACCENT})"
-DARK_CSS = (
-    "[data-jp-theme-light=false]{--bad:#ee8a63;--good:#5cc08d;--link:#6cb8ec}"
-    + ",".join(
-        f"[data-jp-theme-light=false] .js-plotly-plot {part}"
-        for part in (".gtitle", ".xtitle", ".ytitle", ".xtick text", ".ytick text", ".legendtext")
+NIGHT = {
+    "#0072B2": "#4aa8e0",
+    "#56B4E9": "#8fd0f5",
+    "#009E73": "#3cc79d",
+    "#D55E00": "#f5894a",
+    "#CC79A7": "#e3a3c6",
+    "#8A6D00": "#d0b04a",
+    "#6A51A3": "#a892dd",
+    "#1B7F4B": "#4fb886",
+    "#C1440E": "#e8764a",
+    "#5b6570": "#c3ccd6",
+    "#7A828C": "#a3adb8",
+}
+"""On a dark page a colour keeps its hue and gains light; ink turns to paper. The report's script reads the same table."""
+
+
+def _dark_css() -> str:
+    """Return what can be read in the dark theme of Jupyter: words in our colours, and every word of a chart.
+
+    plotly writes a word's colour into its own style, so the rules go by that.
+    """
+    rules = ["[data-jp-theme-light=false]{--bad:#ee8a63;--good:#5cc08d;--link:#6cb8ec}"]
+    for day, night in NIGHT.items():
+        red, green, blue = (int(day[k : k + 2], 16) for k in (1, 3, 5))
+        words = f'.js-plotly-plot :is(text,tspan)[style*="fill: rgb({red}, {green}, {blue})"]'
+        rules.append(f"[data-jp-theme-light=false] {words}{{fill:{night}!important}}")
+    # a widget whose kernel is gone is an empty box with an error; it says what to do instead
+    rules.append(
+        ".jp-OutputArea-output.jupyter-widgets:not(:has(*)){font-size:0}"
+        ".jp-OutputArea-output.jupyter-widgets:not(:has(*))::after{font-size:13px;"
+        "content:'The fields that stood here need a running kernel: run this cell again (Shift+Enter).'}"
     )
-    + "{fill:#d5dbe2!important}"
-)
-"""What can be read in both themes of Jupyter: words in these colours, and titles and axes of charts. The strip above each
-notebook brings the rule along."""
+    return "".join(rules)
+
+
+DARK_CSS = _dark_css()
+"""The strip above each notebook brings the rules along."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
 
 BOX_CSS = (
@@ -109,13 +136,21 @@ def wrap(text: str, width: int = 42) -> str:
 
 
 def show(figure: Any, otherwise: str = "") -> None:
-    """Show a figure in a notebook; as plain text where nothing can draw; ``otherwise`` where there is no figure."""
+    """Show a figure in a notebook, its title above it as text that wraps at every width; ``otherwise`` where there is none."""
     from IPython.display import display
 
     if figure is None:
         return note(otherwise)
+    from ftkit.report.charts import untitled
 
-    display(bundle(figure), raw=True)
+    drawn = bundle(figure)
+    title, under = untitled(drawn["application/vnd.plotly.v1+json"]["layout"])
+    if title:
+        small = f"<br><span style='color:{SOFT_TEXT};font-size:13px'>{html.escape(under)}</span>"
+        look = f"font-family:{FONT};line-height:1.4;margin:.9em 0 0;max-width:860px"
+        bold = f"<b style='font-size:15px'>{html.escape(title)}</b>"
+        _display(f"<div style='{look}'>{bold}{small if under else ''}</div>", drawn["text/plain"])
+    display(drawn | {"text/plain": "a chart"}, raw=True)
 
 
 def bundle(figure: Any) -> dict[str, Any]:
@@ -173,9 +208,9 @@ def table_html(
 
 
 def _least_width(records: Sequence[Mapping[str, Any]], name: str) -> str:
-    """Return how narrow a column may get: long texts keep some words a line, and the table scrolls where that is too wide."""
+    """Return how narrow a column may get: a short value keeps its line, a long text some words a line; then the table scrolls."""
     longest = max((len(str(r.get(name) or "")) for r in records), default=0)
-    return f"{min(14.0, max(2.5, 0.35 * longest)):.1f}em"
+    return f"{min(14.0, max(2.5, 0.75 * min(longest, 10), 0.35 * longest)):.1f}em"
 
 
 def fields_of(text: str) -> dict[str, Any] | None:
@@ -256,9 +291,14 @@ def live(widget: Any) -> None:
     )
 
 
+def note_html(text: str, color: str = MUTED) -> str:
+    """Return one sentence in a box."""
+    return f"<div style='{BOX_CSS.format(color=color)}'>{html.escape(text)}</div>"
+
+
 def note(text: str, color: str = MUTED) -> None:
     """Show one sentence beside a picture."""
-    _display(f"<div style='{BOX_CSS.format(color=color)}'>{html.escape(text)}</div>", text)
+    _display(note_html(text, color), text)
 
 
 STATES = {
@@ -308,14 +348,32 @@ def strip(stage: str, states: Mapping[str, str], notebooks: Mapping[str, str]) -
     _display(strip_html(stage, states, notebooks), text)
 
 
+def hundredths(share: float, digits: int = 0) -> str:
+    """Return a share in per cent without the sign; what is not quite none or all keeps a digit that shows it.
+
+    E.g. 0.734 -> '73', 0.004 -> '0.4', 0.9996 -> '99.96', 0 -> '0'.
+    """
+    value = 100 * share
+    near = min(abs(value), abs(100 - value))
+    if near > 1e-9:
+        while digits < 4 and float(f"{value:.{digits}f}") in (0, 100):
+            digits += 1
+    return f"{value:.{digits}f}"
+
+
 def percent(share: float, digits: int = 0) -> str:
-    """Return a share as text, e.g. 0.734 -> '73%'."""
-    return f"{100 * share:.{digits}f}%"
+    """Return a share as text, e.g. 0.734 -> '73%', 0.004 -> '0.4%'."""
+    return f"{hundredths(share, digits)}%"
+
+
+def span(low: float, high: float, digits: int = 0) -> str:
+    """Return a range of shares in per cent, e.g. '66 to 79', without the sign."""
+    return f"{100 * low:.{digits}f} to {100 * high:.{digits}f}"
 
 
 def interval(estimate: Any, digits: int = 0) -> str:
     """Return an estimate with its interval, e.g. '73% (66 to 79)'."""
-    return f"{100 * estimate.value:.{digits}f}% ({100 * estimate.low:.{digits}f} to {100 * estimate.high:.{digits}f})"
+    return f"{percent(estimate.value, digits)} ({span(estimate.low, estimate.high, digits)})"
 
 
 def marked(first: str, second: str) -> str:

@@ -18,6 +18,7 @@ from ftkit.core import code_closure, errors, run_folder
 from ftkit.core.errors import BadInput, FtkitError, RunFailed
 from ftkit.core.parameters.base import NAMED_BASES, Parameters
 from ftkit.core.parameters.files import load, write_resolved
+from ftkit.report.theme import note_html
 
 QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -166,9 +167,9 @@ def prepare_notebook(stage: str, p: Parameters, target: Path) -> None:
 
 
 def finish_notebook(path: Path, hidden: Sequence[str]) -> None:
-    """Fold the source of the cells with these tags, and sign the notebook, so that JupyterLab trusts what we drew in it.
+    """Fold the source of the cells with these tags, leave dead widgets out, and sign the notebook, so that JupyterLab trusts it.
 
-    Unsigned, its HTML loses styles and filters. The signature is of this user on this machine, as if the cells had been
+    A widget lives as long as its kernel; of an executed notebook the sentence stays that says so. Unsigned, its HTML loses styles and filters. The signature is of this user on this machine, as if the cells had been
     run by hand.
     """
     import nbformat
@@ -178,6 +179,9 @@ def finish_notebook(path: Path, hidden: Sequence[str]) -> None:
     for cell in notebook.cells:
         if set(hidden) & set(cell.metadata.get("tags", [])):
             cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
+        for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+            if data.pop("application/vnd.jupyter.widget-view+json", None):
+                data["text/html"] = note_html(data["text/plain"])
     run_folder.write_text(path, nbformat.writes(notebook) + "\n")
     with suppress(
         OSError

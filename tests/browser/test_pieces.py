@@ -1,11 +1,16 @@
 """What notebooks draw as HTML passes axe in both themes of Jupyter: strip, tables, near copies, tokens, answers side by side."""
 
+import re
+
 import pandas as pd
 import pytest
+from made_run import make_run
 
 from ftkit.core import run_folder
 from ftkit.report import theme
 from ftkit.report.figures import browser, data, training
+from ftkit.report.page import sections
+from ftkit.report.run_contents import load
 
 
 def pieces():
@@ -61,3 +66,43 @@ def test_axe_finds_no_violation_in_what_notebooks_draw(chromium, dark):
     assert [
         (v["id"], v["nodes"][0]["html"][:200], v["nodes"][0]["failureSummary"][:200]) for v in found
     ] == []
+
+
+def test_every_word_of_a_chart_can_be_read_in_the_dark_theme_of_jupyter(chromium, tmp_path):
+    """Drawn by plotly itself on the dark theme's ground, with the rules that the strip brings along."""
+    from plotly.offline import get_plotlyjs
+
+    run = load(make_run(tmp_path / "desk"))
+    charts = [b.content for part in sections(run) for b in part.blocks if b.kind == "chart"]
+    page = chromium.new_page()
+    page.set_content(
+        f"<style>{theme.DARK_CSS}</style><body data-jp-theme-light='false' style='background:#111'>"
+    )
+    page.add_script_tag(content=get_plotlyjs())
+    words = []
+    for chart in charts:
+        drawn = theme.bundle(chart)["application/vnd.plotly.v1+json"]
+        words += page.evaluate(FILLS, drawn)
+    page.close()
+    assert len(charts) >= 12 and len(words) > 300
+    assert [(text, fill) for text, fill in words if contrast(fill) < 4.5 and fill not in PALE] == []
+
+
+FILLS = """async (figure) => {
+  const place = document.createElement("div");
+  document.body.append(place);
+  await Plotly.newPlot(place, figure.data, figure.layout);
+  const texts = [...place.querySelectorAll("text")].filter((t) => t.textContent.trim());
+  return texts.map((t) => [t.textContent, getComputedStyle(t).fill]);
+}"""
+PALE = ("rgb(68, 68, 68)", "rgb(28, 36, 48)")
+"""Ink that stands within pale bars and cells only."""
+
+
+def contrast(fill):
+    """Contrast of a colour on the dark theme's ground (WCAG 2)."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", fill)[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return (sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True)) + 0.05) / (
+        0.0056 + 0.05
+    )

@@ -123,19 +123,24 @@ def test_axe_finds_no_violation(chromium, file, dark):
     assert [(v["id"], v["help"], v["nodes"][0]["html"][:200]) for v in found] == []
 
 
-def test_the_pdf_has_the_verdict_on_its_first_page_and_every_picture(chromium, tmp_path):
+@pytest.mark.parametrize("hostile", ["", HOSTILE], ids=["usual", "hostile"])
+def test_the_pdf_is_two_pages_to_decide_on_and_the_report_as_annex(chromium, tmp_path, hostile):
     from pypdf import PdfReader
 
-    run = make_run(tmp_path / "desk", n=40)
-    file = exports.pdf(write(run))
-    pages = [page.extract_text() for page in PdfReader(file).pages]
+    run = make_run(tmp_path / "desk", n=40, hostile=hostile)
+    write(run)
+    file = PdfReader(exports.pdf(run))
+    pages = [" ".join(p.extract_text().replace("\ufb01", "fi").split()) for p in file.pages]
     decision = run_folder.read_record(run / "decision" / "decision.json", Decision)
-    assert "".join(words.sentence(decision).split())[:60] in "".join(
-        pages[0].replace("\ufb01", "fi").split()
-    )
-    whole = " ".join("".join(pages).replace("\ufb01", "fi").split())
-    assert "accuracy against hybrid, points" in whole, "axes of drawn pictures"
-    assert 5 < len(pages) < 60 and "file://" not in "".join(pages)
+    assert "page 1 of 2" in pages[0] and "page 2 of 2" in pages[1], "two pages, the rest is annex"
+    annex = next(item for item in file.outline if "Annex" in item.title)
+    assert file.get_destination_page_number(annex) == 2
+    assert "".join(words.sentence(decision).split())[:60] in "".join(pages[0].split())
+    for head in ("Risks", "What is assumed", "Pilot", "Owner of the pilot", "Date"):
+        assert head in pages[1]
+    assert "Stop as soon as" in pages[1]
+    assert "accuracy against hybrid, points" in " ".join(pages[2:]), "axes of drawn pictures"
+    assert 7 < len(pages) < 62 and "file://" not in "".join(pages)
 
 
 def test_questions_are_filtered_by_who_is_wrong_and_how_at_once(opened):

@@ -35,3 +35,17 @@ def test_a_notebook_to_step_through_shows_only_the_values_that_were_set(project_
     target = project_folder / "01_task.ipynb"
     prepare_notebook("task", build("task", {"run": "outputs/desk"}), target)
     assert folded(nbformat.read(target, as_version=4).cells) == PARAMETERS[:1]
+
+
+def test_a_widget_leaves_a_sentence_in_an_executed_notebook(tmp_path):
+    """Its kernel is gone; Lab would show "Error displaying widget: model not found"."""
+    from ftkit.workflow.kernel import finish_notebook
+
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "gone"}}
+    shown = nbformat.v4.new_output("display_data", view | {"text/plain": "Buttons stood here."})
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[shown])])
+    path = tmp_path / "a.ipynb"
+    nbformat.write(notebook, path)
+    finish_notebook(path, hidden=())
+    data = nbformat.read(path, as_version=4).cells[0].outputs[0].data
+    assert "Buttons stood here." in data["text/html"] and not set(view) & set(data)

@@ -28,3 +28,17 @@ def test_a_few_items_detect_nothing():
 def test_impossible_values_are_told(values):
     with pytest.raises(BadInput):
         power.test_examples_needed(*values)
+
+
+def test_a_pilot_stops_a_worse_model_and_seldom_a_good_one():
+    answers, most = power.pilot_plan(0.1, 0.25)
+    rng = np.random.default_rng(1)
+    stopped = {p: (rng.binomial(answers, p, 200_000) > most).mean() for p in (0.1, 0.25)}
+    assert stopped[0.1] <= 0.052 and stopped[0.25] >= 0.798
+    less, fewer = power.pilot_plan(0.1, 0.4)
+    assert less < answers and fewer < most, "a larger difference is seen sooner"
+
+
+def test_a_pilot_without_a_worse_share_is_refused():
+    with pytest.raises(BadInput, match="must lie between"):
+        power.pilot_plan(0.3, 0.3)

@@ -17,7 +17,7 @@ from ftkit.core.records.endpoint import EndpointBill
 from ftkit.core.records.evaluation import Evaluation
 from ftkit.core.records.manifest import Manifest
 from ftkit.decision import words as said
-from ftkit.report import exports, run_contents
+from ftkit.report import exports, run_contents, theme
 from ftkit.report.blocks import data_text
 from ftkit.report.charts import values
 from ftkit.report.figures.decision import _label_places, accuracy_against_cost
@@ -289,19 +289,15 @@ def test_what_is_not_done_is_missing_in_the_exports_and_said(copy):
     assert "07_evaluation" in json.loads(files["report.json"].read_text())["missing"]["evaluation"]
 
 
-def test_a_pdf_needs_a_browser_and_a_browser_that_prints(run, tmp_path, monkeypatch):
-    page = (
-        shutil.copy(run / "report.html", tmp_path / "report.html")
-        if (run / "report.html").exists()
-        else write(run)
-    )
+def test_a_pdf_needs_a_browser_and_a_browser_that_prints(copy, monkeypatch):
+    write(copy)
     monkeypatch.setattr(exports, "BROWSERS", ("no-such-browser",))
     with pytest.raises(BadInput, match="no Chromium"):
-        exports.pdf(page)
+        exports.pdf(copy)
     monkeypatch.setattr(exports, "BROWSERS", ("true",))
     with pytest.raises(RunFailed, match="printed nothing"):
-        exports.pdf(page)
-    assert not page.with_suffix(".pdf").exists()
+        exports.pdf(copy)
+    assert not (copy / "report.pdf").exists()
 
 
 @pytest.mark.parametrize(
@@ -339,3 +335,8 @@ def test_the_warning_about_the_toy_base_stands_before_the_verdict_and_in_the_sum
     exports.write(run)
     summary = (run / "exports" / "summary.md").read_text().splitlines()
     assert summary[2].startswith("> Made with the tiny built-in model")
+
+
+def test_a_share_that_is_not_none_and_not_all_never_reads_so():
+    shares = (0.734, 0.004, 0.0004, 0.0, 0.9996, 1.0)
+    assert [theme.percent(s) for s in shares] == ["73%", "0.4%", "0.04%", "0%", "99.96%", "100%"]

@@ -334,7 +334,7 @@ def volume(evaluation: Evaluation, decision: Decision, answers_per_month: float)
             ends.append(c)
     figure.add_vline(
         x=max(100.0, answers_per_month),
-        line={"color": "#444", "width": 2},
+        line={"color": theme.MUTED, "width": 2},
         annotation_text="your volume",
         annotation_position="top left",
     )
@@ -501,7 +501,7 @@ def price_effects(decision: Decision, at_most: int = 8) -> Any | None:
             customdata=values,
             hovertemplate=f"%{{y}} {end}: {mine} costs %{{customdata:,.0f}} USD more than {other}<extra></extra>",
         )
-    figure.add_vline(x=now, line={"color": "#444", "width": 2})
+    figure.add_vline(x=now, line={"color": theme.MUTED, "width": 2})
     if (
         min(min(s.at_low_usd, s.at_high_usd) for s in rows)
         < 0

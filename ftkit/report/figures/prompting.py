@@ -68,6 +68,7 @@ def _trials(trials: list[PromptTrial], what: str, finding: str) -> Any:
     figure.update_layout(showlegend=False)
     figure.update_xaxes(title="right answers, %", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
     figure.update_yaxes(showgrid=False)
+    lines = max(1 + str(name).count("<br>") for trace in figure.data for name in trace.y)
     best = rows[-1]
     title = f"'{best.prompt.name}' {finding}: {theme.interval(best.accuracy)}"
     if best.accuracy.value == 0:
@@ -76,7 +77,7 @@ def _trials(trials: list[PromptTrial], what: str, finding: str) -> Any:
         figure,
         title,
         f"{what}, 95% intervals; blue: zero-shot, light blue: with examples",
-        height=80 + 42 * len(rows),
+        height=110 + max(36, 18 * lines + 8) * len(rows),
     )
 
 

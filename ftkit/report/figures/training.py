@@ -57,7 +57,7 @@ def needs(found: Sequence[Any], parameters: int, memory_gib: float, chosen: str)
         figure.add_annotation(
             x=n.total_gib,
             y=n.method,
-            text=f" {n.total_gib:.1f} GiB, {n.trainable:,} weights change",
+            text=f" {n.total_gib:.1f} GiB",
             showarrow=False,
             xanchor="left",
             font_size=12,
@@ -65,9 +65,9 @@ def needs(found: Sequence[Any], parameters: int, memory_gib: float, chosen: str)
     figure.update_traces(hovertemplate="%{fullData.name}: %{x:.2f} GiB<extra></extra>")
     longest = max(n.total_gib for n in found)
     figure.update_layout(barmode="stack", bargap=0.45)
-    figure.update_xaxes(title="memory, GiB (estimate)", range=[0, 1.9 * longest])
+    figure.update_xaxes(title="memory, GiB (estimate)", range=[0, 1.25 * longest])
     figure.update_yaxes(showgrid=False, autorange="reversed")
-    if memory_gib < 1.8 * longest:
+    if memory_gib < 1.2 * longest:
         figure.add_vline(
             x=memory_gib,
             line={"color": theme.BAD, "width": 2, "dash": "dot"},
@@ -181,17 +181,15 @@ def watched(card: TrainingCard) -> Any:
     series = [(name, found) for name, found in series if found]
     if not any("gradient" in name for name, _ in series):
         return None
-    columns = 3 if len(series) > 2 else len(series)
-    lines = math.ceil(len(series) / columns)
+    lines = len(series)  # one below the other: that fits a phone too
     figure = make_subplots(
         rows=lines,
-        cols=columns,
+        cols=1,
+        shared_xaxes=True,
         subplot_titles=[name for name, _ in series],
-        vertical_spacing=0.24,
-        horizontal_spacing=0.09,
+        vertical_spacing=0.3 / lines,
     )
-    for place, (name, found) in enumerate(series):
-        row, column = place // columns + 1, place % columns + 1
+    for row, (name, found) in enumerate(series, 1):
         right = name == PANELS[0][0]
         spread = [p.right for p in card.log if p.right is not None] if right else []
         figure.add_scatter(
@@ -201,7 +199,7 @@ def watched(card: TrainingCard) -> Any:
             showlegend=False,
             name=name,
             row=row,
-            col=column,
+            col=1,
             line={"color": theme.COLORS["fine-tuned"] if right else TRAIN, "width": 2},
             error_y={
                 "type": "data",
@@ -215,13 +213,9 @@ def watched(card: TrainingCard) -> Any:
             else None,
             hovertemplate=f"{name}: %{{y:.3g}} at pass %{{x:.2f}}<extra></extra>",
         )
-        figure.update_yaxes(rangemode="tozero", row=row, col=column)
-        figure.update_xaxes(
-            title="passes" if row == lines or place + columns >= len(series) else None,
-            rangemode="tozero",
-            row=row,
-            col=column,
-        )
+        figure.update_yaxes(rangemode="tozero", nticks=4, row=row, col=1)
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_xaxes(title="passes", row=lines, col=1)
     figure.update_annotations(font_size=12)
     norms, shares = (
         [p.grad_norm for p in card.log if p.grad_norm is not None],
@@ -232,9 +226,9 @@ def watched(card: TrainingCard) -> Any:
         "what else was watched while it trained",
     )
     if shares:
-        title = f"EpochSamples questions right: {shares[0].value:.0%} after the first pass, {shares[-1].value:.0%} after the last"
+        title = f"Watched questions right: {shares[0].value:.0%} after the first pass, {shares[-1].value:.0%} after the last"
         told = f"{shares[0].n} validation questions, 95% intervals; the gradient's norm was {max(norms):.2g} at most"
-    return theme.style(figure, title, told, height=190 + 190 * lines)
+    return theme.style(figure, title, told, height=90 + 125 * lines)
 
 
 def draw_curve(log: Sequence[TrainPoint]) -> Any:
