@@ -54,6 +54,7 @@ evaluation
 decision
 serving
 endpoints
+agents
 monitoring
 ```
 

@@ -1,4 +1,4 @@
-"""The command line: ``ftkit new | run | search | lab | report | serve | retune | promote | rollback | releases | monitor | runs | compare | clean | doctor | explain | completion``."""
+"""The command line: ``ftkit new | run | search | lab | report | serve | retune | promote | rollback | releases | monitor | runs | compare | clean | doctor | explain | mcp | completion``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 
 from ftkit import __version__
-from ftkit.commands import projects, results, runs, serving
+from ftkit.commands import mcp_server, projects, results, runs, serving
 from ftkit.commands.shared import EPILOG
 from ftkit.core.errors import FtkitError
 
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     top.set_defaults(parser=top)  # for `completion`
-    for group in (projects, runs, results, serving):
+    for group in (projects, runs, results, serving, mcp_server):
         group.add(commands)
     return top
 

@@ -16,6 +16,8 @@ from ftkit.decision.words import points, share, usd
 
 Held = Literal["holds here", "does not hold here", "can't tell", "not testable here"]
 NOTICEABLE = 0.05
+LARGE = 1e9
+"""Weights from which a training's cost says something about a 7B model's."""
 
 
 def claims(
@@ -195,5 +197,9 @@ def _training_cost(training: TrainingCard | None, s: Setting) -> Claim:
         claim=claim,
         point="G10",
         measured=told,
-        verdict="holds here" if hours < 1 else "does not hold here",
+        verdict="not testable here"
+        if training.parameters < LARGE
+        else "holds here"
+        if hours < 1
+        else "does not hold here",
     )

@@ -126,12 +126,12 @@ def effects(scores: Any, specs: Sequence[StrategySpec]) -> list[Effect]:
     contrasts = [
         (
             "tuning",
-            "tuned minus base model, averaged over with and without passages",
+            "the tuned model against the base, mean of both with and without passages",
             (tuned + hybrid - base - rag) / 2,
         ),
         (
             "retrieval",
-            "with minus without passages, averaged over both models",
+            "with passages against without, mean of both models",
             (rag + hybrid - base - tuned) / 2,
         ),
         (

@@ -19,8 +19,8 @@ from ftkit.core.statistics import holm
 C = TypeVar("C", Comparison, Effect)
 Z = 1.959964
 ONCE = (
-    "The tuned model was trained once: trained again it would do somewhat better or worse, and no interval holds that "
-    "(training.curve_shares [1.0] measures it)."
+    "The tuned model was trained once. Training it again would give somewhat better or worse answers, and the intervals "
+    "do not include that. To measure it, set training.curve_shares to [1.0]."
 )
 
 

@@ -133,7 +133,16 @@ def _inputs(
 
 def _change(signal: Any) -> str:
     values = [v for v in signal.values if v is not None]
-    return f"went from {signal.usual:.3g} to {values[-1]:.3g} ({signal.unit})"
+    return f"went from {shown(signal, signal.usual)} to {shown(signal, values[-1])} ({signal.unit})"
+
+
+def shown(signal: Any, value: float | None) -> str:
+    """Return a value of a signal as it is read: a share in per cent, anything else with three digits at most."""
+    if value is None:
+        return "–"
+    if signal.unit.startswith("share"):
+        return f"{100 * value:.2g}%" if value < 0.1 else f"{value:.0%}"
+    return f"{value:.3g}"
 
 
 def learned(card: MonitoringCard) -> tuple[str, list[str]]:

@@ -6,23 +6,24 @@ The page is a face of the parameter file: what is set here stands in ``params/NA
 from __future__ import annotations
 
 import html
-import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ftkit.core import run_folder
-from ftkit.core.errors import BadInput, FtkitError
+from ftkit.core.errors import BadInput
 from ftkit.core.parameters import shared
-from ftkit.core.parameters.files import load, nearest
+from ftkit.core.parameters.data import DataParameters
+from ftkit.core.parameters.files import build, load, nearest
 from ftkit.core.parameters.models import MODELS
+from ftkit.data.read import read
+from ftkit.data.tables import preview
 from ftkit.notebook import stage as stages
 from ftkit.notebook.form import Form
 from ftkit.notebook.run_panel import RunPanel
+from ftkit.notebook.runs_panel import RunsPanel, button, link, link_to
 from ftkit.report import theme
 from ftkit.workflow import project
-from ftkit.workflow.comparison_page import write_comparison
 from ftkit.workflow.kernel import prepare_all
 from ftkit.workflow.run import run_preview
 from ftkit.workflow.run_list import listing
@@ -62,6 +63,12 @@ FIRST = {
     "monitoring": ["log", "labels", "handbook"],
 }
 """Fields shown at once; the others of a step are folded."""
+NARROW_CSS = (
+    "@media(max-width:700px){.ftkit-form .widget-inline-hbox{flex-wrap:wrap;height:auto}"
+    ".ftkit-form .widget-inline-hbox>.widget-label{width:100%!important;text-align:left}"
+    ".ftkit-form .widget-upload,.ftkit-form .widget-html{margin-left:2px!important}}"
+)
+"""On a phone a label stands above its field."""
 DATA = ("csv", "tsv", "jsonl", "json", "parquet", "arrow", "xlsx")
 
 
@@ -78,6 +85,7 @@ class Start:
     def __init__(self, opened: str = "") -> None:
         import ipywidgets as widgets
 
+        self.said, self.state = widgets.HTML(), widgets.HTML()
         wide, style = widgets.Layout(width="min(100%, 640px)"), {"description_width": "180px"}
         self.what = widgets.Dropdown(
             description="Open", options=[NEW, *project.known()], style=style, layout=wide
@@ -108,7 +116,14 @@ class Start:
             style=style,
             layout=wide,
         )
-        self.asked = widgets.VBox([self.name, self.file, self.test, self.handbook])
+        self.upload = widgets.FileUpload(
+            description="Upload a file",
+            accept=",".join(f".{end}" for end in DATA),
+            tooltip="It is saved in data/ of this project, on the machine that runs this page",
+            layout=widgets.Layout(width="auto", margin="2px 2px 2px 186px"),
+        )
+        self.upload.observe(self._uploaded, names="value")
+        self.asked = widgets.VBox([self.name, self.file, self.upload, self.test, self.handbook])
         self.copy = widgets.Text(
             description="Save as",
             placeholder="empty: change this project; a new name: copy it",
@@ -117,52 +132,51 @@ class Start:
                 width="min(100%, 640px)", display="none"
             ),  # its own: it is hidden and shown by itself
         )
-        self.look = _button(
-            "Look at it", "Guess the project from the file, or read the parameter file", self.looked
+        self.look = button(
+            "Look at it",
+            "Guess the project from the file, or read the parameter file",
+            self.looked,
+            self.state,
         )
-        self.said, self.state = widgets.HTML(), widgets.HTML()
         self.forms: dict[str, Form] = {}
         self.steps = widgets.VBox()
-        self.save = _button("Save the settings", "Write params/NAME.yaml", self.saved)
-        self.check = _button(
+        self.save = button("Save the settings", "Write params/NAME.yaml", self.saved, self.state)
+        self.check = button(
             "Check my data",
             "Run the first two notebooks only: is the task clear, are the data good enough?",
             self.checked,
+            self.state,
         )
-        self.go = _button(
-            "Run the walk",
+        self.go = button(
+            "Run all notebooks",
             "Run all notebooks headless; done stages are not run again",
             self.started,
+            self.state,
         )
-        self.stop = _button(
-            "Stop", "Stop after saving; the same button goes on from there", self.stopped
+        self.stop = button(
+            "Stop",
+            "Stop after saving; the same button goes on from there",
+            self.stopped,
+            self.state,
         )
-        self.by_hand = _button(
-            "Step through by hand", "Write notebooks with these settings filled in", self.prepared
+        self.by_hand = button(
+            "Step through by hand",
+            "Write notebooks with these settings filled in",
+            self.prepared,
+            self.state,
         )
         self.panel = RunPanel(self._ended)
         self.actions = widgets.HBox(
             [self.save, self.check, self.go, self.stop, self.by_hand],
             layout=widgets.Layout(flex_flow="row wrap"),
         )
-        self.listed = widgets.HTML(runs_html())
-        beside, near = widgets.Layout(width="min(100%, 300px)"), {"description_width": "70px"}
-        self.first = widgets.Dropdown(description="Compare", options=[], style=near, layout=beside)
-        self.second = widgets.Dropdown(description="with", options=[], style=near, layout=beside)
-        self.against = _button(
-            "Compare",
-            "Write a page: what was set differently, and what came out, question by question",
-            self.compared,
-        )
-        self.comparison = widgets.HBox(
-            [self.first, self.second, self.against], layout=widgets.Layout(flex_flow="row wrap")
-        )
-        self.difference = widgets.HTML()
+        self.runs = RunsPanel()
         self.sentences: list[str] = []
         self.switching = False
         self.what.observe(self._chosen, names="value")
         self.box = widgets.VBox(
             [
+                widgets.HTML(f"<style>{NARROW_CSS}</style>"),
                 self.what,
                 self.asked,
                 widgets.HBox([self.look]),
@@ -172,13 +186,10 @@ class Start:
                 self.actions,
                 self.state,
                 self.panel.box,
-                self.listed,
-                self.comparison,
-                self.difference,
+                self.runs.box,
             ]
         )
         self._enable()
-        self._list()
         if opened:
             if opened not in project.known():
                 raise BadInput(
@@ -207,6 +218,19 @@ class Start:
         self.copy.layout.display = "none"
         self._enable()
 
+    def _uploaded(self, _: Any) -> None:
+        """Save what was uploaded in data/, and name it as the file of examples; a file that is there is not written over."""
+        for sent in self.upload.value:
+            target = Path("data") / Path(str(sent["name"])).name
+            if target.exists() and target.read_bytes() != bytes(sent["content"]):
+                said = f"{target} is there already with other content: rename your file, then upload it again"
+                self.state.value = f"<div role='alert'>{theme.box_html(said, [], theme.BAD)}</div>"
+                return
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(bytes(sent["content"]))
+            self.file.value = str(target)
+            self.state.value = theme.box_html(f"Saved {target}.", ["Now look at it."], theme.GOOD)
+
     def project_name(self) -> str:
         """Return the name of the project that is shown."""
         return self.name.value.strip() if self.what.value == NEW else str(self.what.value)
@@ -227,15 +251,15 @@ class Start:
                 name, data, test_data=self.test.value.strip(), handbook=self.handbook.value.strip()
             )
             sections, self.sentences = found.sections, found.sentences
-            title = "What was guessed. Check it, correct what is wrong:"
+            title, shown = "What was guessed. Check it, correct what is wrong:", _rows(sections)
         else:
             path = project.path_of(name)
             load(path)
             sections = shared.sections_of(yaml.safe_load(path.read_text(encoding="utf-8")))
-            title = f"The settings of {path}:"
+            title, shown = f"The settings of {path}:", ""
             self.panel.attach(Path(load(path)["task"].run))
         self._show(sections)
-        self.said.value = theme.box_html(title, self.sentences)
+        self.said.value = theme.box_html(title, self.sentences) + shown
 
     def _show(self, sections: dict[str, Any]) -> None:
         import ipywidgets as widgets
@@ -290,7 +314,7 @@ class Start:
         """Write the notebooks with the settings filled in, and show links to them."""
         folder = prepare_all(self.saved())
         links = "".join(
-            f"<li><a href='{html.escape(_link(path), quote=True)}' target='_blank'>{html.escape(path.stem)}</a></li>"
+            f"<li><a href='{html.escape(link_to(path), quote=True)}' target='_blank'>{html.escape(path.stem)}</a></li>"
             for path in sorted(folder.glob("*.ipynb"))
         )
         self.state.value = f"<div style='font-family:{theme.FONT}'><b>Step through these in order:</b><ol style='list-style:none'>{links}</ol></div>"
@@ -320,29 +344,10 @@ class Start:
             ),
         )
         color = theme.GOOD if how == "done" else theme.BAD
-        links = "".join(report_link(run.report, "Read the report") for run in runs)
+        links = "".join(link(run.report, "Read the report") for run in runs)
         self.state.value = theme.box_html(title, points, color) + links
-        self._list()
+        self.runs.refresh()
         self._enable()
-
-    def _list(self) -> None:
-        """Show the runs that are there; two of them can be compared."""
-        self.listed.value, names = runs_html(), [run.name for run in listing(Path("outputs"))]
-        self.comparison.layout.display = "" if len(names) > 1 else "none"
-        for box, place in ((self.first, 1), (self.second, 0)):  # the latest with the one before
-            kept = box.value
-            box.options = names
-            box.value = kept if kept in names else names[place] if len(names) > 1 else None
-
-    def compared(self) -> None:
-        """Write the comparison of two runs and show a link to it."""
-        first, second = (Path("outputs") / str(box.value) for box in (self.first, self.second))
-        if first == second:
-            raise BadInput("these are one and the same run", where="Compare", todo="choose two")
-        page = write_comparison(first, second)
-        self.difference.value = (
-            f"<p>{report_link(str(page), f'{first.name} and {second.name} beside one another')}</p>"
-        )
 
     def stopped(self) -> None:
         """Stop the run as Ctrl-C does: it can go on from there."""
@@ -357,23 +362,13 @@ class Start:
         self.look.disabled = running
 
 
-def _button(text: str, tip: str, call: Any) -> Any:
-    """Return a button; an error of its callback is shown on the page, for a callback has nobody else to tell."""
-    import ipywidgets as widgets
-
-    button = widgets.Button(description=text, tooltip=tip, layout=widgets.Layout(width="auto"))
-
-    def clicked(_: Any) -> None:
-        page = call.__self__
-        try:
-            call()
-        except (FtkitError, OSError) as error:
-            page.state.value = (
-                f"<div role='alert'>{theme.box_html(str(error), [], theme.BAD)}</div>"
-            )
-
-    button.on_click(clicked)
-    return button
+def _rows(sections: dict[str, Any]) -> str:
+    """Return the first rows as ftkit will read them, personal data masked, as HTML."""
+    p = build("data", sections["data"])
+    assert isinstance(p, DataParameters)
+    columns = (p.input_column, p.output_column, p.group_column, p.encoding)
+    table = read(Path(p.data), *columns, context=p.context_columns)
+    return theme.table_html(preview(table, 3), caption="The first rows, personal data masked")
 
 
 def data_files(most: int = 30) -> list[str]:
@@ -393,42 +388,6 @@ def data_files(most: int = 30) -> list[str]:
     return sorted(near)[:most]
 
 
-def _link(path: Path) -> str:
-    """Return a link from notebooks/ to a file below the project's root."""
-    return os.path.relpath(path, "notebooks") if not path.is_absolute() else str(path)
-
-
-def runs_html() -> str:
-    """Return the runs as a table with links to their reports."""
-    found = listing(Path("outputs"))
-    if not found:
-        return theme.box_html(
-            "No runs yet.",
-            ["The demo takes about ten minutes: open demo, look at it, run the walk."],
-        )
-    head = "".join(
-        f"<th style='text-align:left;padding:.2em .8em .2em 0'>{name}</th>"
-        for name in ("run", "state", "last step done", "stages", "finding", "report")
-    )
-    body = "".join(
-        f"<tr><td>{html.escape(run.name)}</td><td>{run.state}</td><td>{run.finished}</td><td>{len(run.stages)} of {len(run_folder.STAGES)}</td>"
-        f"<td style='max-width:44em'>{html.escape(run.finding)}</td><td>{report_link(run.report)}</td></tr>"
-        for run in found
-    ).replace("<td", "<td valign='top'")
-    return (
-        f"<style>{theme.DARK_CSS}</style><div style='font-family:{theme.FONT};overflow-x:auto'><p><b>{len(found)} run{'s' * (len(found) > 1)}</b>, the latest first</p>"
-        f"<table style='font-size:13px;border-spacing:.8em .2em'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def report_link(path: str, text: str = "report") -> str:
-    return (
-        f"<a href='{html.escape(_link(Path(path)), quote=True)}' target='_blank' style='color:{theme.LINK_TEXT};text-decoration:underline'>{html.escape(text)}</a>"
-        if path
-        else ""
-    )
-
-
 def show(opened: str = "") -> None:
     """Show the page.
 
@@ -437,7 +396,6 @@ def show(opened: str = "") -> None:
     """
 
     stages.to_project_root()
-    theme.note(
-        "Open this notebook in JupyterLab or VS Code and run its cells: the page below needs a running kernel."
-    )
-    theme.live(Start(opened).box)
+    page = Start(opened).box
+    page.add_class("ftkit-form")
+    theme.live(page)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from ftkit.core.records.decision import Decision
 from ftkit.core.records.evaluation import Evaluation, StrategyResult
 from ftkit.decision import words
+from ftkit.evaluation import item_comments
 from ftkit.report import theme
 from ftkit.report.blocks import (
     Bar,
@@ -121,7 +122,7 @@ def strategies(found: RunContents) -> Section:
             f"{len(e.results)} strategies on the same {e.test_items:,} test questions, with 95% intervals",
         ),
         text(READ),
-        *points(e.notes, "To know beside the figures"),
+        *points(e.notes, "What these figures do not show"),
         *chart(figures.differences(e)),
         *more(f"All {len(e.comparisons)} pairs", table(_pairs(e))),
         *chart(figures.effects(e)),
@@ -153,7 +154,9 @@ def strategies(found: RunContents) -> Section:
         *table(_mixed_up(e), "Labels: mean F1, and what was mixed up most"),
         *points(
             [f"{o}" for o in e.test_accesses],
-            f"The test set was opened {len(e.test_accesses)} time{'s' * (len(e.test_accesses) != 1)}",
+            "The test set was opened once"
+            if len(e.test_accesses) == 1
+            else f"The test set was opened {len(e.test_accesses)} times",
         ),
     ]
     return section
@@ -216,6 +219,10 @@ def _mixed_up(e: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
+MOST_ITEMS = 300
+"""Questions in the report; 07 has all of them, page by page."""
+
+
 def items(found: RunContents) -> Section:
     """Questions with every strategy's answer, the telling ones first."""
     section = Section(
@@ -235,12 +242,19 @@ def items(found: RunContents) -> Section:
     from ftkit.report.figures.browser import browser_html
 
     names = [r.spec.name for r in found.evaluation.results]
-    shown = browse(examples[examples["split"] == "test"], answers, scores)
+    shown = browse(examples[examples["split"] == "test"], answers, scores, MOST_ITEMS)
     for column in ["input", "truth", *names]:
         shown[column] = [data_text(v) for v in shown[column]]
     left = f"{len(shown)} of {found.evaluation.test_items:,} test questions: those on which strategies differ first, then those that all get wrong."
     section.blocks = [
         text(f"{left} Personal data are masked."),
-        Block("html", Markup(browser_html(shown, names))),
+        Block("html", Markup(browser_html(shown, names, len(shown)))),
+        *table(
+            [
+                {name: data_text(value) for name, value in one.items()}
+                for one in item_comments.comments(found.run)
+            ],
+            "What people wrote about single questions",
+        ),
     ]
     return section

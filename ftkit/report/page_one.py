@@ -11,6 +11,7 @@ from ftkit.decision import words
 from ftkit.report import theme
 from ftkit.report.blocks import Block, chart
 from ftkit.report.run_contents import RunContents
+from ftkit.training.summary import VERDICTS, advised
 
 PLAIN = {
     "prompting": "the model as it comes, with written instructions",
@@ -101,6 +102,14 @@ def first(found: RunContents) -> First:
     )
 
 
+def sentences(page: First) -> list[str]:
+    """Return every sentence of the page that a reader reads, in order."""
+    strip = [f"{f.label}: {f.value}; {f.note}" if f.note else f.label for f in page.figures]
+    plain = [words for _, _, words in page.strategies]
+    said = [page.warning, page.badge, page.sentence, *strip, *page.why, *page.flips]
+    return [s for s in [*said, *page.risks, *page.steps, *plain] if s]
+
+
 def why(found: RunContents, d: Decision) -> list[str]:
     """Return what the verdict rests on, without what is told among the risks."""
     told = {*risks(found), *(found.evaluation.notes if found.evaluation else [])}
@@ -125,7 +134,7 @@ def strip(found: RunContents, d: Decision, mine: StrategyResult | None) -> list[
     """Return the numbers under the verdict, of the strategy that is chosen or ahead."""
     if mine is None or found.evaluation is None:
         return []
-    of = f"of {found.evaluation.test_items:,} questions kept aside; true value likely {100 * mine.accuracy.low:.0f} to {100 * mine.accuracy.high:.0f}%"
+    of = f"of {found.evaluation.test_items:,} test questions; likely {100 * mine.accuracy.low:.0f} to {100 * mine.accuracy.high:.0f}%"
     figures = [Figure("right answers", theme.percent(mine.accuracy.value), of)]
     cost = next((c for c in d.costs if c.strategy == mine.spec.name), None)
     if cost:
@@ -144,17 +153,17 @@ def strip(found: RunContents, d: Decision, mine: StrategyResult | None) -> list[
         )
     )
     if mine.unsupported:
-        note = f"facts that the handbook does not hold; likely {100 * mine.unsupported.low:.0f} to {100 * mine.unsupported.high:.0f}%"
+        note = f"facts that are not in the handbook; likely {100 * mine.unsupported.low:.0f} to {100 * mine.unsupported.high:.0f}%"
         figures.append(
             Figure("answers with an invented fact", theme.percent(mine.unsupported.value), note)
         )
     alone = next((s for s in found.evaluation.selective if s.strategy == mine.spec.name), None)
     if alone:
-        limit = f"where at most {100 * alone.allowed_wrong:g}% of them may be wrong, 95% sure; a person looks at the others"
+        limit = f"at most {100 * alone.allowed_wrong:g}% of these are wrong (95% sure); a person checks the others"
         if alone.least is None:
-            limit = f"not even its surest answers are known to be at most {100 * alone.allowed_wrong:g}% wrong: a person looks at all"
+            limit = f"no part of its answers is sure to have at most {100 * alone.allowed_wrong:g}% wrong: a person checks all"
         figures.append(
-            Figure("answers without a person's look", f"{100 * alone.alone:.0f}%", limit)
+            Figure("answers that need no check by a person", theme.percent(alone.alone), limit)
         )
     return [
         *figures,
@@ -175,8 +184,8 @@ def risks(found: RunContents) -> list[str]:
     said = [*found.warnings, *_shipped(found)]
     gates = found.decision.gates if found.decision else []
     words = {
-        "failed": "fails the limit",
-        "can't tell": "may or may not keep to the limit",
+        "failed": "fails its limit",
+        "can't tell": "may fail its limit",
         "not measured": "was not measured",
     }
     said += [
@@ -188,12 +197,14 @@ def risks(found: RunContents) -> list[str]:
     said += _steered(found)
     assumed = [p for p in found.decision.prices if p.origin == "assumed"] if found.decision else []
     said += (
-        [f"{len(assumed)} prices and hours are assumed, not yours: see “Measured, given, assumed”."]
+        [
+            f"{len(assumed)} prices and hours are assumed. Put in your own: see “Measured, given, assumed”."
+        ]
         if assumed
         else []
     )
     said += (
-        [f"Training: {found.training.advice}"]
+        [f"{VERDICTS[found.training.verdict]}. {advised(found.training)}"]
         if found.training and found.training.verdict != "learnt"
         else []
     )
@@ -234,7 +245,7 @@ def _tiny(found: RunContents) -> list[str]:
     if all(found.parameters(stage).get("base_model") != "nano" for stage in found.manifests):
         return []
     return [
-        "Made with the tiny built-in model: these figures show how the comparison works, not what a model of a useful size reaches. Set base_model to yours."
+        "Made with the tiny built-in model. The figures show how the comparison works. They do not show what a useful model can do: set base_model to yours."
     ]
 
 

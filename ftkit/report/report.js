@@ -79,6 +79,19 @@
     });
   }
 
+  for (const box of document.querySelectorAll(".ib")) {
+    const rows = [...box.querySelectorAll("tr.q")].map((row) => [row, row.textContent.toLowerCase()]);
+    const search = document.createElement("input");
+    search.type = "search";
+    search.placeholder = document.body.dataset.searchWord;
+    search.setAttribute("aria-label", document.body.dataset.searchWord);
+    box.prepend(search);
+    search.addEventListener("input", () => {
+      const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      for (const [row, text] of rows) row.hidden = !words.every((word) => text.includes(word));
+    });
+  }
+
   dark.addEventListener("change", again);
   addEventListener("beforeprint", () => { printing = true; document.querySelectorAll("main > section > details").forEach((d) => (d.open = true)); again(); widths(640); });
   addEventListener("afterprint", () => { printing = false; again(); widths(0); });

@@ -24,6 +24,7 @@ from ftkit.report.blocks import (
     text,
 )
 from ftkit.report.run_contents import RunContents, skill_card
+from ftkit.training.summary import VERDICTS, advised
 
 
 def training(found: RunContents) -> Section:
@@ -36,7 +37,7 @@ def training(found: RunContents) -> Section:
     from ftkit.report.figures import training as figures
 
     section.blocks = [
-        text(f"Verdict: {card.verdict}. What to change: {card.advice}."),
+        text(f"{VERDICTS[card.verdict]}. {advised(card)}"),
         *chart(figures.curve(card)),
         *chart(figures.watched(card)),
         *table([_training(card)], "What it took"),

@@ -476,12 +476,17 @@ def open_local(p: ModelParameters, run: Path, adapter: Path | None = None) -> Ca
 
 def open_searcher(stage: run_folder.Stage) -> Searcher | None:
     """Open the retriever that 04 chose; None where retrieval is off."""
-    card = run_folder.read_record(stage.of("retrieval", "retrieval.json"), RetrievalCard)
+    return searcher_of(stage.run)
+
+
+def searcher_of(run: Path) -> Searcher | None:
+    """Open the retriever of a run; None where retrieval is off."""
+    card = run_folder.read_record(run / "retrieval" / "retrieval.json", RetrievalCard)
     if not card.enabled:
         return None
     from ftkit.retrieval.index import Index, Searcher
 
-    index = Index(stage.of("retrieval", "index"))
+    index = Index(run / "retrieval" / "index")
     index.check_model(card.embedding_model)
     index.check_passages(card.chunks_sha256)
     return Searcher(index, card.chosen, card.top_k, card.search_s)  # pyright: ignore[reportArgumentType]
@@ -558,7 +563,7 @@ def side_by_side(
         searcher: The retriever, needed where ``spec.retriever`` is set.
 
     Returns:
-        Per strategy: its name, its answer, the passages it was given, and its seconds.
+        Per strategy: its name, its answer, how sure it was, the passages it was given, and its seconds.
     """
     import pandas as pd
 
@@ -571,6 +576,7 @@ def side_by_side(
             {
                 "strategy": spec.name,
                 "answer": found["text"] or "(no answer)",
+                "confidence": "–" if pd.isna(found["confidence"]) else f"{found['confidence']:.0%}",
                 "passages that it was given": "\n".join(found["passages"]) or "–",
                 "seconds": f"{float(found['latency_s']):.2f}",
             }

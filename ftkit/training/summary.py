@@ -14,6 +14,13 @@ from ftkit.training.methods import variant
 from ftkit.training.plan import Offer, proposed
 from ftkit.training.rehearsal import Rehearsal
 
+VERDICTS = {
+    "learnt": "The model learnt from your examples",
+    "underfit": "The model was still learning when it stopped",
+    "overfit": "The model began to learn your examples by heart; the checkpoint before that was kept",
+    "diverged": "The model did not learn",
+}
+
 
 def mix_rows(
     own: Sequence[Encoded], general: Sequence[Encoded], validation: Sequence[Encoded]
@@ -96,20 +103,23 @@ def before_after(table: Any, before: Any, after: Any, limit: int = 6) -> list[di
 
 def learned(card: TrainingCard, *notes: str) -> tuple[str, list[str]]:
     """Return the title and the points of the summary box."""
-    said = {
-        "learnt": "The model learnt from your examples",
-        "underfit": "The model was still learning when it stopped",
-        "overfit": "The model began to learn your examples by heart; the checkpoint before that was kept",
-        "diverged": "The model did not learn",
-    }
     share = card.trainable_parameters / card.parameters
-    return said[card.verdict], [
+    return VERDICTS[card.verdict], [
         f"Loss per answer token on validation: {card.log[0].validation_loss:.2f} before, {card.best_validation_loss:.3g} for the kept checkpoint.",
         f"{card.variant or card.method}: {card.trainable_parameters:,} weights were trained, {share:.1%} of the base's {card.parameters:,}.",
         _took(card),
         *(note for note in notes if note),
-        f"What to change: {card.advice}.",
+        advised(card),
     ]
+
+
+def advised(card: TrainingCard) -> str:
+    """Return what to change before the next training, in a sentence."""
+    return (
+        "Nothing needs to change."
+        if card.advice == "nothing"
+        else f"{card.advice[0].upper()}{card.advice[1:]}."
+    )
 
 
 def _took(card: TrainingCard) -> str:

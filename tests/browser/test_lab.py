@@ -221,7 +221,7 @@ def test_the_whole_walk_by_clicks_alone_and_headless_with_the_yaml_it_wrote_come
             more.first.click()
         for name, value in changes.items():
             page.get_by_label(name, exact=True).locator("visible=true").first.fill(value)
-    page.get_by_role("button", name="Run the walk").click()
+    page.get_by_role("button", name="Run all notebooks").click()
     again = second_copy(project, tmp_path / "again")
     page.wait_for_selector("text=/The walk (is done|ended)/", timeout=600_000)
     page.screenshot(path=tmp_path / "walked.png")

@@ -215,3 +215,19 @@ def test_report_prints_where_the_other_forms_are(project_folder, capsys):
         "report.json",
     ]
     assert all(Path(line).exists() for line in out.splitlines())
+
+
+@pytest.mark.parametrize(("command", "limit"), [("--help", 0.3), ("doctor", 2.0)])
+def test_help_and_doctor_take_no_longer_than_a_person_waits(command, limit):
+    """In processor time, which does not depend on what else the machine does; the best of three."""
+    import resource
+    import subprocess
+    import sys
+
+    took = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "ftkit.cli", command], capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(took) <= limit

@@ -211,3 +211,96 @@ def test_the_page_on_the_house_names_the_rooms_of_the_contract_and_files_that_ar
         for file in re.findall(r"`([\w/]+(?:\.py|/))`", row):
             known = (ROOT / "ftkit" / room / file, ROOT / file)
             assert any(path.exists() for path in known), f"{room}: {file}"
+
+
+def anchors(page):
+    """Anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_between_pages_leads_somewhere(page):
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        made = path == "decision.md"  # the build writes it
+        if "://" in link or made:
+            continue
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+SHAPES = {
+    "0.6B": (1024, 28, 16, 3072, True),
+    "1.7B": (2048, 28, 16, 6144, True),
+    "4B": (2560, 36, 32, 9728, True),
+    "8B": (4096, 36, 32, 12288, False),
+    "14B": (5120, 40, 40, 17408, False),
+    "32B": (5120, 64, 64, 25600, False),
+}
+"""Width, layers, heads, inner width and tied embeddings of the Qwen3 family."""
+
+
+@pytest.mark.parametrize("size", SHAPES)
+def test_what_the_readme_says_a_card_must_hold_is_what_the_plan_computes(size):
+    from transformers import Qwen3Config
+
+    from ftkit.core.parameters.training import TrainingParameters
+    from ftkit.training.encode import Encoded
+    from ftkit.training.memory import needs
+
+    width, layers, heads, inner, tied = SHAPES[size]
+    config = Qwen3Config(
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=8,
+        head_dim=128,
+        intermediate_size=inner,
+        vocab_size=151936,
+        tie_word_embeddings=tied,
+    )
+    example = Encoded(input_ids=[1] * 512, labels=[1] * 512, cut=0)
+    found = {
+        n.method: n.total_gib
+        for n in needs(config, [example], TrainingParameters(lora_r=16), True, 0.0)
+    }
+    (row,) = re.findall(rf"^\| {re.escape(size)} \|(.*)$", PAGES[0].read_text(), re.M)
+    told = [float(x) for x in re.findall(r"([\d.]+) GiB", row)]
+    assert told == [round(found[m], 1) for m in ("lora", "qlora", "full")]
+    assert int(re.findall(r"(\d+) GB", row)[0]) > found["lora"] * 1.0737, "GB of a card are not GiB"
+
+
+def test_the_demo_takes_as_long_wherever_it_is_said():
+    """README, tutorial and both start pages; not ten minutes in one and four in another."""
+    texts = [
+        PAGES[0].read_text(),
+        (ROOT / "notebooks" / "00_start.ipynb").read_text(),
+        (ROOT / "ftkit" / "notebook" / "runs_panel.py").read_text(),
+        (ROOT / "docs" / "tutorial.md").read_text().replace("Four to eight", "4 to 8"),
+    ]
+    assert [re.findall(r"\d+ to \d+(?= minutes)", text) for text in texts] == [["4 to 8"]] * 4
+
+
+def test_the_agents_page_names_every_tool():
+    from ftkit.commands import mcp_server
+
+    told = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "agents.md").read_text(), re.M)
+    assert told == [
+        name
+        for name in (
+            "inspect_file",
+            "propose_project",
+            "run",
+            "status",
+            "stop",
+            "report",
+            "compare",
+            "ask",
+            "explain",
+        )
+        if callable(getattr(mcp_server, name))
+    ]

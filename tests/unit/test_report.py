@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 from made_run import HOSTILE, make_run
+from reading_ease import reading_ease
 
 from ftkit.core import run_folder
 from ftkit.core.errors import BadInput, RunFailed
@@ -22,6 +23,7 @@ from ftkit.report.blocks import data_text
 from ftkit.report.charts import values
 from ftkit.report.figures.decision import _label_places, accuracy_against_cost
 from ftkit.report.page import write
+from ftkit.report.page_one import first, sentences
 
 
 class Page(HTMLParser):
@@ -340,3 +342,18 @@ def test_the_warning_about_the_toy_base_stands_before_the_verdict_and_in_the_sum
 def test_a_share_that_is_not_none_and_not_all_never_reads_so():
     shares = (0.734, 0.004, 0.0004, 0.0, 0.9996, 1.0)
     assert [theme.percent(s) for s in shares] == ["73%", "0.4%", "0.04%", "0%", "99.96%", "100%"]
+
+
+def test_page_one_is_plain_english(run):
+    """60 and more is plain English by Flesch's index; no sentence is harder than a good newspaper's."""
+    page = sentences(first(run_contents.load(run)))
+    assert len(page) >= 15 and reading_ease(page) >= 60
+    assert [(round(reading_ease([s])), s) for s in page if reading_ease([s]) < 30] == []
+
+
+def test_a_long_word_and_a_long_sentence_read_worse():
+    easy = reading_ease(["The cat sat on the mat."])
+    assert (
+        easy > 100 > reading_ease(["Organisational responsibilities necessitate administration."])
+    )
+    assert reading_ease(["We test it. We ship it."]) > reading_ease(["We test it and we ship it."])

@@ -1,5 +1,6 @@
 """The start page: what a click sets stands in the parameter file, and what stands there is shown."""
 
+import datetime
 import json
 import time
 from pathlib import Path
@@ -10,13 +11,15 @@ import yaml
 from made_run import make_run
 
 from ftkit import cli
-from ftkit.core.errors import BadInput
+from ftkit.core.errors import BadInput, NotReady
 from ftkit.core.parameters import shared
 from ftkit.core.parameters.files import build, load
 from ftkit.core.parameters.models import MODELS
 from ftkit.notebook.form import Form
-from ftkit.notebook.start_page import NEW, Start, data_files, runs_html
+from ftkit.notebook.runs_panel import RunsPanel
+from ftkit.notebook.start_page import NEW, Start, data_files
 from ftkit.workflow import project, run_state
+from ftkit.workflow.ask_run import AskRun
 from ftkit.workflow.run_list import remove
 
 
@@ -212,7 +215,7 @@ def test_my_data_are_checked_without_the_rest(project_folder):
     wait(lambda: not page.panel.running and not page.check.disabled, 240)
     done = {path.parent.name for path in Path("outputs/desk").glob("*/manifest.json")}
     assert done == {"task", "data"} and "The run is done." in page.state.value
-    assert "<td valign='top'>partial</td>" in page.listed.value
+    assert ">partial</td>" in page.runs.table.value
 
 
 def test_what_a_run_fails_with_is_told_on_the_page(project_folder):
@@ -232,10 +235,10 @@ def wait(done, seconds=120):
 
 
 def test_runs_are_listed_with_verdict_and_report(project_folder, capsys):
-    assert "No runs yet" in runs_html()
+    assert "No runs yet" in RunsPanel().table.value
     make_run(project_folder / "outputs" / "first", until="decision")
     make_run(project_folder / "outputs" / "<b>", until="task")
-    shown = runs_html()
+    shown = RunsPanel().table.value
     assert (
         "2 runs" in shown
         and "Use hybrid" in shown
@@ -247,22 +250,52 @@ def test_runs_are_listed_with_verdict_and_report(project_folder, capsys):
     assert {run["name"] for run in told} == {"first", "<b>"} and all(run["mib"] > 0 for run in told)
 
 
+def test_runs_are_sorted_by_what_was_chosen(project_folder):
+    make_run(project_folder / "outputs" / "b", until="decision")
+    make_run(project_folder / "outputs" / "a", until="task")
+    page = RunsPanel()
+    page.order.value = "name"
+    assert page.table.value.index(">a</td>") < page.table.value.index(">b</td>")
+    page.order.value = "state"
+    assert page.table.value.index("done") < page.table.value.index("partial")
+
+
 def test_two_runs_are_compared_on_a_page_of_their_own(project_folder):
     make_run(project_folder / "outputs" / "first", n=60)
-    assert Start().comparison.layout.display == "none", "one run has nothing beside it"
+    assert RunsPanel().comparison.layout.display == "none", "one run has nothing beside it"
     make_run(project_folder / "outputs" / "second", n=60)
-    page = Start()
-    assert page.comparison.layout.display == "" and {page.first.value, page.second.value} == {
-        "first",
-        "second",
-    }
+    page = RunsPanel()
+    assert page.comparison.layout.display == ""
+    assert {page.first.value, page.second.value} == {"first", "second"}
     page.first.value, page.second.value = "first", "second"
     page.against.click()
-    assert "second/against_first.html" in page.difference.value
+    assert "second/against_first.html" in page.said.value
     assert (project_folder / "outputs" / "second" / "against_first.html").exists()
     page.first.value = "second"
     page.against.click()
-    assert "one and the same run" in page.state.value
+    assert "one and the same run" in page.said.value
+
+
+def test_a_run_that_is_not_measured_cannot_be_asked(project_folder):
+    make_run(project_folder / "outputs" / "first", until="training")
+    assert RunsPanel().asking.layout.display == "none"
+    with pytest.raises(NotReady, match="not been measured"):
+        AskRun(project_folder / "outputs" / "first")
+
+
+def test_an_uploaded_file_is_saved_and_never_over_another(project_folder):
+    page = Start()
+    when = datetime.datetime.now(datetime.UTC)
+    sent = {"name": "../tickets.csv", "type": "text/csv", "size": 8, "last_modified": when}
+    sent["content"] = memoryview(b"a,b\n1,2\n")
+    page.upload.value = (sent,)
+    assert (
+        page.file.value == "data/tickets.csv"
+        and Path("data/tickets.csv").read_bytes()[:3] == b"a,b"
+    )
+    page.upload.value = (sent | {"content": memoryview(b"other")},)
+    assert "is there already" in page.state.value
+    assert Path("data/tickets.csv").read_bytes()[:3] == b"a,b"
 
 
 def test_clean_deletes_a_run_only_when_it_is_sure_and_nothing_else(project_folder, capsys):

@@ -561,18 +561,22 @@ def forecast_rows(decision: Decision) -> list[dict[str, Any]]:
         {
             "way out": f.way,
             "strategy": f.strategy,
-            "in reach, by 04": theme.interval(f.expected),
-            "prompting's failures mended in the test": theme.interval(f.measured),
+            "expected by the error analysis": theme.interval(f.expected),
+            "prompting's wrong answers corrected in the test": theme.interval(f.measured),
             "that is": f.verdict,
         }
         for f in decision.forecast_check
-    ] or [{"way out": "04 looked at no failures"}]
+    ] or [{"way out": "the error analysis saw no wrong answers"}]
 
 
 def claim_rows(decision: Decision) -> list[dict[str, Any]]:
     """Return the guide's claims for a table."""
     return [
-        {"the guide says": f"{c.claim} ({c.point})", "this run": c.verdict, "measured": c.measured}
+        {
+            "common advice says": f"{c.claim} ({c.point})",
+            "this run": c.verdict,
+            "measured": c.measured,
+        }
         for c in decision.claims
     ]
 

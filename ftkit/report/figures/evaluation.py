@@ -90,7 +90,7 @@ def differences(evaluation: Evaluation, margin_points: float | None = None) -> A
     found = [_against(c, best.name) for c in evaluation.comparisons if best.name in (c.a, c.b)]
     found.sort(key=lambda pair: pair[1].value)
     sure = [name for name, e, p in found if e.high < 0 and p < 0.05]
-    title = f"{best.name} beats {len(sure)} of {len(found)} others beyond chance"
+    title = f"{best.name} beats {len(sure)} of {len(found)} others for sure"
     figure = dots(
         [(name, e, theme.color(family[name])) for name, e, _ in found], percent=False, unit=""
     )
@@ -259,10 +259,7 @@ def effects(evaluation: Evaluation) -> Any | None:
     figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1})
     figure.update_xaxes(title="change in accuracy, points", zeroline=False)
     return theme.style(
-        figure,
-        _effect_title(evaluation),
-        "averaged over the other factor, 95% intervals",
-        height=210,
+        figure, _effect_title(evaluation), "mean over the other factor, 95% intervals", height=210
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ftkit.core.records.monitoring import MonitoringCard, WatchedSignal
+from ftkit.monitoring.advice import shown
 from ftkit.report import theme
 
 
@@ -15,31 +15,25 @@ def signals(card: MonitoringCard) -> Any:
 
     if not card.signals:
         return None
-    columns = 2
-    rows = math.ceil(len(card.signals) / columns)
+    rows = len(card.signals)  # one below the other: that fits a phone too
     names = [f"{s.name}{', since ' + s.since if s.since else ''}" for s in card.signals]
     figure = make_subplots(
-        rows=rows,
-        cols=columns,
-        subplot_titles=names,
-        horizontal_spacing=0.12,
-        vertical_spacing=0.26 / rows + 0.06,
+        rows=rows, cols=1, shared_xaxes=True, subplot_titles=names, vertical_spacing=0.3 / rows
     )
-    for place, signal in enumerate(card.signals):
-        _draw(figure, card, signal, place // columns + 1, place % columns + 1)
+    for row, signal in enumerate(card.signals, 1):
+        _draw(figure, card, signal, row)
     figure.update_layout(showlegend=False)
     figure.update_annotations(font_size=13)
     figure.update_yaxes(rangemode="tozero")
-    figure.update_xaxes(
-        title={"text": "week of", "font": {"size": 11}}, tickangle=0, nticks=5, tickformat="%d %b"
-    )
+    figure.update_xaxes(tickangle=0, nticks=5, tickformat="%d %b")
+    figure.update_xaxes(title={"text": "week of", "font": {"size": 11}}, row=rows, col=1)
     under = f"{card.rows:,} messages; dotted: the usual; red: since an alarm"
-    styled = theme.style(figure, _title(card), under, height=150 + 190 * rows)
+    styled = theme.style(figure, _title(card), under, height=110 + 150 * rows)
     styled.update_layout(margin_t=styled.layout.margin.t + 20)
     return styled
 
 
-def _draw(figure: Any, card: MonitoringCard, signal: WatchedSignal, row: int, column: int) -> None:
+def _draw(figure: Any, card: MonitoringCard, signal: WatchedSignal, row: int) -> None:
     late = [bool(signal.since) and week >= signal.since for week in card.weeks]
     colors = [theme.BAD if x else theme.ACCENT for x in late]
     figure.add_scatter(
@@ -52,15 +46,12 @@ def _draw(figure: Any, card: MonitoringCard, signal: WatchedSignal, row: int, co
         customdata=signal.p_values,
         hovertemplate=f"%{{x}}: %{{y:.3g}} {signal.unit}, p = %{{customdata:.2g}}<extra></extra>",
         row=row,
-        col=column,
+        col=1,
     )
     figure.add_hline(
-        y=signal.usual,
-        line={"color": theme.MUTED, "dash": "dot", "width": 1.5},
-        row=row,
-        col=column,
+        y=signal.usual, line={"color": theme.MUTED, "dash": "dot", "width": 1.5}, row=row, col=1
     )
-    figure.update_yaxes(title={"text": signal.unit, "font": {"size": 11}}, row=row, col=column)
+    figure.update_yaxes(title={"text": signal.unit, "font": {"size": 11}}, row=row, col=1)
 
 
 def _title(card: MonitoringCard) -> str:
@@ -75,8 +66,8 @@ def signal_rows(card: MonitoringCard) -> list[dict[str, Any]]:
     return [
         {
             "watched": s.name,
-            "usual": f"{s.usual:.3g}",
-            "last week": "–" if s.values[-1] is None else f"{s.values[-1]:.3g}",
+            "usual": shown(s, s.usual),
+            "last week": shown(s, s.values[-1]),
             "unit": s.unit,
             "changed since": s.since or "no change",
             "smallest p": f"{min(s.p_values):.2g}",

@@ -35,12 +35,13 @@ def _trials(trials: list[PromptTrial], what: str, finding: str) -> Any:
 
     most = max(t.accuracy.n for t in trials)
     rows = sorted(trials, key=lambda t: (t.accuracy.n == most, t.accuracy.value, t.partial))
-    figure = go.Figure()
+    figure, names = go.Figure(), list[str]()
     for t in rows:
         color = theme.color("few-shot" if t.prompt.few_shot else "prompting")
         name = t.prompt.name.replace(", ", ",<br>") + (
             f"<br>(dropped after {t.accuracy.n})" if t.accuracy.n < most else ""
         )
+        names.append(name)
         value, low, high = (100 * x for x in (t.accuracy.value, t.accuracy.low, t.accuracy.high))
         figure.add_scatter(
             x=[low, high],
@@ -68,7 +69,7 @@ def _trials(trials: list[PromptTrial], what: str, finding: str) -> Any:
     figure.update_layout(showlegend=False)
     figure.update_xaxes(title="right answers, %", range=[-2, 112], tickvals=[0, 25, 50, 75, 100])
     figure.update_yaxes(showgrid=False)
-    lines = max(1 + str(name).count("<br>") for trace in figure.data for name in trace.y)
+    lines = max(1 + name.count("<br>") for name in names)
     best = rows[-1]
     title = f"'{best.prompt.name}' {finding}: {theme.interval(best.accuracy)}"
     if best.accuracy.value == 0:

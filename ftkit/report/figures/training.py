@@ -428,7 +428,7 @@ def _strength_title(card: TrainingCard) -> str:
         return (
             f"The whole change is applied: it costs {max(0.0, lost):.0f} points of general skills"
         )
-    return f"Even {last.strength:.0%} of the change costs {at_last:.0f} points of general skills: nothing is gained by less"
+    return f"Even {last.strength:.0%} of the change costs {at_last:.0f} points of general skills, so applying less of it gains nothing"
 
 
 def learning(curve: LearningCurve | None) -> Any:
