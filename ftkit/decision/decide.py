@@ -296,9 +296,16 @@ def examples_for_gate(gate: Gate, result: StrategyResult) -> int:
     e = shares.get(gate.gate, result.unsupported if gate.gate == "hallucination" else None)
     if e is None or gate.limit is None:
         return 0
-    away = abs(e.value - gate.limit)
-    z = NormalDist().inv_cdf(1 - 0.025) + NormalDist().inv_cdf(POWER)
-    times = math.inf if away <= 0 else (z * (e.high - e.low) / 2 / 1.96 / away) ** 2
+    # Wilson's interval holds the limit out where the score test at the limit refuses it; it also says how many
+    # independent items the measured ones are worth.
+    p, limit = e.value, min(max(gate.limit, 1e-6), 1 - 1e-6)
+    if abs(p - limit) < 1e-9:
+        return MOST_EXAMPLES
+    z, power = NormalDist().inv_cdf(0.975), NormalDist().inv_cdf(POWER)
+    bound = min(max(e.low if p > limit else e.high, 1e-6), 1 - 1e-6)
+    worth = z * z * bound * (1 - bound) / max(1e-12, (p - bound) ** 2)
+    spread = z * math.sqrt(limit * (1 - limit)) + power * math.sqrt(p * (1 - p))
+    times = (spread / (p - limit)) ** 2 / worth
     return int(min(MOST_EXAMPLES, max(1, math.ceil(e.n * (min(times, 1e9) - 1)))))
 
 

@@ -9,6 +9,8 @@ from ftkit.core.records.decision import Change, Decision, Gate, NetDifference, S
 from ftkit.core.records.evaluation import Evaluation
 
 AGREE = 0.8
+FAR = 50
+"""Times the price from which the worth of an offer is said in words: the amount rests on assumed values of answers."""
 GATES = {
     "accuracy": "right answers",
     "format": "answers in the right format",
@@ -170,7 +172,12 @@ def cure(d: Decision) -> str:
             "seeds": f"train {o.amount} more seeds (training.curve_seeds)",
             "grades": f"grade {round_up(o.amount):,} more answers for the judge",
         }[o.what]
-        return f"{what}: costs about {usd(o.cost_usd)}, worth about {usd(o.worth_usd)}, settles it with {o.settles:.0%} chance"
+        worth = (
+            "far less than a wrong choice"
+            if o.worth_usd > FAR * o.cost_usd
+            else f"worth about {usd(o.worth_usd)}"
+        )
+        return f"{what}: costs about {usd(o.cost_usd)}, {worth}, settles it with {o.settles:.0%} chance"
     if d.advice == "probe":
         return "more items of the general probe would settle it, which cost nothing (evaluation.probe_items)"
     if d.advice == "limit":

@@ -8,13 +8,15 @@ from ftkit.core.parameters.decision import DecisionParameters
 from ftkit.core.prices import prices
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.data import DataCard
+from ftkit.core.records.decision import Gate
 from ftkit.core.records.evaluation import Comparison, Evaluation, StrategyResult
 from ftkit.core.records.strategy import StrategySpec
 from ftkit.core.records.task import Suitability
 from ftkit.core.records.training import TrainingCard
-from ftkit.core.statistics import mean_interval
+from ftkit.core.statistics import mean_interval, wilson
 from ftkit.decision import words
 from ftkit.decision.decide import decide as decide_decide
+from ftkit.decision.decide import examples_for_gate
 from ftkit.decision.forecast_check import forecast_check
 from ftkit.evaluation.comparisons import compare
 from ftkit.scoring import score
@@ -217,6 +219,20 @@ def test_a_gate_that_the_interval_straddles_is_neither_passed_nor_failed():
         and d.basis == "open gate"
         and "limit on answers in the right format" in words.sentence(d)
     )
+
+
+def test_a_share_with_no_failure_asks_for_the_examples_that_show_it():
+    few = wilson(54, 54)  # as 100 items in clusters are worth
+    gate = Gate(
+        strategy="tuned", gate="format", passed=None, detail="", state="can't tell", limit=0.95
+    )
+    (r,) = world(
+        {"fine-tuned": 0.85}, 100, fine_tuned={"format_ok": few.model_copy(update={"n": 100})}
+    ).results
+    more = examples_for_gate(gate, r)
+    assert 30 <= more <= 40
+    assert wilson(54 * (100 + more) / 100, 54 * (100 + more) / 100).low >= 0.95
+    assert wilson(54 * 1.3, 54 * 1.3).low < 0.95
 
 
 def test_a_straddling_gate_of_a_loser_does_not_matter():
