@@ -13,8 +13,8 @@ from typing import Any
 from ftkit.core.errors import BadInput, FtkitError
 from ftkit.core.records.prompting import ResponseFormat
 from ftkit.core.records.strategy import REPETITION, Outcome, Thinking
+from ftkit.models import prefix_cache, tokens
 from ftkit.models import thinking as thoughts
-from ftkit.models import tokens
 from ftkit.models.chat import Messages, Reply
 from ftkit.models.constrain import Constrainer
 from ftkit.models.decoding import AnswerStreamer, Confidence, Phases, Reader, Rooms
@@ -156,9 +156,10 @@ class LocalModel:
         prompts = [self.prompt_ids(messages) for messages in conversations]
         wanted = list(formats) or [None] * len(prompts)
         replies: dict[int, Reply] = {}
+        prefix = self._prefix([ids for ids, _ in prompts])
         for index, form in enumerate(wanted):
             if form is not None and form.ranked and not self.form.thinks:
-                replies[index] = self._likeliest(prompts[index], form.value)
+                replies[index] = self._likeliest(prompts[index], form.value, prefix)
                 if progress:
                     progress(len(replies), len(prompts))
         order = sorted(
@@ -169,7 +170,7 @@ class LocalModel:
             follow_load(self.threads)
             for index, reply in zip(
                 batch,
-                self._batch([prompts[i] for i in batch], [wanted[i] for i in batch]),
+                self._batch([prompts[i] for i in batch], [wanted[i] for i in batch], prefix),
                 strict=True,
             ):
                 replies[index] = reply
@@ -177,7 +178,20 @@ class LocalModel:
                 progress(len(replies), len(prompts))
         return [replies[i] for i in range(len(conversations))]
 
-    def _likeliest(self, prompt: tuple[list[int], int], choices: Sequence[str]) -> Reply:
+    def _prefix(self, prompts: Sequence[list[int]]) -> prefix_cache.Prefix | None:
+        """Return the beginning that all prompts share, read; None where there is none that pays."""
+        length = prefix_cache.shared(prompts)
+        if not length:
+            return None
+        with self.weights.using(self.adapter) as model:
+            return prefix_cache.read(model, prompts[0][:length])
+
+    def _likeliest(
+        self,
+        prompt: tuple[list[int], int],
+        choices: Sequence[str],
+        prefix: prefix_cache.Prefix | None = None,
+    ) -> Reply:
         """Return the choice that the model finds likeliest as a whole, its end token included; the first of equals."""
         began = time.perf_counter()
         ids = [
@@ -186,7 +200,7 @@ class LocalModel:
         ]
         with self.weights.using(self.adapter) as model:
             ranker = Ranker(model, self.tokenizer.pad_token_id, self.batch_size)
-            best, share = ranker.best(prompt[0], ids)
+            best, share = ranker.best(prompt[0], ids, prefix)
         seconds = time.perf_counter() - began
         return Reply(
             choices[best], len(prompt[0]), len(ids[best]), seconds, prompt[1], confidence=share
@@ -226,13 +240,17 @@ class LocalModel:
         return options | {"stopping_criteria": StoppingCriteriaList([rooms])}, rooms.cut
 
     def _batch(
-        self, prompts: list[tuple[list[int], int]], formats: Sequence[ResponseFormat | None]
+        self,
+        prompts: list[tuple[list[int], int]],
+        formats: Sequence[ResponseFormat | None],
+        prefix: prefix_cache.Prefix | None = None,
     ) -> list[Reply]:
         import torch
 
         began, sure = time.perf_counter(), Confidence()
-        ids, mask = self._padded([ids for ids, _ in prompts])
+        ids, mask = self._padded([ids for ids, _ in prompts], len(prefix.ids) if prefix else 0)
         options, cut = self._controls(ids, formats, sure)
+        options |= prefix.options(len(prompts)) if prefix else {}
         try:
             with torch.inference_mode(), self.weights.using(self.adapter) as model:
                 out = model.generate(input_ids=ids, attention_mask=mask, **options)
@@ -250,18 +268,18 @@ class LocalModel:
             for i, (row, prompt, each) in enumerate(zip(out.tolist(), prompts, told, strict=True))
         ]
 
-    def _padded(self, prompts: list[list[int]]) -> tuple[Any, Any]:
-        """Return token ids and attention mask of a batch, padded on the left."""
+    def _padded(self, prompts: list[list[int]], shared: int = 0) -> tuple[Any, Any]:
+        """Return token ids and attention mask of a batch, padded on the left, but behind the tokens that all share."""
         import torch
 
-        pad, width = self.tokenizer.pad_token_id, max(1, *map(len, prompts))
-        ids = torch.tensor(
-            [[pad] * (width - len(p)) + p for p in prompts], device=self.model.device
+        pad, width, device = (
+            self.tokenizer.pad_token_id,
+            max(1, *map(len, prompts)),
+            self.model.device,
         )
-        mask = torch.tensor(
-            [[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.model.device
-        )
-        return ids, mask
+        rows = [p[:shared] + [pad] * (width - len(p)) + p[shared:] for p in prompts]
+        mask = [[1] * shared + [0] * (width - len(p)) + [1] * (len(p) - shared) for p in prompts]
+        return torch.tensor(rows, device=device), torch.tensor(mask, device=device)
 
     def _reply(
         self,

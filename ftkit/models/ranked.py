@@ -6,6 +6,8 @@ import copy
 import math
 from typing import Any
 
+from ftkit.models.prefix_cache import Prefix
+
 
 class Ranker:
     """Scores choices after one prompt, which is read once for all of them.
@@ -19,18 +21,28 @@ class Ranker:
     def __init__(self, model: Any, pad: int, batch_size: int) -> None:
         self.model, self.pad, self.batch_size = model, pad, batch_size
 
-    def best(self, prompt: list[int], choices: list[list[int]]) -> tuple[int, float]:
+    def best(
+        self, prompt: list[int], choices: list[list[int]], prefix: Prefix | None = None
+    ) -> tuple[int, float]:
         """Return which choice is the likeliest after a prompt, the first of equals, and its share of the probability of all
         that were scored.
 
         No choice is likelier than its first token. So choices are scored in the order of their first tokens, until the best
         one is likelier than the first tokens of all that are left.
+
+        Args:
+            prompt: Token ids of the whole prompt.
+            choices: Token ids of each choice.
+            prefix: The beginning of the prompt, where it has been read.
         """
         import torch
 
+        read = len(prefix.ids) if prefix else 0
         with torch.inference_mode():
             head = self.model(
-                input_ids=torch.tensor([prompt], device=self.model.device), use_cache=True
+                input_ids=torch.tensor([prompt[read:]], device=self.model.device),
+                use_cache=True,
+                **(prefix.options() if prefix else {}),
             )
             name = (
                 "cache" if hasattr(head, "cache") else "past_key_values"

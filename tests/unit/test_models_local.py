@@ -7,7 +7,8 @@ import time
 import pytest
 
 from ftkit.core.errors import BadInput
-from ftkit.models import tokens
+from ftkit.core.records.prompting import ResponseFormat
+from ftkit.models import prefix_cache, tokens
 from ftkit.models.load import load_model, load_tokenizer
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import fingerprint, resolve, write_base_note
@@ -54,6 +55,35 @@ def test_a_batch_answers_in_order_what_each_alone_would_get(tiny_checkpoint, fam
     assert told == [(4, 6), (6, 6)] and all(
         0 < r.completion_tokens <= 6 and r.seconds > 0 for r in together
     )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_beginning_that_prompts_share_is_read_once_and_changes_no_answer(
+    tiny_checkpoint, family, monkeypatch
+):
+    long = {
+        "role": "system",
+        "content": "one of these: " + ", ".join(f"label {k}" for k in range(30)),
+    }
+    asked = [[long, *messages[1:]] for messages in ask(6)]
+    choices = ResponseFormat(kind="choice", value=["label 3", "label 4", "question"], ranked=True)
+    model = LocalModel(str(tiny_checkpoint(family)), max_new_tokens=6, batch_size=4, threads=1)
+    widths = []
+    model.model.register_forward_pre_hook(
+        lambda _, args, kwargs: widths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    free, ranked = model.answer(asked), model.answer(asked, None, [choices] * 6)
+    whole = sum(width > 100 for width in widths)
+    monkeypatch.setattr(prefix_cache, "LEAST", 10_000)
+    widths.clear()
+    free_alone, ranked_alone = model.answer(asked), model.answer(asked, None, [choices] * 6)
+    assert [r.text for r in free] == [r.text for r in free_alone]
+    assert [r.text for r in ranked] == [r.text for r in ranked_alone]
+    for one, other in zip(free + ranked, free_alone + ranked_alone, strict=True):
+        assert one.confidence == pytest.approx(other.confidence, rel=1e-4)
+        assert one.prompt_tokens == other.prompt_tokens
+    if family != "mistral":  # reads through a sliding window, which keeps no beginning
+        assert whole == 2 < sum(width > 100 for width in widths)
 
 
 def test_sampling_settings_of_the_checkpoint_do_not_change_greedy_answers(tiny_checkpoint, copy):
