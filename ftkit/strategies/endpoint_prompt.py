@@ -26,7 +26,7 @@ from ftkit.strategies.delivery import not_measured, sentence
 from ftkit.strategies.grid import Finder, Progress, answer_with, endpoint_of
 from ftkit.strategies.prompt_candidates import TASK_ONLY
 from ftkit.strategies.prompt_choice import ranked, trial
-from ftkit.strategies.prompt_search import Meter, race
+from ftkit.strategies.prompt_search import Meter, leave_out_failures, race
 from ftkit.strategies.structured_output import constrained
 
 CACHE, BUDGET = "endpoint.jsonl", "prompting.endpoint_answers"
@@ -101,7 +101,10 @@ def search(
         except BadInput as error:
             refused = f" Held within the format it was not asked: {error.found}."
             break
-        trials.append(trial(held, answers, score(card, items, answers)))
+        found.answers[held.name], found.scores[held.name] = answers, score(card, items, answers)
+        leave_out_failures(found)
+        asked = [t.prompt for t in trials] + [held]
+        trials = [trial(c, found.answers[c.name], found.scores[c.name]) for c in asked]
     best = ranked(trials)[0]
     book = book.model_copy(update={"endpoint_trials": trials, "endpoint": best.prompt.name})
     return (

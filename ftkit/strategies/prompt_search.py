@@ -19,6 +19,7 @@ from typing import Any
 from ftkit.core.errors import BadInput
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.prompting import Prompt, PromptTrial
+from ftkit.core.records.strategy import ANSWERED
 from ftkit.core.records.task import TaskCard
 from ftkit.core.statistics import paired_difference
 from ftkit.models.chat import ChatModel
@@ -229,6 +230,8 @@ def race(
             table = answer_with(prompt.name, prompt, model, part, examples, progress=step)
             _add(found, card, items.iloc[:end], prompt.name, table)
             found.spent += len(part)
+        if hasattr(model, "endpoint"):
+            leave_out_failures(found)
         dropped = {}
         if end < len(items):
             for place, kind in enumerate(kinds):
@@ -258,6 +261,19 @@ def _add(found: PromptSearch, card: TaskCard, items: Any, name: str, table: Any)
     known = [found.answers[name]] if name in found.answers else []
     found.answers[name] = pd.concat([*known, table], ignore_index=True)
     found.scores[name] = score(card, items, found.answers[name])
+
+
+def leave_out_failures(found: PromptSearch) -> None:
+    """Take items that an endpoint did not answer for one prompt out of the scores of all: they are wrong for nobody."""
+    failed = {
+        item
+        for table in found.answers.values()
+        for item in table[~table["outcome"].isin(ANSWERED)]["item_id"]
+    }
+    for name, scores in found.scores.items():
+        kept = scores[~scores["item_id"].isin(failed)]
+        if 2 * len(kept) > len(scores):  # else the endpoint is not measured at all
+            found.scores[name] = kept
 
 
 def _halved(

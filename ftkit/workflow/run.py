@@ -14,6 +14,7 @@ from ftkit.core.errors import BadInput, NotReady, RunFailed
 from ftkit.core.parameters.base import Parameters
 from ftkit.core.parameters.files import load, nearest, write_resolved
 from ftkit.core.records.manifest import Manifest
+from ftkit.workflow import endpoint_forecast
 from ftkit.workflow.kernel import execute_notebook, warm
 from ftkit.workflow.key_metric import key_figure
 from ftkit.workflow.preflight import fetch, order_faults, preflight
@@ -130,10 +131,11 @@ def run_preview(file: Path) -> str:
         if len(stages) == len(run_folder.STAGES)
         else ", ".join(run_folder.stage_name(s) for s in stages)
     )
+    paid = "".join(f" {line}" for line in endpoint_forecast.sentences(built, stages))
     if not took:
-        return f"A run would do {names}; each says at its head how long it takes."
+        return f"A run would do {names}; each says at its head how long it takes.{paid}"
     missing = [run_folder.stage_name(s) for s in stages if s not in took]
-    return f"A run would do {names}: about {sum(took.values()) / 60:.0f} minutes by the last time{', without ' + ', '.join(missing) if missing else ''}."
+    return f"A run would do {names}: about {sum(took.values()) / 60:.0f} minutes by the last time{', without ' + ', '.join(missing) if missing else ''}.{paid}"
 
 
 def run(
@@ -175,6 +177,8 @@ def run(
     with nullcontext() if dry else run_folder.locked(folder):
         if dry:
             _say_plan(folder, stages, expected, outcome, say)
+            for line in endpoint_forecast.sentences(built, expected):
+                say(f"  {line}")
         else:
             fetch(built, set(expected), say)
             write_resolved(folder, built)

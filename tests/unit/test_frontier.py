@@ -38,6 +38,33 @@ def book(n=80):
     return choose(race(CANDIDATES, Able(), TASK, items(n), EXAMPLES).trials, n)
 
 
+class Losing(Other):
+    """An endpoint that loses one answer of each third prompt; lost ones are empty."""
+
+    endpoint = None
+
+    def answer(self, conversations, progress=None, formats=()):
+        replies = super().answer(conversations, progress, formats)
+        for place, reply in enumerate(replies):
+            if len(replies) > 10 and place == 3:
+                reply.text, reply.outcome = "", "not_delivered"
+        return replies
+
+
+def test_a_lost_answer_is_wrong_for_no_prompt_in_the_search():
+    whole = race(CANDIDATES, Other(), TASK, items(40), EXAMPLES)
+    lost = race(CANDIDATES, Losing(), TASK, items(40), EXAMPLES)
+    assert {t.accuracy.n for t in whole.trials} == {40} and {t.accuracy.n for t in lost.trials} == {
+        39
+    }
+    gone = items(40).iloc[3]["id"]
+    for name, scores in whole.scores.items():
+        kept = scores[scores["item_id"] != gone]["correct"].mean()
+        found = next(t for t in lost.trials if t.prompt.name == name)
+        assert found.accuracy.value == pytest.approx(kept)
+    assert all("not_delivered" in t.outcomes for t in lost.trials), "the loss is told"
+
+
 def test_the_endpoint_gets_the_prompt_that_it_does_best_with_within_its_budget():
     base, model = book(), Other()
     found, told = endpoint_prompt.search(

@@ -498,3 +498,33 @@ def test_a_profile_tells_what_a_server_understands(serve):
     assert traits["System role"].text == "taken" and traits["JSON Schema"].fine
     assert traits["Usage"].text == "11 prompt, 3 answer tokens"
     assert not traits["Log probabilities"].fine and not traits["Models"].fine
+
+
+def test_the_head_of_a_stage_tells_what_goes_where_and_its_requests_stand_on_the_bill(
+    serve, tmp_path, monkeypatch
+):
+    from ftkit.core import run_folder
+    from ftkit.core.parameters.prompting import PromptingParameters
+    from ftkit.notebook import endpoint_profile
+
+    server, _ = serve()
+    stage = run_folder.Stage(tmp_path, "task", {})
+    shown = []
+    monkeypatch.setattr(
+        endpoint_profile.theme, "table", lambda rows, caption="": shown.append((rows, caption))
+    )
+    p = PromptingParameters(
+        endpoint_url=server.url, endpoint_model="m", endpoint_most_usd=2, endpoint_prices=[1, 2]
+    )
+    asked = ["Write to eva@example.org", "Where is my parcel?"]
+    endpoint_profile.show(p, stage, asked, ["endpoint", "proposal"])
+    ((rows, caption),) = shown
+    told = {row[""]: row["found"] for row in rows}
+    assert caption == f"the endpoint: m at {server.url}"
+    assert told["Personal data"] == "in 1 of 2 questions; they are sent as they are"
+    assert told["Price"].startswith("USD per million tokens: 1 in, 1 cached, 2 out")
+    assert told["Limit"] == "2 USD in this stage" and told["System role"] == "taken"
+    (bill,) = run_folder.bills(stage.folder)
+    assert bill.role == "profile of the endpoint"
+    assert bill.answers + bill.failed == len(server.seen) == 3
+    assert not any("parcel" in str(body) for body in server.seen), "no data of the run are sent"

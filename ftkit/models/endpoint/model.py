@@ -49,6 +49,7 @@ class Endpoint:
         url: Base URL, e.g. ``http://localhost:8000/v1``.
         model: Model name there.
         named: How the parameters that name it begin, for messages, e.g. ``evaluation.judge``.
+        role: What it is asked for, on the bill; empty: by ``named``.
         answer_tokens: Room for an answer, in tokens, where ``connection`` names none.
         prices: USD per million prompt and answer tokens, and of cached prompt tokens; empty: by the price file.
         price_file: A price file in place of the shipped one.
@@ -62,6 +63,7 @@ class Endpoint:
     url: str
     model: str
     named: str = "evaluation.endpoint"
+    role: str = ""
     answer_tokens: int = 64
     prices: Sequence[float] = (0.0, 0.0)
     price_file: str = ""
@@ -146,7 +148,7 @@ class EndpointModel:
         room = connection.answer_tokens or endpoint.answer_tokens
         self.dialect = Dialect(endpoint.model, room, connection, endpoint.confidence)
         self.most_usd, self.first_wait_s, self._room = endpoint.most_usd, first_wait_s, room
-        role = endpoint.named.rpartition(".")[2]
+        role = endpoint.role or endpoint.named.rpartition(".")[2]
         prices = tariff(endpoint.url, endpoint.model, endpoint.prices, endpoint.price_file)
         self.bill = Bill(endpoint.url, endpoint.model, prices, role)
         self.cache = Cache(cache, f"{endpoint.url} {endpoint.model}")
@@ -344,6 +346,17 @@ class EndpointModel:
             self._throttled(began, wait, words)
             return _Step(reply, fault.kind, again=True, counts=False)
         return _Step(reply, fault.kind, again=fault.again)
+
+    def count(self, response: Response, messages: Messages) -> None:
+        """Put a reply that was asked for beside the others on the bill."""
+        if response.status < 300 and error_in(response) is None:
+            with self._lock:
+                reply = reply_of(response.body, response.text, messages, response.seconds)
+                self.bill.add(reply)
+                self.cache.write("", reply)
+            self._write_bill()
+        else:
+            self._count_billed(response, messages)
 
     def _count_billed(self, response: Response, messages: Messages) -> None:
         """Count an error that tells its tokens: it was paid for."""

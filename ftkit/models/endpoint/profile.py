@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ftkit.core.errors import FtkitError
@@ -38,14 +39,20 @@ class Trait:
     fine: bool = True
 
 
-def profile(endpoint: Endpoint) -> list[Trait]:
+def profile(endpoint: Endpoint, cache: Path | None = None) -> list[Trait]:
     """Return what a server understands; about five requests of a few tokens each.
+
+    Args:
+        endpoint: What is asked.
+        cache: File that keeps the replies, so that they stand on the bill; None: they are not kept.
 
     Raises:
         BadInput: The address, the model or the connection cannot be used.
         FtkitError: The server gives no answer.
     """
-    model = EndpointModel(endpoint, notice=lambda text: None)
+    terms = replace(endpoint, role=f"profile of the {endpoint.named.rpartition('.')[2]}")
+    model = EndpointModel(terms, cache=cache, notice=lambda text: None)
+    model.cache.answers.clear()  # a server may have changed since: what it answers now counts
     traits = [_models(model)] if endpoint.model else []
     reply = model.answer([ASKED])[0]
     if not reply.is_answer:
@@ -106,6 +113,7 @@ def _form(model: EndpointModel, name: str, form: ResponseFormat) -> Trait:
         response = model.transport.post(PATH, model.dialect.body(ASKED, form))
     except Unreached as error:
         return Trait(name, error.detail, False)
+    model.count(response, ASKED)
     if response.status >= 400:
         return Trait(name, f"refused: {model.transport.masked(response.text)[:120]}", False)
     return Trait(name, "taken; whether answers keep to it shows in 03")
