@@ -197,7 +197,10 @@ class Player:
         )
         if found.pop("counted", False):
             sent = sum(len(m["content"]) for m in body["messages"])
-            usage = {"prompt_tokens": round(sent / 4.1), "completion_tokens": len(truth(text)) // 4}
+            usage = {
+                "prompt_tokens": round(sent / 4.1),
+                "completion_tokens": -(-len(truth(text)) // 4),
+            }
         content = json.dumps(found) if found else str(result[2])
         with self.lock:
             if result[0] == 200 and truth(text) in content:
@@ -368,12 +371,9 @@ def test_what_is_told_of_any_two_behaviours_is_true_or_named_as_missing(
 def check_the_bill(model, player, killed):
     """To the token; estimates are marked and within 5%; a kill loses at most what was under way."""
     mine = [model.bill.input_tokens, model.bill.output_tokens]
+    slack = 0.05 if model.bill.estimated else 0.0
     if killed:
-        assert all(
-            0 <= theirs - own <= WORKERS * MOST
-            for own, theirs in zip(mine, player.bill, strict=True)
-        )
-    elif model.bill.estimated:
-        assert mine == pytest.approx(player.bill, rel=0.05)
+        for own, theirs in zip(mine, player.bill, strict=True):
+            assert -slack * theirs <= theirs - own <= WORKERS * MOST + slack * theirs
     else:
-        assert mine == player.bill
+        assert mine == pytest.approx(player.bill, rel=slack)
