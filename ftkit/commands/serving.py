@@ -42,6 +42,12 @@ def _add_serve(commands: Commands) -> None:
         "--waiting", type=int, default=64, help="questions that may wait; a further one gets 429"
     )
     serve.add_argument(
+        "--engine",
+        default="",
+        metavar="URL",
+        help="let an engine that runs already generate (vLLM, ...; its URL ends in /v1); prompt, passages, format and log stay here",
+    )
+    serve.add_argument(
         "--log",
         type=here,
         default="",
@@ -82,6 +88,7 @@ def _serve(given: argparse.Namespace) -> None:
                 version,
                 store,
                 beside=served[0] if served else None,
+                engine_url=given.engine,
             )
         )
     app = create_app(

@@ -45,7 +45,14 @@ def write_gguf(p: DeploymentParameters, served: Served, stage_folder: Path) -> G
     modelfile = platforms.modelfile(
         NAME, served.local.context, bundle.max_new_tokens, _ends(served.local)
     )
-    (folder / "Modelfile").write_text(modelfile, encoding="utf-8")
+    script = platforms.llama_script(bundle.name, served.local.context, p.gguf_type)
+    template = platforms.plain_template(str(served.local.tokenizer.chat_template))
+    for name, text in (
+        ("Modelfile", modelfile),
+        ("llama_server.sh", script),
+        ("chat_template.jinja", template),
+    ):
+        (folder / name).write_text(text, encoding="utf-8")
     return made
 
 

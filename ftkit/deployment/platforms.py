@@ -254,3 +254,20 @@ def _sagemaker(bundle: Bundle, limits: Limits, model: str) -> str:
     if bundle.form == "adapter" and limits.rank:
         values["LORA_ADAPTERS"] = f"{bundle.name}=/opt/ml/model/{bundle.weights}"
     return json.dumps(values, indent=4)
+
+
+def llama_script(name: str, context: int, kind: str) -> str:
+    """Return the file that starts llama.cpp's server on ``model.gguf`` beside it.
+
+    Args:
+        name: Name by which clients ask for the model.
+        context: Longest prompt and answer together, in tokens.
+        kind: Precision of the file's weights; whole ones get a cache in full precision too.
+    """
+    exact = " --cache-type-k f32 --cache-type-v f32 --flash-attn off" if kind == "f32" else ""
+    return (
+        "#!/usr/bin/env bash\n# llama.cpp's server serves the model only: send the messages as in export/serving/messages_example.json.\n"
+        'set -euo pipefail\ncd "$(dirname "$0")"\n'
+        f"llama-server --model model.gguf --alias {name} --jinja --chat-template-file chat_template.jinja \\\n"
+        f'  --ctx-size {context} --parallel 1 --temp 0{exact} "$@"\n'
+    )

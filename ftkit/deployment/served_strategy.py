@@ -21,6 +21,7 @@ from ftkit.models.weights import fingerprint, resolve
 from ftkit.strategies import grid
 
 if TYPE_CHECKING:
+    from ftkit.deployment.engines.model import EngineModel
     from ftkit.models.local import LocalModel
 
 Progress = Callable[[int, int], None]
@@ -64,6 +65,7 @@ class Served:
         version: Number of the release; 0: it is none.
         store: The release folder whose current version is followed; None: this export stays.
         beside: A strategy that is open already; a model on the same base shares its weights, and is asked on the same thread.
+        engine_url: Base URL of an engine that generates in place of weights loaded here; empty: none.
 
     Raises:
         BadInput: A file was altered, or the base's weights are not those that were tested.
@@ -76,10 +78,13 @@ class Served:
         version: int = 0,
         store: Path | None = None,
         beside: Served | None = None,
+        engine_url: str = "",
     ) -> None:
+        self.engine_url = engine_url
         self.folder, self.bundle = folder, verify(folder)
         self.threads, self.version, self.store, self.beside = threads, version, store, beside
         self.local: LocalModel | None = None
+        self.engine: EngineModel | None = None
         self.model: ChatModel = self._model(threads)
         self.finder: grid.Finder | None = self._finder()
         examples = folder / "examples.parquet"
@@ -87,6 +92,11 @@ class Served:
 
     def _model(self, threads: int) -> ChatModel:
         b = self.bundle
+        if self.engine_url:
+            from ftkit.deployment.engines.model import EngineModel
+
+            self.engine = EngineModel(b, self.folder, self.engine_url, self.version)
+            return self.engine
         if b.form == "endpoint":
             from ftkit.models.endpoint.model import Endpoint, EndpointModel
 
@@ -121,10 +131,18 @@ class Served:
         self.local = LocalModel(base, adapter=weights, **settings, beside=other)
         return voting(self.local, b.spec.votes)
 
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer; None where an endpoint answers."""
+        holder = self.local or self.engine
+        return holder.tokenizer if holder else None
+
     def close(self) -> None:
         """Free what only this strategy needed."""
         if self.local:
             self.local.close()
+        if self.engine:
+            self.engine.close()
 
     def _finder(self) -> grid.Finder | None:
         if not self.bundle.spec.retriever:

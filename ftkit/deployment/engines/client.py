@@ -8,6 +8,8 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 import httpx
@@ -82,6 +84,21 @@ class EngineClient:
         Raises:
             BadInput: Nothing answers, it is no OpenAI-compatible server, or it does not serve the model.
         """
+        self.look()
+        if self.name not in self.names:
+            raise BadInput(
+                f"the engine serves no model '{self.name}' but {', '.join(self.names) or 'none'}",
+                where=self.url,
+                todo="start it from the export's serving files (vllm.sh), or load the adapter by that name",
+            )
+        return self
+
+    def look(self) -> None:
+        """Read which models it serves, and what it is.
+
+        Raises:
+            BadInput: Nothing answers, or it is no OpenAI-compatible server.
+        """
         try:
             reply = self.http.get(f"{self.url}/models")
             self.models = list(reply.json()["data"])
@@ -92,13 +109,36 @@ class EngineClient:
                 todo="start it, and name its base URL, which ends in /v1",
             ) from error
         self._recognise()
-        if self.name not in self.names:
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Load an adapter under a name; one that is there under that name stays.
+
+        Raises:
+            BadInput: The engine loads none while it runs, cannot read this one, or its rank is above its limit.
+        """
+        body = {"lora_name": name, "lora_path": str(folder.resolve())}
+        reply = self._adapters("load", body)
+        told = reply.text if reply is not None else "it has no such route"
+        if reply is None or (reply.status_code >= 400 and "already" not in told):
             raise BadInput(
-                f"the engine serves no model '{self.name}' but {', '.join(self.names) or 'none'}",
+                f"the engine does not load the adapter '{name}': {_words(told)}",
                 where=self.url,
-                todo="start it from the export's serving files (vllm.sh), or load the adapter by that name",
+                todo="start vLLM by vllm.sh with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True, a --max-lora-rank of the adapter's, and the folder under the same path",
             )
-        return self
+        self.look()
+
+    def unload_adapter(self, name: str) -> None:
+        """Take an adapter out again; an engine that keeps it does no harm."""
+        self._adapters("unload", {"lora_name": name})
+
+    def _adapters(self, what: str, body: dict[str, str]) -> httpx.Response | None:
+        """Return what the engine says, by vLLM's route or SGLang's; None where it has neither."""
+        for root in (self.url, self.root):
+            with contextlib.suppress(httpx.HTTPError):
+                reply = self.http.post(f"{root}/{what}_lora_adapter", json=body)
+                if reply.status_code not in (404, 405) or "cannot be found" in reply.text:
+                    return reply
+        return None
 
     def _recognise(self) -> None:
         owners = {str(m.get("owned_by", "")).lower() for m in self.models}
@@ -134,10 +174,9 @@ class EngineClient:
         Raises:
             FtkitError: It refuses the request or gives no answer.
         """
-        body: dict[str, Any] = {"model": self.name, "messages": messages, "temperature": 0}
-        body |= {"max_tokens": max_tokens} | (body_options(form) if form else {})
+        body = self.body(messages, form, max_tokens)
         body |= {"return_token_ids": True} if self.kind == "vllm" else {}
-        done = self._post(f"{self.url}/chat/completions", body | self.more)
+        done = self._post(f"{self.url}/chat/completions", body)
         try:
             usage, text = done["usage"], done["choices"][0]["message"].get("content") or ""
             said = Said(text.strip(), usage["prompt_tokens"], usage["completion_tokens"])
@@ -148,6 +187,21 @@ class EngineClient:
         said.prompt_ids = done.get("prompt_token_ids") or self._template_ids(messages)
         return said
 
+    def body(
+        self, messages: Messages, form: ResponseFormat | None, max_tokens: int
+    ) -> dict[str, Any]:
+        """Return a chat request as this engine takes it."""
+        body: dict[str, Any] = {"model": self.name, "messages": messages, "temperature": 0}
+        body |= {"max_tokens": max_tokens} | (self._held(form) if form else {})
+        return body | self.more
+
+    def _held(self, form: ResponseFormat) -> dict[str, Any]:
+        """Return the fields that hold an answer within a format: labels go to llama.cpp as its own grammar."""
+        if form.kind == "choice" and self.kind == "llama.cpp":
+            words = " | ".join(json.dumps(word, ensure_ascii=False) for word in form.value)
+            return {"grammar": f"root ::= {words}"}
+        return body_options(form)
+
     def _template_ids(self, messages: Messages) -> list[int] | None:
         """Return the prompt's tokens as llama.cpp's server writes it; None elsewhere."""
         if self.kind != "llama.cpp":
@@ -157,28 +211,26 @@ class EngineClient:
         return self._post(f"{self.root}/tokenize", body)["tokens"]
 
     def mean_logprob(self, prompt_ids: Sequence[int], answer_ids: Sequence[int]) -> float:
-        """Return the mean log-probability per token that it gives to an answer, in nats; NaN where it tells none.
+        """Return the mean log-probability per token that it gives to an answer, in nats; NaN where it tells none."""
+        return fmean(self.logprobs(prompt_ids, answer_ids))
+
+    def logprobs(self, prompt_ids: Sequence[int], answer_ids: Sequence[int]) -> list[float]:
+        """Return the log-probability that it gives to each token of an answer, in nats; NaN where it tells none.
 
         Args:
             prompt_ids: The prompt's tokens.
             answer_ids: The answer's tokens, its end token included.
         """
-        if self.kind == "vllm":
-            return self._vllm_logprob([*prompt_ids], [*answer_ids])
+        prompt, answer = list(prompt_ids), list(answer_ids)
         if self.kind == "llama.cpp":
-            values = [
-                self._llama_logprob([*prompt_ids, *answer_ids[:i]], token)
-                for i, token in enumerate(answer_ids)
-            ]
-            return math.fsum(values) / len(values)
-        return math.nan
-
-    def _vllm_logprob(self, prompt: list[int], answer: list[int]) -> float:
+            return [self._llama_logprob(prompt + answer[:i], t) for i, t in enumerate(answer)]
+        if self.kind != "vllm":
+            return [math.nan] * len(answer)
         body = {"model": self.name, "prompt": prompt + answer, "max_tokens": 1}
         body |= {"temperature": 0, "prompt_logprobs": 0, "add_special_tokens": False}
         told = self._post(f"{self.url}/completions", body)["choices"][0]["prompt_logprobs"]
         places = zip(told[len(prompt) :], answer, strict=True)
-        return math.fsum(float(p[str(t)]["logprob"]) for p, t in places) / len(answer)
+        return [float(place[str(token)]["logprob"]) for place, token in places]
 
     def _llama_logprob(self, prompt: list[int], token: int) -> float:
         body = {"prompt": prompt, "n_predict": 1, "n_probs": LIKELIEST, "temperature": 0}
@@ -198,11 +250,20 @@ class EngineClient:
                 todo="see its log",
             ) from error
         if reply.status_code != 200 or not isinstance(done, dict):
-            told = done.get("error", done) if isinstance(done, dict) else done
-            told = told.get("message", told) if isinstance(told, dict) else told
             raise FtkitError(
-                f"the engine refuses (HTTP {reply.status_code}): {str(told)[:200]}",
+                f"the engine refuses (HTTP {reply.status_code}): {_words(reply.text)}",
                 where=url,
                 todo="a field that it does not know means that it is older, or has it switched off",
             )
         return done
+
+
+def _words(text: str) -> str:
+    """Return an engine's own words on a refusal, in one line."""
+    try:
+        told: Any = json.loads(text)
+    except ValueError:
+        told = text
+    told = told.get("error", told) if isinstance(told, dict) else told
+    told = told.get("message", told) if isinstance(told, dict) else told
+    return " ".join(str(told).split())[:200]

@@ -52,9 +52,10 @@ class Fault:
     other_base: bool = False
 
 
+END_TOKEN = Fault("end token", more={"ignore_eos": True})
 FAULTS = (
     Fault("chat template", more={"chat_template": plain_template(SIMPLE_TEMPLATE)}),
-    Fault("end token", more={"ignore_eos": True}),
+    END_TOKEN,
     Fault("adapter not applied", base=True),
     Fault("low precision", arguments=("--dtype", "bfloat16")),
     Fault("another base", other_base=True),
@@ -129,24 +130,28 @@ def ask_engine(
     """
     import pandas as pd
 
-    rows = []
+    said: list[Said] = []
     with ThreadPoolExecutor(CLIENTS) as pool:
-        for place, said in enumerate(pool.map(lambda a: _said(client, served, a), q.asked)):
-            logprob = _logprob(client, served, said, q.told["text"].iloc[place])
-            passages = [p.id for p in q.asked[place].passages]
-            rows.append(
-                (
-                    q.items["id"].iloc[place],
-                    said.text,
-                    said.prompt_tokens,
-                    said.completion_tokens,
-                    passages,
-                    said.prompt_sha256,
-                    logprob,
-                )
-            )
+        for one in pool.map(lambda a: _said(client, served, a), q.asked):
+            said.append(one)
             if progress:
-                progress(len(rows), len(q.asked))
+                progress(len(said), len(q.asked))
+    # One at a time: vLLM 0.32 for CPUs dies of prompt log-probabilities under an adapter beside other requests.
+    logprobs = [
+        _logprob(client, served, s, text) for s, text in zip(said, q.told["text"], strict=True)
+    ]
+    rows = [
+        (
+            q.items["id"].iloc[i],
+            s.text,
+            s.prompt_tokens,
+            s.completion_tokens,
+            [p.id for p in q.asked[i].passages],
+            s.prompt_sha256,
+            logprobs[i],
+        )
+        for i, s in enumerate(said)
+    ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     differ = np.flatnonzero(table["text"].to_numpy() != q.told["text"].to_numpy())
     if not len(differ):
@@ -213,7 +218,8 @@ def check_engines(
 
     Raises:
         BadInput: There is no such engine.
-        FtkitError: It did not start, or refuses what is asked.
+
+    One that does not start or that dies is told in ``unchecked``; its log stays.
     """
     if why := not_askable(served):
         return [
@@ -229,11 +235,65 @@ def check_engines(
             found.append(check)
             continue
         command = process.executable(engine)
+        if command.name.startswith("llama"):
+            found.append(_guarded(command, served, q, folder, "gguf", fault_items))
+            continue
         forms = ["adapter", "merged"] if served.bundle.form == "adapter" else [served.bundle.form]
         for form in forms:
             say(f"{command.name}, {form}: it is started from the exported files")
-            found.append(_started(command, served, q, folder / "engines", form, fault_items))
+            found.append(_guarded(command, served, q, folder, form, fault_items))
     return found
+
+
+def _guarded(
+    command: Path, served: Served, q: Questions, folder: Path, form: str, fault_items: int
+) -> EngineCheck:
+    """Return what a started engine answers, or why it came to none: the rest of 09 goes on."""
+    try:
+        start = _llama if form == "gguf" else _started
+        return start(command, served, q, folder, form, fault_items)
+    except FtkitError as error:
+        why = f"{error.found} ({error.where})"
+        return EngineCheck(engine=command.name, form=form, unchecked=why)
+
+
+def _llama(
+    command: Path, served: Served, q: Questions, folder: Path, form: str, fault_items: int
+) -> EngineCheck:
+    """Ask llama.cpp's server, started from the file beside the GGUF that 09 wrote."""
+    script, few = folder / "gguf" / "llama_server.sh", q.head(fault_items)
+    if not script.exists():
+        why = "there is no GGUF file: deployment.llama_cpp writes one"
+        return EngineCheck(engine=command.name, form=form, unchecked=why)
+    began = time.monotonic()
+    with process.started(command, script, [], folder / "engines" / "llama-server.log") as url:
+        start_s = round(time.monotonic() - began, 1)
+        client = EngineClient(url, served.bundle.name, more=_template_values(served)).open()
+        check = _check(client, served, q, form)
+        check.start_s = start_s
+        planted_there = _plant(END_TOKEN, client, served, few)
+    check.faults = [planted_there] if planted_there else []
+    if fault_items:
+        with tempfile.TemporaryDirectory(prefix="ftkit-") as name:
+            other = Path(name) / "other.jinja"
+            other.write_text(plain_template(SIMPLE_TEMPLATE), encoding="utf-8")
+            own = folder / "engines" / "llama-server-chat-template.log"
+            with process.started(command, script, ["--chat-template-file", str(other)], own) as url:
+                client = EngineClient(url, served.bundle.name).open()
+                check.faults.append(_compared("fault: chat template", client, served, few))
+    return check
+
+
+def there(engines: Sequence[str]) -> Sequence[str]:
+    """Return engines as they are named, after a look whether each is there, before long work begins.
+
+    Raises:
+        BadInput: One is not.
+    """
+    for engine in engines:
+        if "://" not in engine:
+            process.executable(engine)
+    return engines
 
 
 def not_askable(served: Served) -> str:
@@ -277,10 +337,11 @@ def _script(served: Served, form: str) -> Iterator[Path]:
 
 
 def _started(
-    command: Path, served: Served, q: Questions, logs: Path, form: str, fault_items: int
+    command: Path, served: Served, q: Questions, folder: Path, form: str, fault_items: int
 ) -> EngineCheck:
     few, base = q.head(fault_items), resolve(served.bundle.base_model)
-    lora, log = form == "adapter", logs / f"vllm-{form}.log"
+    lora, logs = form == "adapter", folder / "engines"
+    log = logs / f"vllm-{form}.log"
     settings = {"MODEL": base} if form != "merged" else {}
     trust = ["--trust-request-chat-template"]  # for the planted template; none is sent else
     with _script(served, form) as script:

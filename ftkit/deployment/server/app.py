@@ -321,11 +321,9 @@ class Server:
 
 def _cut(served: Served, reply: Reply, limit: int | None) -> tuple[Reply, str]:
     """Return the reply within the client's limit, and why it ended."""
-    if limit and _length(served, reply) > limit and served.local is not None:
-        ids = served.local.tokenizer(reply.text, add_special_tokens=False)["input_ids"][:limit]
-        return replace(
-            reply, text=served.local.tokenizer.decode(ids), completion_tokens=limit
-        ), "length"
+    if limit and _length(served, reply) > limit and served.tokenizer is not None:
+        ids = served.tokenizer(reply.text, add_special_tokens=False)["input_ids"][:limit]
+        return replace(reply, text=served.tokenizer.decode(ids), completion_tokens=limit), "length"
     return reply, _end(served, reply)
 
 
@@ -533,9 +531,11 @@ def _routes(app: FastAPI, server: Server) -> None:
     @app.get("/ready", responses={503: {"description": "not ready"}})
     async def ready() -> JSONResponse:
         waiting = sum(slot.batcher.queue.qsize() for slot in server.slots)
-        return JSONResponse(
-            {"ready": server.ready, "waiting": waiting}, status_code=200 if server.ready else 503
-        )
+        good = server.ready and all(slot.batcher.ready for slot in server.slots)
+        body = {"ready": good, "waiting": waiting}
+        away = [slot.name for slot in server.slots if not slot.batcher.ready]
+        body |= {"engine_away": away} if away else {}
+        return JSONResponse(body, status_code=200 if good else 503)
 
     @app.get("/metrics", responses={401: ANSWERS[401]})
     async def metrics(request: Request) -> PlainTextResponse:

@@ -46,6 +46,8 @@ class Batcher:
         thread: The thread that the model answers on; several strategies may share it.
     """
 
+    ready = True  # the model is loaded here
+
     def __init__(self, served: Served, waiting: int, thread: ThreadPoolExecutor) -> None:
         self.served, self.queue, self.thread = served, asyncio.Queue[Job](waiting), thread
         self.worker: asyncio.Task[None] | None = None

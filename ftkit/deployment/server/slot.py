@@ -11,6 +11,7 @@ from ftkit.core.errors import FtkitError
 from ftkit.deployment import releases
 from ftkit.deployment.served_strategy import Served
 from ftkit.deployment.server.batching import Batcher
+from ftkit.deployment.server.dispatch import Dispatcher
 from ftkit.deployment.server.metrics import Metrics
 
 FOLLOW_S = 2.0
@@ -31,7 +32,10 @@ class Slot:
         self, served: Served, waiting: int, metrics: Metrics, thread: ThreadPoolExecutor
     ) -> None:
         self.served, self.name, self.waiting = served, served.bundle.name, waiting
-        self.counts, self.batcher = metrics.of(self.name), Batcher(served, waiting, thread)
+        self.counts = metrics.of(self.name)
+        self.batcher = (
+            Dispatcher(served, waiting) if served.engine else Batcher(served, waiting, thread)
+        )
         self.counts.release.set(served.version)
 
     @property
@@ -60,10 +64,12 @@ class Slot:
                 refused, old, path = version, self.served, releases.folder(store, version)
 
                 def opened() -> Served:
-                    return Served(path, old.threads, version, store, beside=old.beside)  # noqa: B023  called before the next turn
+                    return Served(path, old.threads, version, store, old.beside, old.engine_url)  # noqa: B023  called before the next turn
 
                 fresh = await (
-                    self.batcher.alone(opened) if old.beside else asyncio.to_thread(opened)
+                    self.batcher.alone(opened)
+                    if old.beside and not old.engine
+                    else asyncio.to_thread(opened)
                 )
                 await self.batcher.take(fresh)
             except (FtkitError, OSError) as error:
