@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ TIME_NAMES = (
 )
 SAMPLED = 5000
 
+CITES = 0.8
+"""Share of a field's values that must be names of articles for it to be the citation."""
+
 
 @dataclass
 class Guess:
@@ -63,6 +66,7 @@ class Guess:
     group_column: str = ""
     split_column: str = ""
     context_columns: list[str] = field(default_factory=list)
+    citation_field: str = ""
     sentences: list[str] = field(default_factory=list)
     sections: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -75,6 +79,7 @@ def propose(
     handbook: str = "",
     encoding: str = "",
     told: Mapping[str, set[str]] | None = None,
+    articles: Collection[str] = (),
 ) -> Guess:
     """Guess a project's parameters from a file of examples.
 
@@ -85,6 +90,7 @@ def propose(
         handbook: Folder of articles, or empty for no retrieval.
         encoding: Encoding of the file; empty for UTF-8.
         told: What the articles tell of themselves: values by name, both in lower case.
+        articles: Ids of the articles, as an answer cites them.
 
     Raises:
         BadInput: The file cannot be read, or holds fewer than two columns with text.
@@ -121,8 +127,10 @@ def propose(
     if guess.kind == "label":
         guess.labels = sorted(set(output.spelling.values()))
     guess.context_columns = _shared([c for c in columns if c not in (given, output)], told or {})
+    guess.citation_field, cited = _citation(guess, columns, output, articles)
     guess.sentences += [
         *_explained(guess, raw, given, output),
+        *cited,
         *_unused(guess, raw, lost),
         *_spelled(output),
         *_doubts(guess, columns, raw),
@@ -269,6 +277,36 @@ def _shared(columns: Sequence[Column], told: Mapping[str, set[str]]) -> list[str
         if c.distinct > 1
     }
     return [name for name, known in rows.items() if sum(known) > 0.5 * len(known)]
+
+
+def _citation(
+    guess: Guess, columns: Sequence[Column], output: Column, articles: Collection[str]
+) -> tuple[str, list[str]]:
+    """Return the field of the answer that names articles, and what to say of it: its values are ids of the handbook."""
+    ids = {name.lower() for name in articles}
+    found = {
+        name: share
+        for name in output.record_fields
+        if (share := _cited([str(r.get(name) or "") for r in output.records], ids)) >= CITES
+    }
+    if found:
+        name = max(found, key=lambda name: found[name])
+        return name, [
+            f"Field '{name}' cites the handbook: {found[name]:.0%} of its values are names of articles."
+        ]
+    beside = [c.name for c in columns if c is not output and _cited(c.values, ids) >= CITES]
+    return "", [
+        f"Column '{name}' names articles of the handbook. It is not part of the answer, so nothing is cited: "
+        "make the answer a JSON object with it as a field to have citations checked."
+        for name in beside[:1]
+        if name != guess.input_column
+    ]
+
+
+def _cited(values: Sequence[str], ids: Collection[str]) -> float:
+    """Return which share of the values that are there name an article, with or without the ending of its file."""
+    there = [value.strip().lower() for value in values if value.strip()]
+    return sum(v in ids or v.rpartition(".")[0] in ids for v in there) / max(1, len(there))
 
 
 def _output_score(column: Column) -> float:

@@ -34,6 +34,7 @@ class Guessed(Protocol):
     group_column: str
     split_column: str
     context_columns: list[str]
+    citation_field: str
 
 
 def sections(
@@ -72,7 +73,9 @@ def sections(
         f"Retrieval: {'the handbook ' + handbook if handbook else 'none, as no handbook was given'}.",
     ]
     facts = "monthly" if handbook else "never"
-    cites = "source" if handbook and "source" in output.record_fields else ""
+    cites = guess.citation_field or (
+        "source" if handbook and "source" in output.record_fields else ""
+    )
     return {
         "task": {"name": name, **task, **mark, "examples_at_hand": rows, "facts_change": facts},
         "data": {
@@ -196,7 +199,8 @@ def _record_task(
     base: dict[str, Any], output: Column, handbook: str, guess: Guessed
 ) -> tuple[dict[str, Any], list[str]]:
     fields, enums = output.record_fields, _enums(output)
-    cited = [f for f in fields if f.lower() in ("source", "sources", "citation", "reference")]
+    usual = ("source", "sources", "citation", "reference")
+    cited = [f for f in fields if f == guess.citation_field or f.lower() in usual]
     long = [
         f for f in fields if f not in cited and f not in enums and _words(output, f) > LONG_VALUE
     ]

@@ -37,7 +37,7 @@ def widget(answer: Callable[[str], Rows]) -> Any:
     button = widgets.Button(
         description="Ask all strategies",
         button_style="primary",
-        layout=widgets.Layout(width="auto"),
+        layout=widgets.Layout(width="auto", align_self="flex-start"),
     )
     shown = widgets.HTML(layout=widgets.Layout(max_width="100%"))
 

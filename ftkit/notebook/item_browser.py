@@ -47,7 +47,8 @@ class Items:
             description="Comment", style=near, layout=widgets.Layout(width="min(100%, 700px)")
         )
         self.save = widgets.Button(
-            description="Save the comment", layout=widgets.Layout(width="auto")
+            description="Save the comment",
+            layout=widgets.Layout(width="auto", align_self="flex-start"),
         )
         for part in (self.search, self.kind, self.wrong, self.fault):
             part.observe(lambda _: self.turn(-self.page), names="value")

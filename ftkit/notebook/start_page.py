@@ -120,7 +120,9 @@ class Start:
             description="Upload a file",
             accept=",".join(f".{end}" for end in DATA),
             tooltip="It is saved in data/ of this project, on the machine that runs this page",
-            layout=widgets.Layout(width="auto", margin="2px 2px 2px 186px"),
+            layout=widgets.Layout(
+                width="auto", margin="2px 2px 2px 186px", align_self="flex-start"
+            ),
         )
         self.upload.observe(self._uploaded, names="value")
         self.asked = widgets.VBox([self.name, self.file, self.upload, self.test, self.handbook])

@@ -204,7 +204,7 @@ def table_html(
         else ""
     )
     top = f"<p style='margin:.4em 0'><b>{html.escape(caption)}</b></p>" if caption else ""
-    return f"<div style='font-family:{FONT};overflow-x:auto'>{top}<table style='border-collapse:collapse;font-size:13px'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{left}</div>"
+    return f"<div style='font-family:{FONT};line-height:1.4;overflow-x:auto'>{top}<table style='border-collapse:collapse;font-size:13px'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{left}</div>"
 
 
 def _least_width(records: Sequence[Mapping[str, Any]], name: str) -> str:
@@ -281,6 +281,7 @@ def live(widget: Any) -> None:
     """Show a widget; where no kernel runs, as in a notebook that was executed in batch, a sentence says what stood there."""
     from IPython.display import display
 
+    _display(f"<style>{DARK_CSS}</style>", "")
     shown = widget._repr_mimebundle_()
     display(
         {

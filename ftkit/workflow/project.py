@@ -41,9 +41,9 @@ def guess(
             raise BadInput("does not exist", where=other, todo="check the path")
     book = look_through(Path(handbook)) if handbook else Handbook()
     told = filters.told_by(book.articles)
-    found = propose(
-        data, name, test_data=test_data, handbook=handbook, encoding=encoding, told=told
-    )
+    ids = [article.source for article in book.articles]
+    files: dict[str, Any] = {"test_data": test_data, "handbook": handbook, "encoding": encoding}
+    found = propose(data, name, **files, told=told, articles=ids)
     found.sections["deployment"] = {"served_name": name}  # one server may hold several projects
     found.sentences += [
         f"Handbook: {remark.file}: {remark.text}." for remark in book.remarks[:SHOWN]

@@ -106,3 +106,17 @@ def contrast(fill):
     return (sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True)) + 0.05) / (
         0.0056 + 0.05
     )
+
+
+def test_a_widget_whose_kernel_is_gone_says_what_to_do(chromium):
+    """What Lab makes of it after a restart of the server, as read from its page; one that lives is left as it is."""
+    dead = "<div class='lm-Widget jp-OutputArea-output jupyter-widgets'>Error displaying widget: model not found</div>"
+    alive = "<div class='lm-Widget jp-OutputArea-output jupyter-widgets'><b>fields</b></div>"
+    page = chromium.new_page()
+    page.set_content(f"<style>{theme.DARK_CSS}</style>{dead}{alive}")
+    looks = page.evaluate(
+        "[...document.querySelectorAll('.jupyter-widgets')].map(e => [getComputedStyle(e).fontSize, getComputedStyle(e, '::after').content])"
+    )
+    page.close()
+    assert looks[0][0] == "0px" and "run this cell again" in looks[0][1]
+    assert looks[1][0] != "0px" and looks[1][1] == "none"

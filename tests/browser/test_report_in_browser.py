@@ -107,20 +107,41 @@ def test_without_scripts_the_figures_are_there_as_tables(chromium, file):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_no_violation(chromium, file, dark):
+def test_axe_finds_no_violation_at_any_width(chromium, file, dark):
+    """Contrast included, of a phone, a tablet and a desk."""
     from axe_playwright_python.sync_playwright import Axe
 
-    context = chromium.new_context(
-        color_scheme="dark" if dark else "light",
-        bypass_csp=True,
-        viewport={"width": 1200, "height": 900},
-    )
+    context = chromium.new_context(color_scheme="dark" if dark else "light", bypass_csp=True)
     page = context.new_page()
     page.goto(file.as_uri())
     page.wait_for_selector("html[data-drawn]", state="attached", timeout=90_000)
-    found = Axe().run(page).response["violations"]
+    violations = []
+    for width in (400, 800, 1400):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(400)
+        found = Axe().run(page).response["violations"]
+        violations += [(width, v["id"], v["nodes"][0]["html"][:200]) for v in found]
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
     context.close()
-    assert [(v["id"], v["help"], v["nodes"][0]["html"][:200]) for v in found] == []
+    assert violations == []
+
+
+def test_questions_are_searched_by_their_words(opened):
+    page = opened(1280)
+    rows = "[...document.querySelectorAll('.ib tr.q')].filter(r => getComputedStyle(r).display != 'none').length"
+    everything = page.evaluate(rows)
+    page.get_by_label("Search questions and answers").fill("parcel b-00007")
+    assert page.evaluate(rows) == 1 < everything
+    page.get_by_label("Search questions and answers").fill("")
+    assert page.evaluate(rows) == everything
+
+
+def test_captions_of_wide_tables_can_be_read_on_a_phone(opened):
+    page = opened(400)
+    cut = page.evaluate(
+        "[...document.querySelectorAll('caption span')].filter(c => c.getBoundingClientRect().width > innerWidth).map(c => c.textContent)"
+    )
+    assert cut == []
 
 
 @pytest.mark.parametrize("hostile", ["", HOSTILE], ids=["usual", "hostile"])

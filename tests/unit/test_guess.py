@@ -203,3 +203,28 @@ def test_no_row_of_the_file_breaks_the_limit_of_words_that_is_guessed(tmp_path):
         "reply": lambda i: " ".join(f"word{k}{i}" for k in range(90 if i == 7 else 12)),
     }
     assert propose(frame(tmp_path, rows)).sections["task"]["max_words"] >= 90
+
+
+def test_the_field_that_names_articles_is_the_citation_whatever_it_is_called(tmp_path):
+    def answer(i):
+        return json.dumps(
+            {"topic": "pay", "see": f"H-{i % 9:03d}.md" if i % 7 else "", "n": str(i)}
+        )
+
+    file = frame(tmp_path, {"question": lambda i: f"How do I pay {i}?", "out": answer})
+    found = propose(file, handbook="handbook", articles=[f"H-{i:03d}" for i in range(9)])
+    assert found.sections["retrieval"]["citation_field"] == "see"
+    assert "see" not in found.sections["task"]["key_fields"]
+    assert any("'see' cites the handbook: 100%" in s for s in found.sentences)
+
+
+def test_a_column_of_articles_beside_the_answer_is_told(tmp_path):
+    columns = {
+        "question": lambda i: f"Which desk, number {i}?",
+        "label": lambda i: "pay" if i % 2 else "post",
+        "article": lambda i: f"H-{i % 5}",
+    }
+    file = frame(tmp_path, columns)
+    found = propose(file, handbook="h", articles=[f"h-{i}" for i in range(5)])
+    assert found.sections["retrieval"]["citation_field"] == ""
+    assert any("Column 'article' names articles of the handbook" in s for s in found.sentences)
