@@ -34,6 +34,7 @@ from ftkit.decision.claims import claims
 from ftkit.decision.cost_uncertainty import DRAWS, TAIL, drawn, price_effects
 from ftkit.decision.cost_uncertainty import costs as drawn_costs
 from ftkit.decision.forecast_check import forecast_check
+from ftkit.decision.provider_tuning import provider_tuning
 from ftkit.decision.rule import PARTS, Choice, halves, points_of
 from ftkit.decision.sensitivity import Figure, Outcome, choice_changes, number_changes
 from ftkit.decision.value_of_information import best_offer, offers, worth_now
@@ -105,6 +106,7 @@ def verdict(case: Case) -> Decision:
         pairs=pairs,
         gates=case.gates,
         costs=[c.model_copy(update=spread.interval(c.strategy)) for c in costs],
+        provider_tuning=provider_tuning(case.inputs.evaluation, case.setting, case.p.price_file),
         prices=[*_measured(case), *case.prices],
         answers_per_year=12 * float(case.setting.answers_per_month),
         stake_usd=case.stake / max(1.0, 12 * float(case.setting.answers_per_month)),

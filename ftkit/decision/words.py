@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
+from ftkit.core import tariffs
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.decision import Change, Decision, Gate, NetDifference, StrategyCost
 from ftkit.core.records.evaluation import Evaluation
@@ -393,3 +395,33 @@ def next_steps(d: Decision) -> list[str]:
         *steps,
         f"Pilot {name} on live traffic and score a sample every month, the same way as in 07.",
     ]
+
+
+def tuned_by_provider(d: Decision) -> str:
+    """Return what tuning at the endpoint's provider would cost, in a sentence; empty where no price is known."""
+    t = d.provider_tuning
+    if t is None:
+        return ""
+    ends = f" It is no longer served from {t.retires} on" if t.retires else ""
+    ends += (
+        ", so it would be tuned again within the year." if t.forced_retunings else "." * bool(ends)
+    )
+    return (
+        f"{t.model}, tuned by its provider, was not measured; it would cost {t.first_year_usd:,.0f} USD in the first year "
+        f"(one training {t.training_usd:,.2f}, answers and hosting {t.monthly_usd:,.2f} a month; {t.source}).{ends}"
+    )
+
+
+def retirements(evaluation: Evaluation, today: dt.date | None = None) -> list[str]:
+    """Return which endpoints that were asked end, or have prices older than a year."""
+    said = []
+    for bill in evaluation.bills:
+        t = bill.tariff
+        if t is not None and t.retires:
+            verb = "was" if tariffs.retired(t, today) else "will be"
+            said.append(
+                f"{bill.model} ({bill.role}) {verb} taken out of service by its provider on {t.retires}: what rests on it must be measured anew with another model."
+            )
+        if t is not None and tariffs.aged(t, today):
+            said.append(f"The price of {bill.model} was read on {t.date}: look it up.")
+    return said

@@ -60,6 +60,7 @@ def decision(found: RunContents) -> Section:
         *table(_gates(d), "Limits that are failed, open or unknown"),
         *chart(figures.costs(d)),
         *table(_costs(d, found), "What each strategy costs, in USD"),
+        *([text(told)] if (told := words.tuned_by_provider(d)) else []),
         *chart(figures.volume(found.evaluation, d, volume)),
         *chart(figures.parts(d)),
         *chart(figures.price_effects(d)),

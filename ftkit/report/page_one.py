@@ -182,16 +182,17 @@ def usd(value: float) -> str:
 def risks(found: RunContents) -> list[str]:
     """Return what a reader must know before relying on the verdict."""
     said = [*found.warnings, *_shipped(found)]
+    said += words.retirements(found.evaluation) if found.evaluation else []
     gates = found.decision.gates if found.decision else []
-    words = {
+    states = {
         "failed": "fails its limit",
         "can't tell": "may fail its limit",
         "not measured": "was not measured",
     }
     said += [
-        f"{g.strategy}: {g.gate} {words[g.state]} ({g.detail})."
+        f"{g.strategy}: {g.gate} {states[g.state]} ({g.detail})."
         for g in gates
-        if g.strategy == found.chosen() and g.state in words
+        if g.strategy == found.chosen() and g.state in states
     ]
     said += found.evaluation.notes if found.evaluation else []
     said += _steered(found)

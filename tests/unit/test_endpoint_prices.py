@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -17,6 +18,8 @@ from ftkit.core.records.evaluation import StrategyResult
 from ftkit.core.records.strategy import StrategySpec
 from ftkit.core.tariffs import aged, read, source, tariff
 from ftkit.decision import cost_model
+from ftkit.decision.provider_tuning import provider_tuning
+from ftkit.decision.words import retirements
 from ftkit.strategies.stable_prefix import stable_share
 
 OPENAI = "https://api.openai.com/v1"
@@ -219,3 +222,38 @@ def test_the_beginning_that_all_prompts_share_is_found_in_the_prompts_themselves
 def test_a_change_of_volume_keeps_the_prices():
     s = setting(100.0)
     assert replace(s, answers_per_month=200.0).price == s.price
+
+
+def test_tuning_at_the_provider_is_reckoned_by_hand_with_the_retirement_as_one_training_more():
+    own = {
+        "labour_usd_per_hour": 50.0,
+        "prompt_setup_hours": 10.0,
+        "tuning_setup_hours": 20.0,
+        "tuning_update_hours": 4.0,
+    }
+    s = replace(setting(100_000.0, **own), examples=1000, requirement_changes=1.0)
+    asked = result(prompt=400, answer=100)
+    evaluation = SimpleNamespace(results=[asked], bills=[bill("gpt-4.1-mini")])
+    found = provider_tuning(evaluation, s, today=dt.date(2026, 12, 1))
+    training = 3 * 1000 * 500 * 5.0 / 1e6
+    monthly = 100_000 * (400 * 0.8 + 100 * 3.2) / 1e6
+    assert (found.training_usd, found.monthly_usd) == (pytest.approx(training), monthly)
+    assert (found.retires, found.forced_retunings) == (dt.date(2027, 1, 14), 1)
+    assert found.first_year_usd == pytest.approx(
+        30 * 50 + training + 12 * monthly + 2 * (4 * 50 + training)
+    )
+    later = provider_tuning(evaluation, s, today=dt.date(2025, 12, 1))
+    assert later.forced_retunings == 0 and later.first_year_usd < found.first_year_usd
+    known = SimpleNamespace(results=[asked], bills=[bill("gpt-6-luna")])
+    assert provider_tuning(known, s) is None
+
+
+def test_a_model_that_ends_and_a_price_that_is_old_are_risks():
+    evaluation = SimpleNamespace(bills=[bill("gpt-4.1-mini"), bill("gpt-6-luna")])
+    (told,) = retirements(evaluation, dt.date(2026, 12, 1))
+    assert (
+        "gpt-4.1-mini (endpoint) will be taken out of service by its provider on 2027-01-14" in told
+    )
+    old = retirements(evaluation, dt.date(2028, 1, 1))
+    assert "was taken out of service" in old[0]
+    assert old[2] == "The price of gpt-6-luna was read on 2026-11-05: look it up."

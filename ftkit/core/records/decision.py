@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Literal
 
 from pydantic import Field
@@ -127,6 +128,19 @@ class ForecastCheck(Record):
     verdict: Literal["as expected", "more than expected", "less than was in reach"]
 
 
+class ProviderTuning(Record):
+    """What the endpoint's model would cost if its provider tuned it; nothing of it was measured."""
+
+    model: str
+    training_usd: float = Field(description="one training, USD")
+    monthly_usd: float = Field(description="answers and hosting of a month, USD")
+    first_year_usd: float = Field(description="work, trainings and twelve months, USD")
+    retunings: float = Field(description="trainings again in the first year")
+    forced_retunings: int = Field(description="those of them that its retirement forces")
+    retires: dt.date | None = Field(description="from when on it is no longer served")
+    source: str = Field(description="where its prices were read, and when")
+
+
 class PriceEffect(Record):
     """What one assumed figure does to the cost of a strategy against another, the rest as it is."""
 
@@ -243,6 +257,9 @@ class Decision(Record):
     )
     gates: list[Gate]
     costs: list[StrategyCost]
+    provider_tuning: ProviderTuning | None = Field(
+        default=None, description="tuning at the endpoint's provider; None: no price is known"
+    )
     prices: list[Price]
     needed_accuracy: float = Field(
         default=0.0, description="accuracy limit that was used, asked or from the values of answers"
