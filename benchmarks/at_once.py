@@ -12,11 +12,11 @@ from pathlib import Path
 
 from ftkit.core import machine
 from ftkit.models.load import load_model, load_tokenizer, set_threads
-from ftkit.models.nano.curriculum import general_lessons
 from ftkit.models.weights import resolve
 from ftkit.training.encode import encode_all
 from ftkit.training.parallel_runs import Training, train_apart
 from ftkit.training.sft import TrainingPlan, train
+from recipes.nano.curriculum import general_lessons
 
 SIZES, SEEDS, ROUNDS = (128, 256, 512), (1, 2, 3), 2
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from ftkit.models.load import load_model, load_tokenizer
-from ftkit.models.nano.curriculum import general_lessons
 from ftkit.models.weights import resolve
 from ftkit.training.batch import answer_loss, collate
 from ftkit.training.encode import encode_all
+from recipes.nano.curriculum import general_lessons
 
 STEPS = 20
 

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 from ftkit.models.load import load_model, load_tokenizer, set_threads
-from ftkit.models.nano.curriculum import general_lessons
 from ftkit.models.weights import resolve
 from ftkit.training.encode import encode_all
 from ftkit.training.sft import TrainingPlan, train
+from recipes.nano.curriculum import general_lessons
 
 LESSONS, ROUNDS, BATCH = 512, 3, 16
 WAYS = {

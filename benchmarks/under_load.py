@@ -24,10 +24,10 @@ def learn(seconds: float) -> None:
     """Train for some seconds and print tokens per second, loading and the first measurement not counted."""
     from ftkit.core import machine
     from ftkit.models import load
-    from ftkit.models.nano.curriculum import general_lessons
     from ftkit.models.weights import resolve
     from ftkit.training.encode import encode_all
     from ftkit.training.sft import TrainingPlan, train
+    from recipes.nano.curriculum import general_lessons
 
     folder = Path(resolve("nano"))
     tokenizer = load.load_tokenizer(str(folder))

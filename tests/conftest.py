@@ -23,7 +23,7 @@ def shared_data():
 
 def tiny_tokenizer():
     """A byte-level tokenizer with a chat template that marks the answers."""
-    from ftkit.models.nano import tokenizer
+    from recipes.nano import tokenizer
 
     texts = [
         "answer with one of these labels: delivery returns billing",

@@ -33,7 +33,7 @@ def tokenizer(kind: str):
     """Return a tokenizer with the published template of a family that thinks in this way."""
     from tokenizers import AddedToken
 
-    from ftkit.models.nano import tokenizer as nano
+    from recipes.nano import tokenizer as nano
 
     texts = [f"{question(k)[0]} {question(k)[2]} {SYSTEM}" for k in range(120)]
     made = nano.build(texts, LABELS, 500)

@@ -17,6 +17,7 @@ from ftkit.core.records.evaluation import SCORE_COLUMNS, Comparison
 from ftkit.core.statistics import mean_interval
 from ftkit.evaluation.comparisons import compare
 from ftkit.evaluation.ifeval import Instructions, check_languages
+from ftkit.models import nano
 from ftkit.models.chat import ChatModel, Messages
 from ftkit.scoring.metrics import number as number_metric
 from ftkit.scoring.text import normalise
@@ -57,9 +58,7 @@ def general_questions(
         return (
             _from_file(BUILT_IN, count, seed, isinstance(p, EvaluationParameters)) if count else []
         )
-    from ftkit.models.nano.curriculum import probe_items
-
-    return list[ProbeItem](probe_items(count, seed))
+    return list[ProbeItem](nano.probe_items(count, seed, isinstance(p, EvaluationParameters)))
 
 
 def _from_file(path: Path, count: int, seed: int, second_half: bool) -> list[ProbeItem]:

@@ -337,7 +337,7 @@ def base(found: RunContents) -> Section | None:
     weak = "It is a very small model that ships with the workbench so that everything runs without a download; no product should rest on it."
     if card is None:
         section.blocks = [
-            text(f"{weak} Its skill card has not been measured: python -m ftkit.models.nano.skills")
+            text(f"{weak} Its skill card has not been measured: python -m recipes.nano.skills")
         ]
         return section
     rows = [

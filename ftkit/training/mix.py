@@ -10,6 +10,7 @@ from random import Random
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.training import TrainingParameters
 from ftkit.core.records.prompting import Prompt, PromptBook
+from ftkit.models import nano
 from ftkit.models.chat import Messages
 from ftkit.scoring.text import normalise
 
@@ -69,11 +70,9 @@ def general_mix(
         found, _ = read_general(BUILT_IN, wanted, p.seed, measured)
         short = f"; the share asked for would be {wanted}" if len(found) < wanted else ""
         return (found, f"{len(found)} built-in general instructions are mixed in{short}.")
-    from ftkit.models.nano.curriculum import general_lessons
-
     found = [
         (messages, answer, f"general-{i}")
-        for i, (messages, answer) in enumerate(general_lessons(wanted, p.seed))
+        for i, (messages, answer) in enumerate(nano.general_lessons(wanted, p.seed))
     ]
     return (found, f"{len(found)} general lessons of the nano base's own curriculum are mixed in.")
 

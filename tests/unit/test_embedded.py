@@ -9,7 +9,10 @@ import time
 import pytest
 
 from ftkit.core.errors import BadInput
-from ftkit.models.nano import checkpoint_folder, curriculum, fits, lexicon, skills, verify
+from ftkit.models import nano
+from ftkit.models.nano import checkpoint_folder, fits, verify
+from recipes.nano import curriculum, lexicon, skills
+from recipes.nano.shipped import LESSON_COUNT, SEED
 
 FOLDER = checkpoint_folder()
 CONVERSATION = [
@@ -87,8 +90,8 @@ def test_the_chat_template_marks_exactly_the_answers(tokenizer):
 
 
 def test_lessons_are_coded_as_the_chat_template_writes_them(tokenizer):
-    batches = pytest.importorskip("ftkit.models.nano.training.batches")
-    rng, words = random.Random(3), lexicon.read(FOLDER)
+    batches = pytest.importorskip("recipes.nano.training.batches")
+    rng, words = random.Random(3), lexicon.read(lexicon.FOLDER)
     for made in [curriculum.lesson(rng, words) for _ in range(40)]:
         ids, marks = batches.encode(tokenizer, [made])[0]
         assert (
@@ -168,7 +171,7 @@ def test_the_base_loads_in_three_seconds():
 def test_the_same_seed_gives_the_same_lessons_and_another_seed_others():
     def drawn(seed):
         rng = random.Random(seed)
-        return [curriculum.lesson(rng, lexicon.read(FOLDER)).messages for _ in range(50)]
+        return [curriculum.lesson(rng, lexicon.read(lexicon.FOLDER)).messages for _ in range(50)]
 
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
@@ -181,7 +184,7 @@ def test_the_same_seed_gives_the_same_lessons_and_another_seed_others():
 
 
 def test_every_skill_is_taught_and_every_answer_is_scored_last():
-    rng, words = random.Random(4), lexicon.read(FOLDER)
+    rng, words = random.Random(4), lexicon.read(lexicon.FOLDER)
     seen = set()
     for made in [curriculum.lesson(rng, words) for _ in range(400)]:
         seen.add(made.skill)
@@ -202,10 +205,22 @@ def test_every_skill_is_taught_and_every_answer_is_scored_last():
     }
 
 
-def test_measured_labels_are_words_that_were_never_labels_in_training():
-    from ftkit.models.nano.draw import Draw
+def test_what_ships_is_what_the_recipe_makes_and_no_question_both_chooses_and_measures():
+    shipped = nano.general_lessons(5000, 1)
+    assert len(shipped) == LESSON_COUNT
+    made = curriculum.general_lessons(20, SEED)
+    assert all(lesson in shipped for lesson in made)
+    chooses, measures = (nano.probe_items(100, 1, half) for half in (False, True))
+    assert len(chooses) == len(measures) == 100
+    assert len({skill for *_, skill in measures}) == 8
+    assert not {str(m) for m, *_ in chooses} & {str(m) for m, *_ in measures}
+    assert nano.probe_items(100, 1) == measures != nano.probe_items(100, 2)
 
-    words = lexicon.read(FOLDER)
+
+def test_measured_labels_are_words_that_were_never_labels_in_training():
+    from recipes.nano.draw import Draw
+
+    words = lexicon.read(lexicon.FOLDER)
     trained = {g.word for i in range(300) for g in Draw(random.Random(i), words).groups(4)}
     measured = {
         g.word for i in range(50) for g in Draw(random.Random(i), words, held_out=True).groups(4)
@@ -251,7 +266,7 @@ def demo(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lessons():
-    rng, words = random.Random(11), lexicon.read(FOLDER)
+    rng, words = random.Random(11), lexicon.read(lexicon.FOLDER)
     return [
         "\n".join(m["content"] for m in curriculum.lesson(rng, words, rng.random()).messages)
         for _ in range(3000)
@@ -265,7 +280,7 @@ def test_no_six_words_of_the_demo_occur_in_the_lessons(demo, lessons):
 
 
 def test_no_name_of_the_demo_occurs_in_the_lessons(demo, lessons):
-    known = set(lexicon.read(FOLDER).words)
+    known = set(lexicon.read(lexicon.FOLDER).words)
     capitals = [w for page in demo[0] for w in re.findall(r"\b[A-Z][a-z]{3,}\b", page)]
     lower = {w for part in demo for t in part for w in re.findall(r"\b[a-z]+\b", t)}
     names = {w for w in capitals if capitals.count(w) >= 4 and w.lower() not in known | lower}
@@ -278,7 +293,7 @@ def test_the_lean_forward_pass_gives_the_numbers_of_the_library():
     import torch
     from transformers import AutoModelForCausalLM
 
-    from ftkit.models.nano.training.forward import hidden_states, rotary
+    from recipes.nano.training.forward import hidden_states, rotary
 
     model = AutoModelForCausalLM.from_pretrained(FOLDER)
     ids = torch.randint(5, 8000, (2, 60), generator=torch.Generator().manual_seed(1))
@@ -297,5 +312,5 @@ def test_generators_and_card_start_without_torch():
     import subprocess
     import sys
 
-    code = "import sys, ftkit.models.nano.curriculum, ftkit.models.nano.skills; assert 'torch' not in sys.modules"
+    code = "import sys, recipes.nano.curriculum, recipes.nano.skills; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -29,7 +29,7 @@ def test_heavy_packages_are_imported_where_they_are_used():
             for n, m in imports(file)
             if m.split(".")[0] in HEAVY and n.lineno in top
         ]
-    allowed = ("models/nano/train", "training/sft_worker")
+    allowed = ("training/sft_worker",)
     assert not [w for w in wrong if not any(a in w for a in allowed)]
 
 

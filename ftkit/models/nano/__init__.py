@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from pathlib import Path
+from random import Random
+from typing import Any
 
 from ftkit.core.errors import BadInput
 
 SHIPPED = {".safetensors", ".json", ".jinja"}
-AGAIN = "install ftkit again, or make the base anew: python -m ftkit.models.nano.train"
+LESSONS, QUESTIONS = (
+    Path(__file__).parent / f"{name}.jsonl.gz" for name in ("lessons", "questions")
+)
+AGAIN = "install ftkit again, or make the base anew: python -m recipes.nano.train"
 
 
 def checkpoint_folder() -> Path:
     """Return the folder of the shipped checkpoint."""
     return Path(__file__).parent / "checkpoint"
+
+
+def general_lessons(n: int, seed: int) -> list[tuple[list[dict[str, str]], str]]:
+    """Return n of the shipped general lessons, all where there are fewer, as (messages before the answer, answer)."""
+    rows = _rows(LESSONS)
+    drawn = Random(seed).sample(rows, min(n, len(rows)))
+    return [(row["messages"], row["response"]) for row in drawn]
+
+
+def probe_items(
+    n: int, seed: int, second_half: bool = True
+) -> list[tuple[list[dict[str, str]], str, str]]:
+    """Return n of the shipped questions, the skills in turn, as (messages, right answer, skill).
+
+    05, which chooses by them, takes the first half of each skill's questions; 07, which measures, the second.
+    """
+    by_skill: dict[str, list[dict[str, Any]]] = {}
+    for row in _rows(QUESTIONS):
+        by_skill.setdefault(row["skill"], []).append(row)
+    for skill, rows in by_skill.items():
+        half = rows[len(rows) // 2 :] if second_half else rows[: len(rows) // 2]
+        by_skill[skill] = Random(f"{seed}-{skill}").sample(half, len(half))
+    turns = [row for turn in zip(*by_skill.values(), strict=True) for row in turn]
+    return [(row["messages"], row["response"], row["skill"]) for row in turns[:n]]
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
@@ -39,7 +73,7 @@ def verify(folder: Path) -> None:
         raise BadInput(
             "the nano base is not there",
             where=str(folder),
-            todo="make it: python -m ftkit.models.nano.train",
+            todo="make it: python -m recipes.nano.train",
         )
     found = file_hashes(folder)
     for name, expected in json.loads(listed.read_text()).items():

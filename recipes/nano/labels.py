@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from ftkit.models.nano.draw import Draw, Group
+from recipes.nano.draw import Draw, Group
 
 
 @dataclass

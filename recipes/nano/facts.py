@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ftkit.models.nano.draw import Draw
+from recipes.nano.draw import Draw
 
 # Each topic: its name, how an article says it ({v} the value, {n} the thing), how people ask for it. Unseen topics are
 # covered by the open ones, which are any word of the lexicon asked for by itself or by a near word.

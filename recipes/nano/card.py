@@ -22,7 +22,7 @@ examples and copying are strongest; the card says which of the others reach thei
 not understood.
 
 ## How it was made
-- Trained from scratch by `python -m ftkit.models.nano.train --config {config}`: {tokens:,} tokens in {step:,} steps, {minutes:.0f} minutes on one
+- Trained from scratch by `python -m recipes.nano.train --config {config}`: {tokens:,} tokens in {step:,} steps, {minutes:.0f} minutes on one
   core (`recipe.json`), from lessons that `curriculum.py` generates: skills, not facts; every name, number and label list is drawn anew.
 - **Not byte for byte.** The shipped weights were made in several sittings; after 15 minutes the mixture got more label choice and
   lookup and a slower rise in difficulty, after 29 the head more drawn negatives; the rate fell to its end at 44 minutes, rose again, and the hardest

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from ftkit.models.nano.draw import OPENERS, PEOPLE, Draw
-from ftkit.models.nano.facts import Article, Fact, absent, question, shelf, with_passages
-from ftkit.models.nano.labels import Lesson, instruction
+from recipes.nano.draw import OPENERS, PEOPLE, Draw
+from recipes.nano.facts import Article, Fact, absent, question, shelf, with_passages
+from recipes.nano.labels import Lesson, instruction
 
 NONE = [
     "we will check",

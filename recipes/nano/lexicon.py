@@ -1,7 +1,7 @@
 """The words of the nano base: which are whole tokens, and which lie near one another in meaning.
 
-Made once from the packaged MiniLM sentence model (Apache-2.0) and kept as ``lexicon.json`` beside the checkpoint, so
-that lessons can be drawn without loading MiniLM: ``python -m ftkit.models.nano.lexicon``.
+Made once from the packaged MiniLM sentence model (Apache-2.0) and kept as ``lexicon.json`` beside this file, so
+that lessons can be drawn without loading MiniLM: ``python -m recipes.nano.lexicon``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+FOLDER = Path(__file__).parent
 FREQUENT, DOMAIN_NEAR, NEAR = 1900, 700, 28
 
 # Words of everyday desks (customers, patients, readers, guests, staff). They steer which of MiniLM's 21,719 words become
@@ -136,9 +137,8 @@ def read(folder: Path) -> Lexicon:
 
 def main() -> None:
     """Make the lexicon beside the checkpoint."""
-    from ftkit.models.nano import checkpoint_folder
 
-    write(make(encoder()), checkpoint_folder())
+    write(make(encoder()), FOLDER)
 
 
 if __name__ == "__main__":

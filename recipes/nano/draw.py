@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from ftkit.models.nano.lexicon import DESK, Lexicon
+from recipes.nano.lexicon import DESK, Lexicon
 
 SYLLABLES = (
     "ba be bel bi bo bra cor da del den di do dra el en fa fe fin flo ga gal go gra ha hel ho il in ka kel ki ko kra la len li lo lu ma mer "

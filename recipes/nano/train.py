@@ -1,4 +1,4 @@
-"""Make the nano base: ``python -m ftkit.models.nano.train --config cpu --minutes 100``; run it again to go on.
+"""Make the nano base: ``python -m recipes.nano.train --config cpu --minutes 100``; run it again to go on.
 
 Copying is taught first and alone: from a mixture of tasks it did not come in 7M tokens, alone it comes within 2M.
 Then the mixture of skills, growing in difficulty, with loss on the answers only. ``--publish`` copies the files that
@@ -20,17 +20,10 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from ftkit.models.nano import (
-    SHIPPED,
-    card,
-    checkpoint_folder,
-    curriculum,
-    file_hashes,
-    lexicon,
-    tokenizer,
-)
-from ftkit.models.nano.training import batches, optimise, start
-from ftkit.models.nano.training.forward import hidden_states, rotary
+from ftkit.models.nano import SHIPPED, checkpoint_folder, file_hashes
+from recipes.nano import card, curriculum, lexicon, tokenizer
+from recipes.nano.training import batches, optimise, start
+from recipes.nano.training.forward import hidden_states, rotary
 
 CONFIGS: dict[str, dict[str, int]] = {
     "cpu": {
@@ -57,9 +50,9 @@ DECAY = 0.4  # share of the time after which the learning rate falls
 def first(config: str, out: Path, seed: int) -> tuple[Any, Any, dict[str, Any]]:
     """Make lexicon, tokenizer and start of the model (about a minute), and the state of a fresh run."""
     encoder = lexicon.encoder()
-    if not (checkpoint_folder() / "lexicon.json").exists():
-        lexicon.write(lexicon.make(encoder), checkpoint_folder())
-    words, rng = lexicon.read(checkpoint_folder()), random.Random(f"tokenizer-{seed}")
+    if not (lexicon.FOLDER / "lexicon.json").exists():
+        lexicon.write(lexicon.make(encoder), lexicon.FOLDER)
+    words, rng = lexicon.read(lexicon.FOLDER), random.Random(f"tokenizer-{seed}")
     lessons = (curriculum.lesson(rng, words, rng.random()) for _ in range(6000))
     tok = tokenizer.build(
         ("\n".join(m["content"] for m in les.messages) for les in lessons), words.words, VOCABULARY
@@ -172,7 +165,7 @@ class Run:
             minutes,
             device,
         )
-        self.words = lexicon.read(checkpoint_folder())
+        self.words = lexicon.read(lexicon.FOLDER)
         width = model.config.hidden_size // model.config.num_attention_heads
         self.tables = rotary(2048, width, 10000.0, device)
         self.by_skill: dict[str, float] = {}

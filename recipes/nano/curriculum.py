@@ -6,13 +6,12 @@ import json
 import random
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-from ftkit.models.nano import lexicon
-from ftkit.models.nano.draw import PEOPLE, Draw
-from ftkit.models.nano.facts import with_passages
-from ftkit.models.nano.labels import Lesson, instruction, label_choice, pattern
-from ftkit.models.nano.passages import json_record, passage_answer
+from recipes.nano import lexicon
+from recipes.nano.draw import PEOPLE, Draw
+from recipes.nano.facts import with_passages
+from recipes.nano.labels import Lesson, instruction, label_choice, pattern
+from recipes.nano.passages import json_record, passage_answer
 
 Messages = list[dict[str, str]]
 
@@ -240,7 +239,7 @@ def lesson(rng: random.Random, words: lexicon.Lexicon, level: float = 1.0) -> Le
 
 
 def _words() -> lexicon.Lexicon:
-    return lexicon.read(Path(__file__).parent / "checkpoint")
+    return lexicon.read(lexicon.FOLDER)
 
 
 def general_lessons(n: int, seed: int) -> list[tuple[Messages, str]]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from ftkit.models.nano import curriculum
-from ftkit.models.nano.labels import Lesson
-from ftkit.models.nano.lexicon import Lexicon
+from recipes.nano import curriculum
+from recipes.nano.labels import Lesson
+from recipes.nano.lexicon import Lexicon
 
 LONGEST = 900
 

@@ -1,4 +1,4 @@
-"""The skill card: what the nano base can do, measured on held-out seeds. ``python -m ftkit.models.nano.skills``."""
+"""The skill card: what the nano base can do, measured on held-out seeds. ``python -m recipes.nano.skills``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import Field
 
 from ftkit.core.records.base import Record
-from ftkit.models.nano import checkpoint_folder, curriculum, file_hashes
+from ftkit.models.nano import checkpoint_folder, file_hashes
+from recipes.nano import curriculum
 
 AIMS = {
     "label choice": 0.95,
