@@ -19,6 +19,7 @@ import yaml
 
 from ftkit.core import run_folder as runs
 from ftkit.core.errors import BadInput
+from ftkit.core.parameters import shared as shared_parameters
 from ftkit.core.parameters.files import load
 from ftkit.core.parameters.models import MODELS
 from ftkit.core.records.training import TrainingCard
@@ -51,7 +52,7 @@ def arms(file: Path, sweeps: Sequence[str], overrides: Sequence[str] = ()) -> li
 
     Args:
         file: The parameter file.
-        sweeps: ``section.name=value,value,...`` each; values are YAML.
+        sweeps: ``section.name=value,value,...`` each, or a name that stands above the sections; values are YAML.
         overrides: Further values that hold for all.
 
     Raises:
@@ -67,7 +68,9 @@ def arms(file: Path, sweeps: Sequence[str], overrides: Sequence[str] = ()) -> li
     found = []
     for values in combinations:
         load(file, [*overrides, *values])
-        end = "-".join(re.sub(r"[^\w.]+", "_", v.partition(".")[2]).strip("_") for v in values)
+        end = "-".join(
+            re.sub(r"[^\w.]+", "_", re.sub(r"^[a-z]+\.", "", v)).strip("_") for v in values
+        )
         found.append(Arm(values, run_folder.with_name(f"{run_folder.name}-{end}"[:120])))
     if len({arm.folder for arm in found}) < len(found):
         raise BadInput(
@@ -81,11 +84,12 @@ def arms(file: Path, sweeps: Sequence[str], overrides: Sequence[str] = ()) -> li
 def _choices(text: str) -> list[str]:
     name, sign, values = text.partition("=")
     section, _, field = name.strip().partition(".")
-    if not sign or section not in MODELS or field in ("", "run"):
+    in_section = section in MODELS and field not in ("", "run")
+    if not sign or not (in_section or name.strip() in shared_parameters.names()):
         raise BadInput(
             f"'{text}' is not section.name=value,value",
             where="--sweep",
-            todo="e.g. --sweep training.lora_r=8,16,32",
+            todo="e.g. --sweep training.lora_r=8,16,32, or --sweep base_model=smollm2-135m,nano",
         )
     try:
         found = yaml.safe_load(f"[{values}]")
@@ -103,6 +107,16 @@ def _choices(text: str) -> list[str]:
         f"{name.strip()}={yaml.safe_dump(value, default_flow_style=True, width=10_000).strip().removesuffix('...').strip()}"
         for value in found
     ]
+
+
+def first_stage(name: str) -> int:
+    """Return the place of the first stage that a parameter changes."""
+    section, dot, _ = name.partition(".")
+    return next(
+        place
+        for place, stage in enumerate(runs.STAGES)
+        if (stage == section if dot else name in MODELS[stage].model_fields)
+    )
 
 
 def sweep(
@@ -132,8 +146,7 @@ def sweep(
     found, chosen = arms(file, sweeps, overrides), selection or Selection()
     stages = chosen.stages()
     first = min(
-        (runs.STAGES.index(value.partition(".")[0]) for arm in found for value in arm.values),
-        default=0,
+        (first_stage(value.partition("=")[0]) for arm in found for value in arm.values), default=0
     )
     shared = [stage for stage in stages if runs.STAGES.index(stage) < first]
     base = Path(load(file, overrides)["task"].run)

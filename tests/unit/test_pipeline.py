@@ -21,7 +21,7 @@ from ftkit.workflow import kernel
 from ftkit.workflow import run as run_module
 from ftkit.workflow.run import Selection, run_preview
 from ftkit.workflow.run import run as run_run
-from ftkit.workflow.sweep import arms, sweep
+from ftkit.workflow.sweep import arms, first_stage, sweep
 from ftkit.workflow.sweep import rows as sweep_rows
 
 WORK = (
@@ -364,6 +364,16 @@ def test_combinations_are_all_there_and_checked_before_anything_runs(project):
     assert load(project, found[3].values)["training"].method == "qlora"
     shares = arms(project, ["training.curve_shares=[0.25],[0.25, 0.5]"])
     assert load(project, shares[1].values)["training"].curve_shares == [0.25, 0.5]
+
+
+def test_models_are_compared_from_the_first_stage_that_asks_one(project):
+    found = arms(project, ["base_model=nano,smollm2-135m"])
+    assert [load(project, arm.values)["training"].base_model for arm in found] == [
+        "nano",
+        "smollm2-135m",
+    ]
+    assert first_stage("base_model") == run_folder.STAGES.index("prompting")
+    assert first_stage("data.max_test") == run_folder.STAGES.index("data")
 
 
 @pytest.mark.parametrize(
