@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import errno
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -23,6 +22,8 @@ from typing import Any, TypeVar
 
 from ftkit.core import code_closure
 from ftkit.core.errors import BadInput, Busy, FtkitError, NotReady
+from ftkit.core.hashes import damaged, seals, sha256_path
+from ftkit.core.hashes import sha256_bytes as sha256_bytes
 from ftkit.core.records.base import Record
 from ftkit.core.records.endpoint import EndpointBill
 from ftkit.core.records.manifest import Manifest
@@ -56,6 +57,10 @@ READS: dict[str, list[str]] = {
 }
 BILL = ".bill.json"
 """End of the name of a file that says what one model at one address cost."""
+DECIDES = ("decision", "deployment")
+"""Stages that hash every file they may read, even one whose size and time of change are the same."""
+BESIDE = {"retrieval": ["index"]}
+"""Folders that are no outputs (their names change each time), but are sealed as these are."""
 LOCK = ".lock"
 """File of a run folder that is held while a run works on it."""
 PACKAGES = [
@@ -74,33 +79,6 @@ PACKAGES = [
 def stage_name(stage: str) -> str:
     """Return the notebook's name, e.g. ``02_data``."""
     return f"{NUMBERS[stage]:02d}_{stage}"
-
-
-def sha256_bytes(data: bytes) -> str:
-    """Return the SHA-256 of bytes as hex."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def sha256_path(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the names and contents of all files below a folder.
-
-    Raises:
-        BadInput: The path does not exist.
-    """
-    if not path.exists():
-        raise BadInput(
-            "does not exist", where=str(path), todo="check the path in the parameter file"
-        )
-    if path.is_file():
-        digest = hashlib.sha256()
-        with path.open("rb") as handle:
-            while block := handle.read(1 << 20):
-                digest.update(block)
-        return digest.hexdigest()
-    parts = [
-        f"{p.relative_to(path)}:{sha256_path(p)}" for p in sorted(path.rglob("*")) if p.is_file()
-    ]
-    return sha256_bytes("\n".join(parts).encode())
 
 
 @contextlib.contextmanager
@@ -180,7 +158,14 @@ def read_table(path: Path) -> Any:
             where=str(path),
             todo=f"run the notebook that writes {path.parent.name}/{path.name} first",
         )
-    return pd.read_parquet(path)
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are one of these
+        raise BadInput(
+            f"is no readable table: {str(error).splitlines()[0][:200]}",
+            where=str(path),
+            todo="it is damaged: run its stage again (`ftkit run FILE --force --only STAGE`)",
+        ) from error
 
 
 def code_of(stage: str) -> dict[str, str]:
@@ -243,6 +228,8 @@ class Stage:
         self.started, self._clock = now(), time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._require()
+        for other in READS[stage]:
+            require_sound(self.run, other, certain=stage in DECIDES)
         (self.folder / "manifest.json").unlink(missing_ok=True)
 
     def _require(self) -> None:
@@ -271,6 +258,7 @@ class Stage:
             parameters=self.parameters,
             inputs=input_hashes(self.run, self.stage, self.external),
             outputs={name: sha256_path(self.folder / name) for name in outputs},
+            files=seals(self.folder, [*outputs, *BESIDE.get(self.stage, [])]),
             code=code_of(self.stage),
             seed=seed,
             versions=versions(),
@@ -323,7 +311,32 @@ def stale_reason(run: Path, stage: str, parameters: dict[str, Any], external: li
     if manifest.inputs != input_hashes(run, stage, external):
         return "its inputs changed"
     missing = [name for name in manifest.outputs if not (run / stage / name).exists()]
-    return f"outputs are missing: {', '.join(missing)}" if missing else ""
+    if missing:
+        return f"outputs are missing: {', '.join(missing)}"
+    broken = damaged(run / stage, manifest.files, certain=stage in DECIDES)
+    return f"changed or damaged since: {', '.join(broken[:3])}" if broken else ""
+
+
+def damages(run: Path, stage: str, *, certain: bool) -> list[Path]:
+    """Return the files of a finished stage that are no longer what it wrote; see ``hashes.damaged``."""
+    sealed = read_record(run / stage / "manifest.json", Manifest).files
+    return [run / stage / name for name in damaged(run / stage, sealed, certain=certain)]
+
+
+def require_sound(run: Path, stage: str, *, certain: bool) -> None:
+    """Stop where a file of a finished stage is no longer what it wrote.
+
+    Raises:
+        BadInput: Naming the first such file and the stage that makes it again.
+    """
+    broken = damages(run, stage, certain=certain)
+    if broken:
+        more = f" (and {len(broken) - 1} more files)" if len(broken) > 1 else ""
+        raise BadInput(
+            f"was changed or damaged after {stage_name(stage)} wrote it{more}",
+            where=str(broken[0]),
+            todo=f"make it again: run notebooks/{stage_name(stage)}.ipynb, or `ftkit run FILE --force --only {stage}`",
+        )
 
 
 def older(run: Path, stage: str) -> list[str]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftkit.core.errors import BadInput
+from ftkit.core.hashes import sha256_path
 from ftkit.core.parameters.data import DataParameters
 from ftkit.core.records.data import EXAMPLE_COLUMNS, Agreement, Defect
 from ftkit.core.records.task import TaskCard
-from ftkit.core.run_folder import sha256_path
 from ftkit.data import fixed_split, review, synthetic
 from ftkit.data.agreement import agreement
 from ftkit.data.canonical import answer_key

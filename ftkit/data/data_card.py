@@ -6,11 +6,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ftkit.core.hashes import sha256_path
 from ftkit.core.parameters.data import DataParameters
 from ftkit.core.power import detectable_points
 from ftkit.core.records.data import DataCard, Defect, LabelCheck
 from ftkit.core.records.task import TaskCard
-from ftkit.core.run_folder import sha256_path
 from ftkit.core.statistics import wilson
 from ftkit.data import fixed_split
 from ftkit.data.clean import SAMPLES

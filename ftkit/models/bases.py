@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from ftkit.core.errors import BadInput, FtkitError
-from ftkit.core.run_folder import now, sha256_path, write_text
+from ftkit.core.hashes import sha256_path
+from ftkit.core.run_folder import now, write_text
 from ftkit.models import nano
 from ftkit.models.weights import HUB_TIMEOUT_S, check_weights, first_line, read_json
 

@@ -99,6 +99,12 @@ def load(run: Path) -> RunContents:
     found.deployment = _record(found, "deployment", "deployment.json", DeploymentCard)
     found.monitoring = _record(found, "monitoring", "monitoring.json", MonitoringCard)
     found.warnings += [w for stage in found.manifests for w in _older(found, stage)]
+    found.warnings += [
+        f"{path.relative_to(found.run)} was changed or damaged after {run_folder.stage_name(stage)} "
+        "wrote it: run that notebook again."
+        for stage in found.manifests
+        for path in run_folder.damages(found.run, stage, certain=True)
+    ]
     return found
 
 

@@ -48,6 +48,9 @@ def promote(
             beyond chance than what serves now or than what production answered.
     """
     export = _export(run)
+    for stage in ("evaluation", "decision", "deployment"):
+        if (run / stage / "manifest.json").exists():
+            run_folder.require_sound(run, stage, certain=True)
     card = run_folder.read_record(run / "deployment" / "deployment.json", DeploymentCard)
     strategy, said, against = _bundle(export).spec.name, [], []
     now = measured(run, strategy)

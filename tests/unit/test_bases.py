@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ftkit.core.errors import BadInput, FtkitError
+from ftkit.core.hashes import sha256_bytes
 from ftkit.core.parameters.base import NAMED_BASES
-from ftkit.core.run_folder import sha256_bytes
 from ftkit.models import bases
 from ftkit.models.weights import resolve
 from ftkit.workflow import doctor

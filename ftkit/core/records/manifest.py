@@ -10,6 +10,14 @@ from ftkit.core.records.base import Record
 from ftkit.core.records.endpoint import EndpointBill
 
 
+class FileSeal(Record):
+    """What a file of a stage was when the stage was done."""
+
+    sha256: str = Field(description="SHA-256 of its content, as hex")
+    bytes: int = Field(description="size in bytes")
+    changed_ns: int = Field(description="time of its last change, in ns since 1970")
+
+
 class Manifest(Record):
     """Written last by every stage; a stage is done when it exists."""
 
@@ -20,6 +28,10 @@ class Manifest(Record):
     )
     outputs: dict[str, str] = Field(
         description="SHA-256 of each output file, by path relative to the run folder"
+    )
+    files: dict[str, FileSeal] = Field(
+        default={},
+        description="seal of each file of the outputs that people do not fill in, by path relative to the stage's folder",
     )
     code: dict[str, str] = Field(
         description="SHA-256 of the notebook and of every file of code that it can come to execute, by path"
