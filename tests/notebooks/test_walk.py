@@ -24,6 +24,7 @@ from ftkit.evaluation import preference_judge
 from ftkit.notebook import stage as stages
 from ftkit.training.preference import win_rate
 from ftkit.training.preference.round import Round
+from ftkit.workflow.ask_run import AskRun
 
 ROOT = Path(__file__).parents[2]
 # One thread, so that a busy machine does not change how sums are rounded.
@@ -142,6 +143,17 @@ def test_the_executed_notebooks_hold_outputs_and_no_error(walk):
         outputs = [o for c in book.cells if c.cell_type == "code" for o in c.outputs]
         assert outputs and not any(o.output_type == "error" for o in outputs)
         assert not any("Traceback" in o.get("text", "") for o in outputs)
+
+
+def test_a_finished_run_can_be_asked_and_its_stages_still_hold(walk):
+    """What the start page and agents do: every strategy answers, and nothing of the run becomes stale."""
+    _, run, _ = walk
+    asked = AskRun(run)("Where is my parcel B-10442?")
+    evaluation = run_folder.read_record(run / "evaluation" / "evaluation.json", Evaluation)
+    assert [row["strategy"] for row in asked] == [r.spec.name for r in evaluation.results]
+    passages = {row["strategy"]: row["passages that it was given"] for row in asked}
+    assert passages["RAG"].startswith("[H-") and passages["prompting"] == "–"
+    assert set(run_folder.states(run).values()) == {"done"}
 
 
 def test_an_unchanged_rerun_starts_no_kernel_and_is_quick(walk):

@@ -16,12 +16,7 @@ PARTS = [
     ("keeping up with changes", "#E69F00"),
 ]
 STATES = {"failed": 0, "can't tell": 1, "not measured": 2, "passed": 3}
-SIGNS = {
-    "failed": "✗<br>failed",
-    "can't tell": "?<br>open",
-    "not measured": "–<br>unknown",
-    "passed": "✓<br>passed",
-}
+SIGNS = {"failed": "✗", "can't tell": "?", "not measured": "–", "passed": "✓"}
 GATE_COLORS = [
     [0, "#E8B4A2"],
     [0.25, "#E8B4A2"],
@@ -179,14 +174,19 @@ def parts(decision: Decision) -> Any | None:
         )
     )
     figure.update_xaxes(
-        title="standard deviation of the net benefit over the nearest rival, USD",
+        title="standard deviation, USD a year",
         tickformat=",.0f",
+        nticks=4,
+        tickangle=0,
         range=[0, 1.15 * max(x.sd_usd for x in rows)],
     )
     figure.update_yaxes(showgrid=False)
     title = f"Most of what is uncertain comes from {names[-1]}"
     return theme.style(
-        figure, title, "share of the variance at the bars' ends", height=120 + 42 * len(rows)
+        figure,
+        title,
+        "of the net benefit over the nearest rival; at the bars' ends: share of the variance",
+        height=120 + 42 * len(rows),
     )
 
 
@@ -206,11 +206,14 @@ def gates(decision: Decision) -> Any:
             zmin=-0.5,
             zmax=3.5,
             colorscale=GATE_COLORS,
-            text=[[SIGNS[g.state] for g in row] for row in grid],
-            texttemplate="%{text}",
-            textfont={"color": "#1c2430", "size": 12},  # on pale cells, in both themes
-            customdata=[[f"{g.strategy}, {g.gate}: {g.detail}" for g in row] for row in grid],
-            hovertemplate="%{customdata}<extra></extra>",
+            text=[[g.state for g in row] for row in grid],
+            texttemplate="%{customdata[1]}",
+            textfont={"color": "#1c2430", "size": 15},  # on pale cells, in both themes
+            customdata=[
+                [(f"{g.strategy}, {g.gate}: {g.detail}", SIGNS[g.state]) for g in row]
+                for row in grid
+            ],
+            hovertemplate="%{customdata[0]}<extra></extra>",
             showscale=False,
             xgap=3,
             ygap=3,
@@ -230,7 +233,8 @@ def gates(decision: Decision) -> Any:
         if open_
         else "limits from this stage's parameters"
     )
-    return theme.style(figure, title, under, height=60 + 46 * len(names))
+    signs = "✓ passed, ✗ failed, ? open, – not measured"
+    return theme.style(figure, title, f"{signs}; {under}", height=60 + 40 * len(names))
 
 
 def costs(decision: Decision) -> Any:
@@ -281,7 +285,11 @@ def costs(decision: Decision) -> Any:
     most = max(max(c.first_year_usd, c.first_year_high_usd or 0) for c in rows)
     figure.update_layout(barmode="stack", bargap=0.35)
     figure.update_xaxes(
-        title="USD in the first year", range=[0, most * 1.18 or 1], tickformat=",.0f"
+        title="USD in the first year",
+        range=[0, most * 1.18 or 1],
+        tickformat=",.0f",
+        nticks=4,
+        tickangle=0,
     )
     figure.update_yaxes(showgrid=False)
     title = f"{rows[-1].strategy} costs least, {rows[0].strategy} most: {round(rows[-1].first_year_usd, -2):,.0f} against {round(rows[0].first_year_usd, -2):,.0f} USD"
@@ -366,7 +374,7 @@ def sensitivity(decision: Decision, at_most: int = 8) -> Any | None:
     if not found:
         return None
     found.reverse()
-    lines = [theme.wrap(text, 54) for text, _ in found]
+    lines = [theme.wrap(text, 42) for text, _ in found]
     at = [float(sum(_room(line) for line in lines[: k + 1])) for k in range(len(lines))]
     figure = go.Figure(
         go.Bar(
@@ -397,9 +405,7 @@ def sensitivity(decision: Decision, at_most: int = 8) -> Any | None:
         )
     most = math.log10(max(f for _, f in found))
     figure.update_xaxes(
-        type="log",
-        title="factor by which the figure must move (×1: at the edge)",
-        range=[0, most * 1.18 + 0.05],
+        type="log", title="factor to move it by (×1: at the edge)", range=[0, most * 1.18 + 0.05]
     )
     figure.update_yaxes(
         showgrid=False,
@@ -510,8 +516,10 @@ def price_effects(decision: Decision, at_most: int = 8) -> Any | None:
         figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1, "dash": "dot"})
     figure.update_layout(barmode="overlay", bargap=0.35)
     figure.update_xaxes(
-        title=f"extra cost of {mine} over {other} in the first year, USD",
+        title="extra cost of the first year, USD",
         tickformat=",.0f",
+        nticks=4,
+        tickangle=0,
         zeroline=False,
     )
     figure.update_yaxes(showgrid=False)
