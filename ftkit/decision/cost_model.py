@@ -176,6 +176,8 @@ def setting(
 
 def one_off_usd(result: StrategyResult, s: Setting) -> Any:
     """Return what a strategy costs once: working hours, labelling, training."""
+    if result.cascade:
+        return sum(one_off_usd(part, s) for part in result.cascade.parts)
     spec, hours = result.spec, s.price["prompt_setup_hours"]
     hours = hours + (s.price["few_shot_setup_hours"] if spec.family == "few-shot" else 0)
     hours = hours + (s.price["retrieval_setup_hours"] if spec.retriever else 0)
@@ -203,6 +205,8 @@ def updates_per_year(result: StrategyResult, s: Setting) -> Any:
     Nobody trains every day: however often facts change, it is re-tuned ``retunings_per_year_most`` times at most for
     them, and answers from the past in between. Changes of the wanted behaviour are all followed.
     """
+    if result.cascade:
+        return np.maximum(*(updates_per_year(part, s) for part in result.cascade.parts))
     if result.spec.model == "tuned" and not result.spec.retriever:
         facts = np.minimum(s.fact_changes, s.price["retunings_per_year_most"])
         return np.maximum(s.requirement_changes, facts)
@@ -211,6 +215,8 @@ def updates_per_year(result: StrategyResult, s: Setting) -> Any:
 
 def upkeep_usd(result: StrategyResult, s: Setting) -> Any:
     """Return what keeping up with changes of requirements and facts costs a year."""
+    if result.cascade:
+        return sum(upkeep_usd(part, s) for part in result.cascade.parts)
     hours, machine = s.price["prompt_update_hours"], 0.0
     if result.spec.model == "tuned":
         relabelled = s.price["relabel_share"] * s.examples
@@ -231,6 +237,8 @@ def running_usd(result: StrategyResult, s: Setting) -> Any:
 
 def running_parts(result: StrategyResult, s: Setting) -> dict[str, Any]:
     """Return what answering costs a month, USD, by what it is paid for; the parts add up to all of it."""
+    if result.cascade and result.cascade.passed:
+        return _cascade_parts(result.cascade.parts, result.cascade.passed.value, s)
     parts = {"search index": s.price["index_usd_per_month"]} if result.spec.retriever else {}
     if result.spec.model == "endpoint":
         return parts | _token_parts(result, s)
@@ -238,8 +246,22 @@ def running_parts(result: StrategyResult, s: Setting) -> dict[str, Any]:
     return parts | {"machines": machine * machines(result, s)}
 
 
+def _cascade_parts(parts: Sequence[StrategyResult], passed: float, s: Setting) -> dict[str, Any]:
+    """Return the small model's bill for all questions and the large one's for those passed on, by kind."""
+    bills = [running_parts(parts[0], s)]
+    bills.append(
+        running_parts(parts[1], replace(s, answers_per_month=s.answers_per_month * passed))
+    )
+    return {k: sum(bill.get(k, 0.0) for bill in bills) for bill in bills for k in bill}
+
+
 def machines(result: StrategyResult, s: Setting) -> Any:
     """Return how many machines the volume needs; each is paid for all hours of the month, busy or not."""
+    if result.cascade and result.cascade.passed:
+        small, large = result.cascade.parts
+        rest = replace(s, answers_per_month=s.answers_per_month * result.cascade.passed.value)
+        own = machines(large, rest) if large.spec.model != "endpoint" else 0
+        return own + (machines(small, s) if small.spec.model != "endpoint" else 0)
     capacity = (
         HOURS_PER_MONTH * 3600 * s.price["machine_use"] / max(result.seconds_per_answer, 1e-9)
     )

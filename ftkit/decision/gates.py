@@ -66,7 +66,7 @@ def at_most(result: StrategyResult, name: str, measured: Estimate | None, limit:
 
 def regression(result: StrategyResult, evaluation: Evaluation, p: DecisionParameters) -> Gate:
     """Return the gate on general skills: the tuned model must not be worse than its base by more than the margin."""
-    if result.spec.model != "tuned":
+    if "tuned" not in _models(result):
         return _gate(result, "regression", "passed", "the model is not changed")
     if not evaluation.regression:
         return _gate(
@@ -101,7 +101,7 @@ def latency(result: StrategyResult, p: DecisionParameters) -> Gate:
 
 def privacy(result: StrategyResult, p: DecisionParameters) -> Gate:
     """Return the gate on where inputs may go."""
-    if result.spec.model != "endpoint":
+    if "endpoint" not in _models(result):
         return _gate(result, "privacy", "passed", "inputs stay on your machines")
     allowed = (
         "inputs may leave"
@@ -109,6 +109,12 @@ def privacy(result: StrategyResult, p: DecisionParameters) -> Gate:
         else "inputs would leave, and decision.data_may_leave is false"
     )
     return _gate(result, "privacy", "passed" if p.data_may_leave else "failed", allowed)
+
+
+def _models(result: StrategyResult) -> set[str]:
+    """Return the kinds of model that answer: two where a cascade does."""
+    parts = result.cascade.parts if result.cascade else [result]
+    return {part.spec.model for part in parts}
 
 
 def _gate(

@@ -153,7 +153,10 @@ def arms(
     names, table = [r.spec.name for r in results], Table(comparisons)
     k = len(names)
     variance, df = np.zeros((len(PARTS), k, k)), np.full((k, k), np.inf)
-    tuned = [r.spec.model == "tuned" for r in results]
+    tuned = [
+        any(p.spec.model == "tuned" for p in (r.cascade.parts if r.cascade else [r]))
+        for r in results
+    ]
     cut = [sum(r.cut_off_by.values()) for r in results]
     cut = [share if share > CUT_OFF_ALLOWED else 0.0 for share in cut]
     for i in range(k):

@@ -364,6 +364,10 @@ NEXT: dict[str, list[str]] = {
         "Give the handbook an owner, and index it anew whenever an article changes.",
     ],
     "endpoint": ["Agree price, data protection and notice of model changes with the provider."],
+    "cascade": [
+        "Agree price, data protection and notice of model changes with the large model's provider.",
+        "Keep the threshold with the small model: choose it anew whenever one of the two changes.",
+    ],
     "endpoint RAG": [
         "Agree price, data protection and notice of model changes with the provider.",
         "Give the handbook an owner, and index it anew whenever an article changes.",

@@ -10,10 +10,11 @@ from ftkit.core.errors import BadInput
 from ftkit.core.parameters.deployment import DeploymentParameters
 from ftkit.core.records.decision import Decision
 from ftkit.core.records.deployment import Bundle
-from ftkit.core.records.evaluation import Evaluation, StrategyResult
+from ftkit.core.records.evaluation import Cascade, Evaluation, StrategyResult
 from ftkit.core.records.manifest import Manifest
 from ftkit.core.records.prompting import PromptBook
 from ftkit.core.records.retrieval import RetrievalCard
+from ftkit.core.records.strategy import StrategySpec
 from ftkit.core.records.task import TaskCard
 from ftkit.data.personal_data import mask
 from ftkit.decision import words
@@ -44,7 +45,27 @@ def chosen_strategy(
             where="deployment.strategy",
             todo=f"use one of {', '.join(by_name)}",
         )
-    return by_name[name]
+    chosen = by_name[name]
+    if chosen.cascade is None:
+        return chosen
+    if p.strategy:
+        small, large = chosen.spec.small, chosen.spec.large
+        raise BadInput(
+            f"a cascade is no export: it is {small} here and {large} behind a gateway",
+            where="deployment.strategy",
+            todo=f"name {small}; its replies tell the confidence below which {large} is to be asked",
+        )
+    return by_name[chosen.spec.small]
+
+
+def passing_on(spec: StrategySpec, cascade: Cascade | None, decision: Decision) -> str:
+    """Return what must be known of an export that is the small model of the chosen cascade; empty for another one."""
+    if cascade is None or decision.strategy != "cascade" or spec.name != cascade.small:
+        return ""
+    return (
+        f" This export is {cascade.small} alone, which was chosen together with {cascade.large}: ask"
+        f" {cascade.large} wherever a reply's ftkit.confidence is below {cascade.least:.4f} or missing."
+    )
 
 
 def export(
@@ -107,7 +128,7 @@ def export(
         search_mode=retrieval.chosen if spec.retriever else "",
         top_k=retrieval.top_k if spec.retriever else 0,
         instruction=card.instruction,
-        verdict=words.sentence(decision),
+        verdict=words.sentence(decision) + passing_on(spec, evaluation.cascade, decision),
         accuracy=result.accuracy,
         alone_from=sure.least if sure else None,
         allowed_wrong=sure.allowed_wrong if sure else None,

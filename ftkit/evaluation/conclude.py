@@ -57,7 +57,8 @@ def conclude(
         seed: Seed of the resamples.
     """
     gone = not_measured(specs, answers, failures_allowed)
-    specs = [spec for spec in specs if spec.name not in {arm.strategy for arm in gone}]
+    out = {arm.strategy for arm in gone}
+    specs = [spec for spec in specs if not out & {spec.name, spec.small, spec.large}]
     names, faults = [spec.name for spec in specs], scores.attrs.get("faults", [])
     answers = answers[answers["strategy"].isin(names)]
     left_out = unanswered_items(specs, answers)

@@ -43,6 +43,7 @@ def with_seeds(result: Evaluation, curve: LearningCurve | None) -> Evaluation:
         curve: What 05 trained besides; None: nothing.
     """
     tuned = {r.spec.name for r in result.results if r.spec.model == "tuned"}
+    tuned |= {r.spec.name for r in result.results if r.spec.small in tuned or r.spec.large in tuned}
     found = spread(curve)
     if not tuned or found is None:
         return result.model_copy(update={"notes": [*result.notes, *([ONCE] if tuned else [])]})

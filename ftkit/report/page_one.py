@@ -8,6 +8,7 @@ from typing import Any
 from ftkit.core.records.decision import Decision
 from ftkit.core.records.evaluation import StrategyResult
 from ftkit.decision import words
+from ftkit.decision.cascade_words import cascade_sentence
 from ftkit.report import theme
 from ftkit.report.blocks import Block, chart
 from ftkit.report.run_contents import RunContents
@@ -21,6 +22,7 @@ PLAIN = {
     "hybrid": "the trained model, and each question is sent together with the passages that fit it",
     "endpoint": "a larger model of a provider, with instructions and examples",
     "endpoint RAG": "a larger model of a provider, with the passages that fit",
+    "cascade": "a small model answers where it is sure, and passes the other questions on to a large one",
 }
 STATE = {"none": ("bad", "None is good enough yet"), "can't tell yet": ("open", "Can't tell yet")}
 
@@ -113,11 +115,13 @@ def sentences(page: First) -> list[str]:
 def why(found: RunContents, d: Decision) -> list[str]:
     """Return what the verdict rests on, without what is told among the risks."""
     told = {*risks(found), *(found.evaluation.notes if found.evaluation else [])}
-    return [
+    both = cascade_sentence(found.evaluation, d) if found.evaluation else ""
+    reasons = [
         reason
         for reason in words.reasons(d, found.evaluation)
         if not reason.startswith("Not measured") and reason not in told
-    ][:6]
+    ]
+    return [*([both] if both else []), *reasons][:6]
 
 
 def _results(found: RunContents) -> list[StrategyResult]:

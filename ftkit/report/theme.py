@@ -17,6 +17,7 @@ COLORS = {
     "hybrid": "#CC79A7",
     "endpoint": "#8A6D00",
     "endpoint RAG": "#6A51A3",
+    "cascade": "#A6266E",
 }
 ACCENT, MUTED, BAD, GOOD = "#0072B2", "#7A828C", "#C1440E", "#1B7F4B"
 SOFT_TEXT = "var(--jp-ui-font-color2,var(--soft,#5b6570))"
@@ -30,6 +31,7 @@ NIGHT = {
     "#CC79A7": "#e3a3c6",
     "#8A6D00": "#d0b04a",
     "#6A51A3": "#a892dd",
+    "#A6266E": "#e884bd",
     "#1B7F4B": "#4fb886",
     "#C1440E": "#e8764a",
     "#5b6570": "#c3ccd6",

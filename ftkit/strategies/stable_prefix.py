@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ftkit.core.records.evaluation import Evaluation
+from ftkit.core.records.evaluation import Evaluation, StrategyResult
 from ftkit.core.records.prompting import PromptBook
 from ftkit.models.chat import Messages
 from ftkit.strategies.grid import Finder, rendered
@@ -34,7 +34,19 @@ def with_stable_tokens(
         asked, _ = rendered(book.get(spec.prompt), texts, examples, finder, spec.shot_passages)
         tokens = round(stable_share(asked) * result.prompt_tokens_mean, 1)
         results.append(result.model_copy(update={"stable_tokens": tokens}))
-    return evaluation.model_copy(update={"results": results})
+    stable = {r.spec.name: r.stable_tokens for r in results}
+    return evaluation.model_copy(update={"results": [_with_parts(r, stable) for r in results]})
+
+
+def _with_parts(result: StrategyResult, stable: dict[str, float]) -> StrategyResult:
+    """Return a cascade's result with the stable tokens of its two models; another one as it is."""
+    if result.cascade is None:
+        return result
+    parts = [
+        p.model_copy(update={"stable_tokens": stable[p.spec.name]}) for p in result.cascade.parts
+    ]
+    cascade = result.cascade.model_copy(update={"parts": parts})
+    return result.model_copy(update={"cascade": cascade, "stable_tokens": 0.0})
 
 
 def stable_share(prompts: Sequence[Messages]) -> float:

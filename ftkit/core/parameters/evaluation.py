@@ -92,6 +92,22 @@ class EvaluationParameters(EndpointParameters):
         lt=1,
         description="wrong answers allowed among those given without a person's look, a share",
     )
+    cascade: list[str] = Field(
+        default=[],
+        description="small and large strategy that answer together, e.g. [fine-tuned, endpoint]; empty: these, where an endpoint takes part",
+    )
+    cascade_accuracy: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share right that the two together must reach; 0: as right as the large one, within 2 points",
+    )
+    cascade_most_passed: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="largest share of the questions that may be passed on to the large one, which sets its bill",
+    )
     message: str = Field(
         default="",
         description="a message that all strategies answer side by side; empty: a test question",

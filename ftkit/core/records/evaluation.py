@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from ftkit.core.records.base import Estimate, Record
@@ -74,6 +76,61 @@ class StrategyResult(Record):
         default=0.0, description="tokens thought per answer, part of completion_tokens_mean"
     )
     seconds_p95: float = Field(default=0.0, description="95th percentile of seconds per answer")
+    cascade: Cascade | None = Field(
+        default=None, description="how its two models share the questions; None: one model answers"
+    )
+
+
+class CascadePoint(Record):
+    """A cascade at one share of questions passed on to the large model."""
+
+    least: float | None = Field(
+        description="confidence from which the small model answers; None: one model answers all"
+    )
+    passed: float = Field(description="share of the questions passed on, 0..1")
+    accuracy: Estimate
+    seconds_p50: float = Field(description="median of seconds per answer")
+    seconds_p95: float = Field(description="95th percentile of seconds per answer")
+    dominated: bool = Field(
+        default=False, description="whether a point that passes on fewer is as right"
+    )
+
+
+class Cascade(Record):
+    """A small model that answers where it is sure, and a large one for the rest; chosen on validation."""
+
+    small: str = Field(description="strategy that is asked first")
+    large: str = Field(description="strategy that is asked where the first is not sure enough")
+    state: Literal[
+        "cascade",
+        "small alone",
+        "no confidence",
+        "confidence tells nothing",
+        "not shown",
+        "too dear",
+        "judged",
+    ] = Field(description="whether there is a cascade, or why there is none")
+    least: float | None = Field(
+        default=None, description="confidence from which the small model answers; None: no cascade"
+    )
+    validation_items: int = Field(description="validation questions that both models answered")
+    margin: float = Field(
+        description="by how much it may be less right than the large one, a share"
+    )
+    wanted: float = Field(
+        default=0.0, description="share right that was wanted; 0: as the large one, within margin"
+    )
+    passed: Estimate | None = Field(
+        default=None, description="share of the test questions passed on"
+    )
+    seconds_p50: float = Field(default=0.0, description="median of seconds per answer, on the test")
+    curve: list[CascadePoint] = Field(
+        default_factory=list, description="on the test, from all small to all large"
+    )
+    parts: list[StrategyResult] = Field(
+        default_factory=list,
+        description="the small model, and the large one on what is passed on: what costs rest on",
+    )
 
 
 class Effect(Record):
@@ -318,6 +375,9 @@ class Evaluation(Record):
     )
     bills: list[EndpointBill] = Field(
         default_factory=list, description="what the endpoints of this stage cost, the judge's too"
+    )
+    cascade: Cascade | None = Field(
+        default=None, description="a small and a large model together; None: not tried"
     )
     edition: KnowledgeUpdate | None = Field(
         default=None, description="what a later edition of the handbook does; None: not measured"

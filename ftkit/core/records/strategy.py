@@ -65,9 +65,16 @@ class StrategySpec(Record):
 
     name: str
     family: Literal[
-        "prompting", "few-shot", "RAG", "fine-tuned", "hybrid", "endpoint", "endpoint RAG"
+        "prompting",
+        "few-shot",
+        "RAG",
+        "fine-tuned",
+        "hybrid",
+        "endpoint",
+        "endpoint RAG",
+        "cascade",
     ]
-    model: Literal["base", "tuned", "endpoint"]
+    model: Literal["base", "tuned", "endpoint", "cascade"]
     prompt: str = Field(description="name of the prompt in the prompt book")
     retriever: bool
     adapter: str = Field(
@@ -79,4 +86,9 @@ class StrategySpec(Record):
     )
     shot_passages: bool = Field(
         default=False, description="whether few-shot examples are shown with their own passages"
+    )
+    small: str = Field(default="", description="strategy that is asked first, for model=cascade")
+    large: str = Field(
+        default="",
+        description="strategy that is asked where the first is not sure enough, for model=cascade",
     )
