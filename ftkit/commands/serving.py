@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from pathlib import Path
 
@@ -102,7 +103,8 @@ def _serve(given: argparse.Namespace) -> None:
         print(f"Serving {one.bundle.spec.name} of {one.bundle.project} as '{one.bundle.name}'")
     print("Ctrl-C ends it")
     print(f"http://{given.host}:{given.port}/v1", flush=True)
-    uvicorn.Server(run.config(app, given.host, given.port)).run()
+    with contextlib.suppress(KeyboardInterrupt):  # ended by Ctrl-C or a platform, all answered
+        uvicorn.Server(run.config(app, given.host, given.port)).run()
 
 
 def _add_promote(commands: Commands) -> None:

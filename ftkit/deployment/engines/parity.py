@@ -383,7 +383,7 @@ def _check(client: EngineClient, served: Served, q: Questions, form: str) -> Eng
 
 
 def _plant(fault: Fault, client: EngineClient, served: Served, few: Questions) -> Parity | None:
-    """Return what comes of a fault that needs no new start; None where it cannot be planted there."""
+    """Return what comes of a fault that needs no new start; None where the engine refuses it."""
     if (
         not len(few.items)
         or fault.arguments
