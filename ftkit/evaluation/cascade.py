@@ -28,6 +28,7 @@ from ftkit.evaluation.selective_answering import auroc
 from ftkit.models.chat import ChatModel
 from ftkit.scoring.score import score
 from ftkit.strategies import grid
+from ftkit.strategies.delivery import unanswered_items
 
 NAME = "cascade"
 MARGIN = 0.02
@@ -224,6 +225,8 @@ def on_validation(
     Raises:
         BadInput: ``p.cascade`` does not name two strategies.
     """
+    import pandas as pd
+
     try:
         small, large = pair(specs, p.cascade)
     except LookupError:
@@ -246,6 +249,11 @@ def on_validation(
         )
         for s in (small, large)
     ]
+    lost = unanswered_items([small, large], pd.concat(said))
+    said = [table[~table["item_id"].isin(lost)] for table in said]
+    items = items[~items["id"].isin(lost)]
+    if not len(items):
+        return plan.model_copy(update={"state": "not shown"})
     pairs = paired(said[0], *(score(card, items, table) for table in said))
     state, least = choose(pairs, p.cascade_accuracy, p.cascade_most_passed)
     update = {"state": state, "least": least, "validation_items": len(pairs.small)}

@@ -21,14 +21,17 @@ from ftkit.evaluation.cascade import (
     choose,
     composed,
     curve,
+    on_validation,
     pair,
     score_z,
     thresholds,
     with_cascade,
 )
 from ftkit.evaluation.conclude import conclude
+from ftkit.models.chat import Reply
 from ftkit.scoring.score import score
 from tests.unit.test_decision import decide
+from tests.unit.test_strategies import EXAMPLES, book
 
 SMALL = StrategySpec(
     name="fine-tuned", family="fine-tuned", model="tuned", prompt="p", retriever=False
@@ -196,3 +199,39 @@ def test_page_one_says_what_the_cascade_brings_with_its_bill_or_why_none_pays():
     for state in ("no confidence", "confidence tells nothing", "not shown", "small alone"):
         none = found.model_copy(update={"cascade": plan.model_copy(update={"state": state})})
         assert cascade_sentence(none).startswith("No cascade pays here: ")
+
+
+class Model:
+    """Answers from a table; tells its confidence where it has one; loses some replies on the way."""
+
+    def __init__(self, right, sure, lost=()):
+        self.right, self.sure, self.lost = right, sure, lost
+
+    def answer(self, conversations, progress=None, formats=()):
+        texts = ["a" if right else "b" for right in self.right]
+        return [
+            Reply("" if i in self.lost else text, 9, 1, 0.1, confidence=float(sure))
+            if i not in self.lost
+            else Reply("", outcome="not_delivered")
+            for i, (text, sure) in enumerate(zip(texts, self.sure, strict=True))
+        ]
+
+
+@pytest.mark.parametrize(("lost", "state"), [((), "cascade"), (range(400), "not shown")])
+def test_validation_is_asked_once_and_a_lost_answer_is_nobodys_mistake(lost, state):
+    pairs, ids = made(), [f"v{i}" for i in range(400)]
+    items = pd.DataFrame({"id": ids, "input": ids, "output": ["a"] * 400, "group": ids})
+    card = TaskCard(name="t", instruction="i", kind="label", labels=["a", "b"])
+    models = {
+        "tuned": Model(pairs.small, pairs.sure),
+        "endpoint": Model(pairs.large, np.full(400, np.nan), [*lost, 0, 1]),
+    }
+    zero = {"prompt": "zero"}
+    specs = [SMALL.model_copy(update=zero), LARGE.model_copy(update=zero)]
+    parts = {"book": book(), "examples": EXAMPLES, "searcher": None, "progress": lambda n: None}
+    plan = on_validation(
+        specs, card, items, build("evaluation", {}), models.__getitem__, parts, None
+    )
+    assert plan is not None and plan.state == state
+    assert plan.validation_items == (0 if lost else 398)
+    assert on_validation(specs[:1], card, items, build("evaluation", {}), {}.get, parts) is None
