@@ -88,15 +88,17 @@ def cut_off(result: StrategyResult) -> Gate:
 
 
 def latency(result: StrategyResult, p: DecisionParameters) -> Gate:
-    """Return the gate on seconds per answer, as measured on this machine."""
-    state = "passed" if result.seconds_per_answer <= p.max_seconds_per_answer else "failed"
-    tail = f", 95% within {result.seconds_p95:.2g} s" if result.seconds_p95 else ""
-    return _gate(
-        result,
-        "latency",
-        state,
-        f"{result.seconds_per_answer:.2g} s per answer on this machine{tail}, allowed {p.max_seconds_per_answer:g} s",
+    """Return the gate on the time that 95% of single requests take on this machine; runs before them have only batches."""
+    single, batch = result.single_requests, f"{result.seconds_per_answer:.2g} s per answer"
+    waits = single.p95_s if single else result.seconds_per_answer
+    state = "passed" if waits <= p.max_seconds_per_answer else "failed"
+    measured = (
+        f"95% of {single.requests} single requests within {single.p95_s:.2g} s on this machine"
+        f" (median {single.p50_s:.2g} s; {batch} in batches)"
+        if single
+        else f"{batch} in batches on this machine; single requests were not timed"
     )
+    return _gate(result, "latency", state, f"{measured}, allowed {p.max_seconds_per_answer:g} s")
 
 
 def privacy(result: StrategyResult, p: DecisionParameters) -> Gate:

@@ -92,6 +92,11 @@ class LocalModel:
         """The weights as a transformers or PEFT model."""
         return self.weights.model
 
+    @property
+    def parameters(self) -> int:
+        """Parameters of the weights, packed ones counted one by one."""
+        return int(self.model.num_parameters())
+
     def _think(self, thinking: Thinking) -> None:
         """Set whether it thinks.
 

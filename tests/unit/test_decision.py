@@ -9,7 +9,7 @@ from ftkit.core.prices import prices
 from ftkit.core.records.base import Estimate
 from ftkit.core.records.data import DataCard
 from ftkit.core.records.decision import Gate
-from ftkit.core.records.evaluation import Comparison, Evaluation, StrategyResult
+from ftkit.core.records.evaluation import Comparison, Evaluation, SingleRequests, StrategyResult
 from ftkit.core.records.strategy import StrategySpec
 from ftkit.core.records.task import Suitability
 from ftkit.core.records.training import TrainingCard
@@ -207,6 +207,17 @@ def test_a_failed_gate_excludes_the_winner(figures, gate):
     assert d.verdict == "RAG"
     assert [g.state for g in d.gates if g.strategy == "hybrid" and g.gate == gate] == ["failed"]
     assert any(r.startswith("hybrid is out") for r in words.reasons(d))
+
+
+@pytest.mark.parametrize(("p95", "state"), [(9.0, "passed"), (11.0, "failed")])
+def test_the_time_gate_reads_what_one_client_waits_and_not_the_mean_of_batches(p95, state):
+    single = SingleRequests(requests=20, p50_s=1.0, p95_s=p95)
+    d = decide(
+        world({"prompting": 0.5, "hybrid": 0.8}, hybrid={"single_requests": single}),
+        max_seconds_per_answer=10.0,
+    )
+    (gate,) = [g for g in d.gates if g.strategy == "hybrid" and g.gate == "latency"]
+    assert gate.state == state and f"within {p95:.2g} s" in gate.detail
 
 
 def test_a_gate_that_the_interval_straddles_is_neither_passed_nor_failed():

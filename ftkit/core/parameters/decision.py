@@ -29,7 +29,7 @@ class DecisionParameters(Parameters):
         default=10.0, gt=0, description="gate: loss allowed on the general probe, in points"
     )
     max_seconds_per_answer: float = Field(
-        default=10.0, gt=0, description="gate: seconds per answer, as measured in batches"
+        default=10.0, gt=0, description="gate: seconds one client waits for 95% of answers"
     )
     data_may_leave: bool = Field(default=False, description=DATA_MAY_LEAVE)
     answers_per_month: int = Field(default=50_000, ge=0, description="volume, in answers a month")

@@ -30,6 +30,14 @@ class Confusion(Record):
     count: int
 
 
+class SingleRequests(Record):
+    """Seconds that one client waits for an answer, one request at a time."""
+
+    requests: int = Field(description="requests that were timed, without the first, which warms up")
+    p50_s: float = Field(description="median, in seconds")
+    p95_s: float = Field(description="95th percentile, in seconds")
+
+
 class StrategyResult(Record):
     """One strategy on the test set."""
 
@@ -44,7 +52,12 @@ class StrategyResult(Record):
     missing: int = Field(description="items without an answer, counted as wrong")
     prompt_tokens_mean: float
     completion_tokens_mean: float
-    seconds_per_answer: float
+    seconds_per_answer: float = Field(
+        description="throughput: seconds over answers, as answered in batches"
+    )
+    single_requests: SingleRequests | None = Field(
+        default=None, description="what one client waits; none: not measured"
+    )
     cut_share: float = Field(
         default=0.0, description="share of prompts that had to be cut to the context"
     )
