@@ -1,11 +1,13 @@
 """Every promise of the decision as a row with its repetitions: ``python -m benchmarks.decision [--worlds N]``.
 
-Writes ``results.json`` and ``README.md``.
+Writes ``results.json`` after every part and ``README.md`` from it. ``--only`` runs the parts of that name and leaves the
+other rows as they were measured, so a long run can be made in pieces.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import time
@@ -15,6 +17,7 @@ from typing import Any
 from benchmarks.decision import promises, real, speed
 
 HERE = Path(__file__).parent
+HOLDS = {True: "yes", False: "no", None: "not promised"}
 
 
 def main() -> None:
@@ -23,16 +26,34 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=2000, help="repetitions per row")
     parser.add_argument("--only", default="", help="run the rows whose name holds this")
     p = parser.parse_args()
-    began = time.monotonic()
-    rows = promises.all_rows(p.worlds, p.only)
-    found: dict[str, Any] = {"rows": rows, "speed": speed.all_results()}
-    found["real"] = real.all_results() if real.SHARED.is_dir() and not p.only else {}
-    found["seconds"] = round(time.monotonic() - began, 1)
-    found["load"] = round(os.getloadavg()[0], 1)
-    if not p.only:
-        (HERE / "results.json").write_text(json.dumps(found, indent=1) + "\n")
-        (HERE / "README.md").write_text(page(found))
-    print(page(found))
+    file = HERE / "results.json"
+    results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    parts = [name for name in [*promises.PARTS, "real", "speed"] if p.only in name]
+    if not parts:
+        parser.error(
+            f"no part is named {p.only!r}; there are {', '.join(promises.PARTS)}, real, speed"
+        )
+    for name in parts:
+        began = time.monotonic()
+        made = measure(name, p.worlds)
+        if made is None:
+            continue
+        took = {"seconds": round(time.monotonic() - began, 1), "load": round(os.getloadavg()[0], 1)}
+        with (HERE / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # pieces may run side by side
+            results = json.loads(file.read_text()) if file.exists() else {}
+            results[name] = {"results": made, **took}
+            file.write_text(json.dumps(results, indent=1) + "\n")
+            (HERE / "README.md").write_text(page(results))
+        (HERE / ".lock").unlink(missing_ok=True)
+    print(page(results))
+
+
+def measure(name: str, worlds: int) -> Any:
+    """Return what one part measured; None where its data are not on this machine."""
+    if name == "real":
+        return real.all_results() if real.SHARED.is_dir() else None
+    return speed.all_results() if name == "speed" else promises.PARTS[name](worlds)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -46,39 +67,45 @@ def pct(value: float) -> str:
     return f"{100 * value:.1f}%"
 
 
-def page(found: dict[str, Any]) -> str:
-    """Return the README with every table."""
+def page(results: dict[str, Any]) -> str:
+    """Return the README with every table that was measured."""
     rows = [
-        [r["name"], r["promise"], r["reached"], f"{r['worlds']:,}", "yes" if r["holds"] else "no"]
-        for r in found["rows"]
+        [r["name"], r["promise"], r["reached"], f"{r['worlds']:,}", HOLDS[r["holds"]]]
+        for name in promises.PARTS
+        for r in results.get(name, {"results": []})["results"]
     ]
-    parts = [
-        INTRO.format(seconds=_took(found), load=found["load"]),
-        table(["world", "promise", "reached", "repetitions", "holds"], rows),
-    ]
-    for name, r in found["real"].items():
+    head = ["world", "promise", "reached", "repetitions", "holds"]
+    parts = [_intro(results), table(head, rows)]
+    for name, r in results.get("real", {"results": {}})["results"].items():
         parts += [f"## Real answers: {name}", _real(r)]
-    parts += [REAL_NOTE] if found["real"] else []
-    s = found["speed"]
-    head = "8 strategies, 5,000 items, all 28 differences (scipy: one measured, times 28):"
+    parts += [REAL_NOTE] if "real" in results else []
+    if "speed" in results:
+        parts += ["## Speed", SPEED_NOTE, _speed(results["speed"]["results"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _speed(s: dict[str, float]) -> str:
     lines = [
         ["ours, right or wrong", f"{s['right_or_wrong_s']:.3f} s"],
         ["ours, in clusters", f"{s['clusters_s']:.3f} s"],
         ["scipy.stats.bootstrap, BCa, 10,000 resamples", f"{s['scipy_all_differences_s']:.1f} s"],
     ]
-    parts += ["## Speed", head, table(["way", "time"], lines)]
-    return "\n\n".join(parts) + "\n"
+    return table(["way", "time"], lines)
 
 
-def _took(found: dict[str, Any]) -> str:
-    """Return how long it took; 0: the rows were run one by one (``--only``)."""
-    return f" in {found['seconds']:.0f} s" if found["seconds"] else " row by row (`--only`)"
+def _intro(results: dict[str, Any]) -> str:
+    loads = [part["load"] for part in results.values()]
+    return INTRO.format(
+        seconds=sum(part["seconds"] for part in results.values()), low=min(loads), high=max(loads)
+    )
 
 
 INTRO = """# Is the decision right?
 
-Made by `python -m benchmarks.decision`{seconds} on one core of a busy machine (load {load}); the figures are in
-`results.json`. Every world is simulated, so its truth is known; each runs through the workbench's own statistics and rule."""
+Made by `python -m benchmarks.decision` in {seconds:,.0f} s of one core of a busy machine (load {low} to {high}); the
+figures are in `results.json`. Every world is simulated, so its truth is known; each runs through the workbench's own
+statistics and rule. *Can't tell yet* is no claim: a row on claims counts it as right, a row on deciding as wrong."""
+SPEED_NOTE = "8 strategies, 5,000 items, all 28 differences (scipy: one measured, times 28):"
 REAL_NOTE = """Each line: draws of 200 items; the full set is the truth; systems in the order of an assumed cost, cheapest first, one
 thousand USD apart; 600,000 answers a year with 1 USD at stake. *Regret*: net benefit lost against full knowledge, USD."""
 
