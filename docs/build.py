@@ -56,6 +56,7 @@ serving
 endpoints
 agents
 monitoring
+security
 ```
 
 ```{toctree}

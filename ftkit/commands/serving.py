@@ -99,12 +99,13 @@ def _serve(given: argparse.Namespace) -> None:
         log=log,
         mask_log=not given.log_unmasked,
     )
+    listening = run.bound(given.host, given.port)
     for one in served:
         print(f"Serving {one.bundle.spec.name} of {one.bundle.project} as '{one.bundle.name}'")
     print("Ctrl-C ends it")
-    print(f"http://{given.host}:{given.port}/v1", flush=True)
+    print(f"http://{given.host}:{listening.getsockname()[1]}/v1", flush=True)
     with contextlib.suppress(KeyboardInterrupt):  # ended by Ctrl-C or a platform, all answered
-        uvicorn.Server(run.config(app, given.host, given.port)).run()
+        uvicorn.Server(run.config(app, given.host, given.port)).run(sockets=[listening])
 
 
 def _add_promote(commands: Commands) -> None:

@@ -240,9 +240,8 @@ def test_what_is_not_supported_is_refused_by_name(server, change, status, told):
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b'{"model": 1}', b"[" * 3000])
 def test_a_body_that_is_no_request_is_400(server, content):
-    found = httpx.post(
-        f"{server[0]}/chat/completions", content=content, headers={"Authorization": "Bearer secret"}
-    )
+    headers = {"Authorization": "Bearer secret", "Content-Type": "application/json"}
+    found = httpx.post(f"{server[0]}/chat/completions", content=content, headers=headers)
     assert found.status_code == 400 and found.json()["error"]["message"]
 
 

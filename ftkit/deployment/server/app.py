@@ -6,6 +6,8 @@ import asyncio
 import hmac
 import json
 import math
+import os
+import sys
 import threading
 import time
 import uuid
@@ -24,9 +26,11 @@ from ftkit.core.records.prompting import ResponseFormat
 from ftkit.data.personal_data import mask
 from ftkit.deployment.served_strategy import Asked, Served
 from ftkit.deployment.server.batching import Full
+from ftkit.deployment.server.guard import Guard, check_body
 from ftkit.deployment.server.metrics import Metrics
 from ftkit.deployment.server.requests import ChatRequest, Refused, question, read, wanted_format
 from ftkit.deployment.server.slot import Slot
+from ftkit.deployment.server.start import GATEWAY
 from ftkit.models.chat import Reply
 
 WITHOUT_ANSWER = ("filtered", "malformed", "not_delivered")
@@ -75,7 +79,7 @@ class Server:
             False,
         )
         self.metrics, self.thread = Metrics(), ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._one_line = threading.Lock()
+        self._one_line, self._half_line, self.log_failure = threading.Lock(), False, ""
         for one in served:  # the first one's next release shares the base as well
             one.beside = one.beside or next((other for other in served if other is not one), None)
         self.slots = [Slot(one, limits.waiting, self.metrics, self.thread) for one in served]
@@ -109,6 +113,12 @@ class Server:
         """Count a request without an answer; where it is not known whom it was for, with the only strategy, or with none."""
         name = model or (self.slots[0].name if len(self.slots) == 1 else "")
         self.metrics.refused.labels(name, str(status)).inc()
+
+    def problems(self) -> list[dict[str, str]]:
+        """Return what fails while answers go out: the log, or the folder of releases."""
+        faults = [("log", self.log_failure)]
+        faults += [(f"release of {slot.name}", slot.release_failure) for slot in self.slots]
+        return [{"part": part, "reason": reason} for part, reason in faults if reason]
 
     def allow(self, request: Request) -> None:
         """Raise Refused where the token is missing or wrong."""
@@ -146,9 +156,11 @@ class Server:
                 code="timeout",
             ) from error
         try:
-            return json.loads(content)
+            body = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise Refused("the body is no JSON") from error
+        check_body(body)
+        return body
 
     async def answer(self, asked: ChatRequest) -> Response:
         """Answer a request, whole or as a stream."""
@@ -194,7 +206,9 @@ class Server:
         try:
             await slot.batcher.alone(lambda: model.constrainer.matcher(form))
         except BadInput as error:
-            raise Refused(error.found, "response_format") from error
+            # a parser's own words can go on for pages: the first line says what is wrong
+            told = next((line for line in error.found.splitlines() if line.strip()), "")[:200]
+            raise Refused(told, "response_format") from error
 
     async def _whole(
         self,
@@ -315,8 +329,20 @@ class Server:
             "version": given.version,
             **_sureness(given, reply),
         }
-        with self._one_line, self.log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        line = (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+        try:  # the answer is there: it goes out, whatever becomes of its line
+            with self._one_line, self.log.open("ab", buffering=0) as file:
+                if self._half_line:
+                    line = b"\n" + line
+                self._half_line = file.write(line) < len(line)
+                if self._half_line:
+                    raise OSError("half a line was written")
+            self.log_failure = ""
+        except OSError as error:
+            self.metrics.log_failed.inc()
+            if not self.log_failure:
+                print(f"ftkit: the log {self.log} is not written: {error}", file=sys.stderr)
+            self.log_failure = error.strerror or str(error)
 
 
 def _cut(served: Served, reply: Reply, limit: int | None) -> tuple[Reply, str]:
@@ -449,6 +475,10 @@ def create_app(
         redoc_url=None,
     )
     app.state.server = server
+    gateway = os.environ.get(GATEWAY) == "1"
+    app.add_middleware(
+        Guard, any_host=bool(token) or gateway, any_origin=gateway, count=server.refused
+    )
     _errors(app, server)
     _routes(app, server)
     _documented(app)
@@ -492,8 +522,11 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     400: {"description": "not a question that this server answers: the message names the field"},
     401: {"description": "the bearer token is missing or wrong"},
     404: {"description": "no such model"},
+    403: {"description": "a web page asks"},
     408: {"description": "the body came too slowly"},
     413: {"description": "the body is too large"},
+    415: {"description": "the body's type is not application/json"},
+    421: {"description": "asked by a name that is not this server's, without a token"},
     429: {"description": "too many questions wait; Retry-After says how long"},
     502: {"description": "the model behind this server gave no answer"},
     503: {"description": "the server cannot answer now"},
@@ -532,7 +565,7 @@ def _routes(app: FastAPI, server: Server) -> None:
     async def ready() -> JSONResponse:
         waiting = sum(slot.batcher.queue.qsize() for slot in server.slots)
         good = server.ready and all(slot.batcher.ready for slot in server.slots)
-        body = {"ready": good, "waiting": waiting}
+        body = {"ready": good, "waiting": waiting, "problems": server.problems()}
         away = [slot.name for slot in server.slots if not slot.batcher.ready]
         body |= {"engine_away": away} if away else {}
         return JSONResponse(body, status_code=200 if good else 503)

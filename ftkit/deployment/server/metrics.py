@@ -21,6 +21,9 @@ class Metrics:
             registry=self.registry,
         )
         self.waiting = Gauge("ftkit_waiting", "Questions that wait", **made)
+        self.log_failed = Counter(
+            "ftkit_log_failed", "Answers that could not be logged", registry=self.registry
+        )
         self.release = Gauge("ftkit_release", "Version that serves; 0: no release", **made)
         self.release_failed = Counter(
             "ftkit_release_failed", "Releases that could not be opened", **made

@@ -159,7 +159,46 @@ def wanted_format(asked: ChatRequest) -> ResponseFormat | None:
             "response_format: give the type text, json_object, or json_schema with json_schema.schema",
             "response_format",
         )
+    circle = _circle(schema)
+    if circle:
+        raise Refused(
+            f"response_format: the $ref '{circle[:80]}' leads back to itself, so that it says nothing",
+            "response_format",
+        )
     return ResponseFormat(kind="json_schema", value=schema)
+
+
+def _circle(schema: dict[str, Any]) -> str:
+    """Return a ``$ref`` that leads back to itself with nothing between, or an empty string; each is followed once."""
+    waiting: list[Any] = [schema]
+    ending: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        if not isinstance(node, dict):
+            continue
+        waiting += node.values()
+        followed: dict[str, None] = {}
+        while isinstance(node, dict) and isinstance(ref := node.get("$ref"), str):
+            if ref in followed:
+                return ref
+            if ref in ending:
+                break
+            followed[ref] = None
+            node = _at(schema, ref)
+        ending.update(followed)
+    return ""
+
+
+def _at(schema: Any, ref: str) -> Any:
+    """Return what a pointer of this schema leads to; None where it leads elsewhere or nowhere."""
+    if not ref.startswith("#"):
+        return None
+    for key in ref[1:].split("/")[1:]:
+        name = key.replace("~1", "/").replace("~0", "~")
+        schema = schema.get(name) if isinstance(schema, dict) else None
+    return schema
 
 
 def question(asked: ChatRequest) -> str:

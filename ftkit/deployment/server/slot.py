@@ -37,6 +37,8 @@ class Slot:
             Dispatcher(served, waiting) if served.engine else Batcher(served, waiting, thread)
         )
         self.counts.release.set(served.version)
+        self.release_failure = ""
+        """Why the current release is not the one that serves; empty: it is."""
 
     @property
     def names(self) -> list[str]:
@@ -59,6 +61,8 @@ class Slot:
             await asyncio.sleep(FOLLOW_S)
             try:
                 version = releases.read(store).current
+                if version == self.served.version:
+                    self.release_failure = ""
                 if version in (self.served.version, refused):
                     continue
                 refused, old, path = version, self.served, releases.folder(store, version)
@@ -74,13 +78,16 @@ class Slot:
                 await self.batcher.take(fresh)
             except (FtkitError, OSError) as error:
                 self.counts.release_failed.inc()
+                if str(error) == self.release_failure:
+                    continue
+                self.release_failure = str(error)
                 print(
                     f"ftkit: {self.name}: version {self.served.version} serves on: {error}",
                     file=sys.stderr,
                     flush=True,
                 )
                 continue
-            self.served, refused = fresh, 0
+            self.served, refused, self.release_failure = fresh, 0, ""
             await self.batcher.alone(old.close)
             self.counts.release.set(version)
             print(

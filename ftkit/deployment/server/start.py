@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from ftkit.deployment.served_strategy import Served
 
 TOKEN = "FTKIT_TOKEN"
 GATEWAY = "FTKIT_BEHIND_GATEWAY"
+DRAIN_S = 60
+"""Seconds that questions get to be answered once the server is told to end (SIGTERM)."""
 
 
 def folder_of(path: Path) -> Path:
@@ -60,9 +63,28 @@ def check_host(host: str, token: str) -> None:
         )
 
 
+def bound(host: str, port: int) -> socket.socket:
+    """Return a socket that listens, so that nothing is said of an address before it is this server's.
+
+    Raises:
+        BadInput: The port is taken, or the host is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        raise BadInput(
+            f"{host}:{port} cannot be listened on: {getattr(error, 'strerror', None) or error}",
+            where="--port",
+            todo="choose another --port, or end what listens there",
+        ) from error
+
+
 def config(app: Any, host: str, port: int) -> Any:
-    """Return uvicorn's configuration: no access log (questions are personal), a minute to end gracefully."""
+    """Return uvicorn's configuration: no access log (questions are personal), ``DRAIN_S`` to end, slow headers closed."""
     import uvicorn
+
+    from ftkit.deployment.server.guard import CONNECTIONS, TimedHeaders
 
     return uvicorn.Config(
         app,
@@ -70,7 +92,10 @@ def config(app: Any, host: str, port: int) -> Any:
         port=port,
         log_level="warning",
         access_log=False,
-        timeout_graceful_shutdown=60,
+        timeout_graceful_shutdown=DRAIN_S,
+        http=TimedHeaders,
+        ws="none",
+        limit_concurrency=CONNECTIONS,
         server_header=False,
     )
 
