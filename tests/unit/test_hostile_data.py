@@ -22,6 +22,8 @@ from ftkit.data.fixed_split import date_order, moment
 from ftkit.data.guess import propose
 from ftkit.data.number_formats import shown
 from ftkit.data.read import cell_text, fault, open_raw, open_source, read
+from ftkit.data.review import read as read_decisions
+from ftkit.data.review import unmatched
 from ftkit.scoring.formats import format_of
 from ftkit.scoring.json_schema import proposed
 from ftkit.scoring.metrics import metric
@@ -420,6 +422,15 @@ def test_reported_pairs_are_read_right():
     assert "Be short." in prompt and "Which product?" in prompt and "the tent 0" in prompt
     assert "\n" in read_pairs(folder / "lines.csv")[0].chosen
     assert len(read_pairs(folder / "separator.jsonl")) >= 8
+
+
+def test_a_number_as_new_answer_in_a_review_workbook_is_that_answer():
+    folder = case("38-review-from-a-sheet")
+    made = read_decisions(folder / "review.xlsx")["ab12"]
+    assert (made.action, made.answer) == ("fix", "0")
+    row = {"input": "a", "output": "b", "source_row": 2}
+    decisions = read_decisions(folder / "review.csv")
+    assert unmatched([row], decisions) == list(decisions.values()) != []
 
 
 # a generator of hostile tables

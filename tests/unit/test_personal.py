@@ -46,6 +46,22 @@ def test_what_is_found(text, kinds):
     assert [f.kind for f in personal_data.find(text)] == kinds
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "14 Crown Street Kishiev Squares\n Suite 321\n London\n United Kingdom 75419",
+        "692 Kuuse 53 Apt. 641, Grubbenvorst, Netherlands 04020",
+        "180 Sahantie 72\nAAPAJÄRVI, LL 34736",
+        "Unit 7349 Box 6067\nDPO AE 99081",
+        "corner of Kuusiku 7 and Alexander Flat",
+    ],
+)
+def test_an_address_of_several_lines_is_hidden_up_to_its_postal_code(address):
+    text = f"please send it to {address}"
+    found = [f for f in personal_data.find(text) if f.kind == "address"]
+    assert [text[f.start : f.end].strip() for f in found] == [address]
+
+
 def test_words_that_the_data_write_small_are_no_names():
     texts = ["I want to grant access", "please grant it", "Grant Berg asks", "the Grant is late"]
     common = personal_data.common_words(texts)
