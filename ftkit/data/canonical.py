@@ -10,6 +10,7 @@ from typing import Any
 from ftkit.core.records.task import TaskCard
 from ftkit.scoring.parse import parse, parse_record, record_within
 from ftkit.scoring.text import normalise
+from ftkit.scoring.tool_calls import ToolAnswer, read_answer
 from ftkit.scoring.values import by_key, compact, merged, value_key, value_text
 
 
@@ -34,7 +35,7 @@ def spellings(card: TaskCard, outputs: Iterable[str]) -> Spellings:
     counts = Counter(outputs)
     if card.kind == "label":
         return Spellings(labels=_declared(card.labels, counts) if card.labels else merged(counts))
-    if card.kind == "text":
+    if card.kind in ("text", "tool_call"):
         return Spellings()
     known = {name: allowed for name in card.fields if (allowed := card.allowed(name))}
     seen: dict[str, dict[str, Counter[Any]]] = {name: defaultdict(Counter) for name in known}
@@ -76,7 +77,7 @@ def canonical(card: TaskCard, output: str, known: Spellings) -> str:
             return known.labels[output]
         parsed = parse(card, output)
         return parsed.content if parsed.format == "repairable" else output
-    if card.kind == "text":
+    if card.kind in ("text", "tool_call"):
         return output
     record = _record(output)
     if record is None or not set(card.fields) - set(card.optional_fields) <= set(record):
@@ -116,6 +117,9 @@ def answer_key(card: TaskCard, output: str) -> str:
         return output
     if card.kind == "text":
         return normalise(output)
+    if card.kind == "tool_call":
+        called = read_answer(output)
+        return ToolAnswer(called.calls).text() if called else output
     record = parse_record(output) or {}
     names = card.key_fields or card.fields
     return compact({name: _field_key(card, name, record.get(name, "")) for name in names})

@@ -220,6 +220,7 @@ def curate(
     Raises:
         BadInput: Too few examples are left, or a split would be empty.
     """
+    card = _offering(card, train)
     rows = [{**row, "split": ""} for row in train.rows]
     fixed_split.mark(rows, p)
     rows += [
@@ -269,6 +270,27 @@ def curate(
         _agreement(train, p),
         personal.counts,
     )
+
+
+def _offering(card: TaskCard, train: Table) -> TaskCard:
+    """Return the card with the functions that the data declare.
+
+    Raises:
+        BadInput: The data call functions and the task is another one, or the other way round.
+    """
+    if card.kind == "tool_call" and not train.tools:
+        raise BadInput(
+            "no row declares functions and calls one",
+            where=f"{train.file}, task.kind tool_call",
+            todo="give chat messages with columns messages and tools, as for OpenAI's fine-tuning",
+        )
+    if card.kind != "tool_call" and train.tools:
+        raise BadInput(
+            f"the conversations call functions ({', '.join(t['name'] for t in train.tools[:5])})",
+            where=f"{train.file}, task.kind {card.kind}",
+            todo="set task.kind to tool_call, or leave out the column with the tools: such rows are then put aside",
+        )
+    return card.completed([], train.tools)
 
 
 @dataclass

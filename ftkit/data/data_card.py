@@ -57,6 +57,7 @@ def data_card(done: Curated, p: DataParameters, folder: Path, card: TaskCard) ->
         defects=defects,
         splits=splits,
         labels=labels,
+        tools=done.train.tools,
         classes=found,
         input_words_p50=_percentile(inputs, 0.5),
         input_words_p95=_percentile(inputs, 0.95),

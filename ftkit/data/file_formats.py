@@ -48,6 +48,7 @@ class Raw:
         separator: Column separator.
         notes: What was done to it on the way, in sentences.
         instruction: What all rows are told alike (one system turn for all); empty: nothing.
+        tools: Functions that its conversations declare (name, description, parameters).
     """
 
     columns: list[str]
@@ -57,6 +58,7 @@ class Raw:
     separator: str = ""
     notes: list[str] = field(default_factory=list)
     instruction: str = ""
+    tools: list[dict[str, Any]] = field(default_factory=list)
 
 
 def decode(path: Path, encoding: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from ftkit.data.file_formats import Raw
 from ftkit.data.fixed_split import NAMES
 from ftkit.data.proposed_parameters import MOST_VALUES, sections, values_of
 from ftkit.data.read import MOST_REMOVED, cell_text, fault, kind_of, open_source
+from ftkit.data.tool_turns import CONVERSATION
 from ftkit.data.turns import MARKED_BAD, MARKS, mark_of
 from ftkit.scoring.values import is_missing, merged
 
@@ -123,6 +124,9 @@ def propose(
         optional_fields=output.optional_fields,
         group_column=group.name if group else "",
     )
+    if raw.tools:
+        guess.kind, guess.fields, guess.optional_fields = "tool_call", [], []
+        guess.group_column = CONVERSATION
     guess.split_column = _split_column([c for c in columns if c not in (given, output, group)])
     if guess.kind == "label":
         guess.labels = sorted(set(output.spelling.values()))
@@ -329,6 +333,7 @@ def _explained(guess: Guess, raw: Raw, given: Column, output: Column) -> list[st
         "fields": f"its cells are JSON objects with {', '.join(output.record_fields)}",
         "label": f"it holds {output.distinct} different short values",
         "text": f"its values are mostly different texts of about {output.words:.0f} words",
+        "tool_call": f"its conversations call {len(raw.tools)} declared functions",
     }[guess.kind]
     said = [
         f"Read {len(raw.rows) + len(raw.faults):,} rows ({raw.encoding}{table}) with the columns {', '.join(raw.columns)[:500]}.",

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ftkit.data.file_formats import Raw
+from ftkit.data.tool_turns import declares_tools, tool_rows
 from ftkit.data.turns import (
     MARKED_BAD,
     MARKS,
@@ -42,13 +43,15 @@ PAIRS_NOTE = "Preference pairs: the chosen answer counts as the right one; for p
 def flatten(raw: Raw) -> Raw:
     """Return a file with columns ``input`` and ``output`` where it has a known layout, else as it is.
 
-    Of a conversation the last answer is learnt from; what was said before is its input. Rows that call tools, have no
-    answer, are marked as bad or hold anything but text are put aside with their reason. What was done stands in ``notes``.
+    Of a conversation the last answer is learnt from; what was said before is its input. Where rows declare functions and call
+    them, each answer is. Other rows that call tools, have no answer, are marked as bad or hold anything but text are put aside with their reason. What was done stands in ``notes``.
     """
     raw = lists_from_texts(openai_pairs(raw))
     if {"chosen", "rejected"} <= set(raw.columns) and _is_preference(raw):
         return _preferences(raw)
     column = next((c for c in COLUMNS if c in raw.columns and _is_chat(raw, c)), "")
+    if column and declares_tools(raw, column):
+        return tool_rows(raw, column)
     if column:
         return _chats(raw, column)
     if {"prompt", "completion"} <= set(raw.columns):

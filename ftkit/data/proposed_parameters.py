@@ -168,6 +168,8 @@ def _task(
         "problem": problem,
         "max_words": 0,
     }
+    if guess.kind == "tool_call":
+        return base | {"instruction": "Help the user; call functions where they are needed."}, []
     if guess.kind == "label":
         return base | {
             "instruction": f"Choose the {_readable(guess.output_column)} that fits the text."

@@ -18,6 +18,7 @@ from ftkit.data.delimited import read_csv
 from ftkit.data.file_formats import SHEET_ERRORS, Raw, UnusableCell
 from ftkit.data.json_files import read_json, read_jsonl
 from ftkit.data.layouts import flatten
+from ftkit.data.tool_turns import CONVERSATION
 from ftkit.data.workbook import read_xlsx
 from ftkit.scoring.context_header import with_head
 from ftkit.scoring.values import is_missing, value_text
@@ -66,6 +67,7 @@ class Table:
     separator: str = ""
     file: str = ""
     notes: list[str] = field(default_factory=list)
+    tools: list[dict[str, Any]] = field(default_factory=list)
 
 
 def read(
@@ -99,6 +101,7 @@ def read(
             outputs are the same.
     """
     raw = open_source(path, encoding, most, seed)
+    group_column = group_column or (CONVERSATION if raw.tools else "")
     wanted = [c for c in (input_column, output_column, group_column, *context, *extra) if c]
     _check_columns(path, raw.columns, wanted)
     table = Table(
@@ -108,6 +111,7 @@ def read(
         separator=raw.separator,
         file=path.name,
         notes=list(raw.notes),
+        tools=raw.tools,
     )
     used = [name for name in wanted if name not in (input_column, output_column)]
     for number, row in raw.rows:

@@ -26,6 +26,11 @@ def body_options(wanted: ResponseFormat) -> dict[str, Any]:
     if wanted.kind == "json_schema":
         schema = {"name": "answer", "schema": wanted.value, "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    if wanted.kind == "tools":
+        named = {"type": "function", "function": {"name": wanted.value}}
+        return {
+            "tool_choice": wanted.value if wanted.value in ("auto", "required", "none") else named
+        }
     return {
         "structured_outputs": {"grammar" if wanted.kind == "lark" else wanted.kind: wanted.value}
     }

@@ -31,12 +31,19 @@ class Confidence:
 
 
 class Reader:
-    """Token ids to text, with the marks of thoughts and channels that a tokenizer holds as special tokens."""
+    """Token ids to text, with the marks of thoughts, channels and calls that a tokenizer holds as special tokens.
 
-    def __init__(self, tokenizer: Any) -> None:
+    Args:
+        tokenizer: The model's tokenizer.
+        calls: What the family writes around tool calls.
+    """
+
+    def __init__(self, tokenizer: Any, calls: str = "") -> None:
         self.tokenizer = tokenizer
         special = {i: str(t) for i, t in tokenizer.added_tokens_decoder.items() if t.special}
-        self.dropped = {i for i, text in special.items() if text not in thinking.CONTROL}
+        self.dropped = {
+            i for i, text in special.items() if text not in thinking.CONTROL and text not in calls
+        }
 
     def text(self, ids: Sequence[int]) -> str:
         """Return what was written, marks included, all other special tokens left out."""

@@ -28,7 +28,9 @@ from ftkit.models.load import (
 )
 from ftkit.models.ranked import Ranker
 from ftkit.models.shared import Weights
+from ftkit.models.tool_forms import tools_of
 from ftkit.models.weights import check_base, resolve
+from ftkit.scoring.tool_calls import read_answer
 
 THINKING_TOKENS = 1024
 
@@ -83,7 +85,9 @@ class LocalModel:
             check_fit(self.model, self.tokenizer, folder)
         self.max_new_tokens, self.batch_size = max_new_tokens, batch_size
         self.context = int(getattr(self.model.config, "max_position_embeddings", 0) or 4096)
-        self.reader, self.thinking_tokens = Reader(self.tokenizer), thinking_tokens
+        self.tool_form = tokens.tool_form(self.tokenizer)
+        self.reader = Reader(self.tokenizer, self.tool_form.written)
+        self.thinking_tokens = thinking_tokens
         self._think(thinking)
         self._greedy()
 
@@ -159,7 +163,7 @@ class LocalModel:
     ) -> list[Reply]:
         """Return one reply per conversation, in the same order; long prompts are answered first. See ``ChatModel``."""
         prompts = [self.prompt_ids(messages) for messages in conversations]
-        wanted = list(formats) or [None] * len(prompts)
+        wanted = self._formats(conversations, list(formats) or [None] * len(prompts))
         replies: dict[int, Reply] = {}
         prefix = self._prefix([ids for ids, _ in prompts])
         for index, form in enumerate(wanted):
@@ -181,7 +185,31 @@ class LocalModel:
                 replies[index] = reply
             if progress:
                 progress(len(replies), len(prompts))
-        return [replies[i] for i in range(len(conversations))]
+        return [self._called(replies[i], messages) for i, messages in enumerate(conversations)]
+
+    def _formats(
+        self, conversations: Sequence[Messages], formats: Sequence[ResponseFormat | None]
+    ) -> list[ResponseFormat | None]:
+        """Return formats in which tools are called as this family writes it."""
+        known = self.tokenizer.added_tokens_decoder.items()
+        special = {str(token): number for number, token in known if token.special}
+
+        def within(text: str) -> dict[str, int]:
+            return {name: number for name, number in special.items() if name in text}
+
+        return [
+            self.tool_form.format_of(form, tools_of(messages), within)
+            if form is not None and form.kind == "tools"
+            else form
+            for messages, form in zip(conversations, formats, strict=True)
+        ]
+
+    def _called(self, reply: Reply, messages: Messages) -> Reply:
+        """Return a reply whose tool calls are the answer's JSON, where functions were declared."""
+        tools = tools_of(messages)
+        if tools and reply.is_answer:
+            reply.text = self.tool_form.read(reply.text, tools)
+        return reply
 
     def _prefix(self, prompts: Sequence[list[int]]) -> prefix_cache.Prefix | None:
         """Return the beginning that all prompts share, read; None where there is none that pays."""
@@ -351,7 +379,8 @@ class LocalModel:
         for start in range(0, len(order), size):
             batch = order[start : start + size]
             ids, mask = self._padded([prompts[i] for i in batch])
-            options, cut = self._controls(ids, [response_format] * (n * len(batch)))
+            asked = [conversations[i] for i in batch for _ in range(n)]
+            options, cut = self._controls(ids, self._formats(asked, [response_format] * len(asked)))
             with torch.inference_mode(), self.weights.using(self.adapter) as model:
                 out = model.generate(
                     input_ids=ids,
@@ -363,7 +392,8 @@ class LocalModel:
                 )
             rows = out[:, ids.shape[1] :].tolist()
             texts = [
-                self._reply(row[: cut.get(k)], ([], 0), 0.0).text for k, row in enumerate(rows)
+                self._called(self._reply(row[: cut.get(k)], ([], 0), 0.0), asked[k]).text
+                for k, row in enumerate(rows)
             ]
             found.update({place: texts[k * n : (k + 1) * n] for k, place in enumerate(batch)})
             if progress:
@@ -375,6 +405,8 @@ class LocalModel:
         import torch
 
         prompt, _ = self.prompt_ids(messages)
+        called = read_answer(text) if tools_of(messages) else None
+        text = self.tool_form.write(called) if called else text
         answer = [*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.end]
         ids = torch.tensor([prompt + answer], device=self.model.device)
         with torch.inference_mode(), self.weights.using(self.adapter) as model:
@@ -398,11 +430,12 @@ class LocalModel:
         prompt = self.prompt_ids(messages)
         began, ids = time.perf_counter(), torch.tensor([prompt[0]], device=self.model.device)
         sure = Confidence()
-        options, cut = self._controls(ids, [response_format], sure)
+        options, cut = self._controls(ids, self._formats([messages], [response_format]), sure)
         streamer = AnswerStreamer(self.reader, self.form.opened, self.ends, on_text)
         with torch.inference_mode(), self.weights.using(self.adapter) as model:
             out = model.generate(
                 input_ids=ids, attention_mask=torch.ones_like(ids), streamer=streamer, **options
             )
         row = out[0, len(prompt[0]) :].tolist()[: cut.get(0)]
-        return self._reply(row, prompt, time.perf_counter() - began, sure.by_row()[0])
+        reply = self._reply(row, prompt, time.perf_counter() - began, sure.by_row()[0])
+        return self._called(reply, messages)

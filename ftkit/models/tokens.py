@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from ftkit.core.errors import BadInput
 from ftkit.core.records.strategy import Thinking
 from ftkit.models import thinking as thoughts
+from ftkit.models import tool_forms
 from ftkit.models.chat import Messages
 
 TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "</s>")
@@ -56,6 +57,24 @@ def form(tokenizer: Any, thinking: Thinking = "off") -> Form:
     known, key = _FORMS.setdefault(tokenizer, {}), (str(tokenizer.chat_template), thinking)
     if key not in known:
         known[key] = _find_form(tokenizer, thinking)
+    return known[key]
+
+
+_TOOL_FORMS: WeakKeyDictionary[Any, dict[str, tool_forms.ToolForm]] = WeakKeyDictionary()
+
+
+def tool_form(tokenizer: Any) -> tool_forms.ToolForm:
+    """Return how the tokenizer's family writes tool calls."""
+    known, key = _TOOL_FORMS.setdefault(tokenizer, {}), str(tokenizer.chat_template)
+    if key not in known:
+        how = form(tokenizer)
+
+        def write(turns: Messages, tools: Any, prompt: bool) -> str | None:
+            options = {"tools": tools, "add_generation_prompt": prompt}
+            return _tried(tokenizer, turns, how, **options)
+
+        ends = [*tokenizer.convert_ids_to_tokens(list(how.ends)), tokenizer.eos_token]
+        known[key] = tool_forms.find(write, [e for e in ends if e], how.opened)
     return known[key]
 
 
@@ -207,16 +226,14 @@ def template(
     *,
     add_generation_prompt: bool = False,
     thinking: Thinking = "off",
-    tools: Sequence[dict[str, Any]] | None = None,
 ) -> str:
     """Return messages as the model's chat template writes them; a system turn that it refuses goes before the first user turn.
 
     Args:
         tokenizer: The model's tokenizer.
-        messages: The conversation.
+        messages: The conversation; functions that the model may call stand as JSON text under ``tools`` of its first turn.
         add_generation_prompt: Whether an answer of the model follows.
         thinking: Off and on by the family's own switch, where it has one; auto: as the template does by itself.
-        tools: Functions that the model may call, in OpenAI's form.
 
     Raises:
         BadInput: The template refuses the turns, or thinking is asked of a family that cannot.
@@ -225,8 +242,9 @@ def template(
 
     how = form(tokenizer, thinking)
     options: dict[str, Any] = {"add_generation_prompt": add_generation_prompt}
-    if tools is not None:
-        options["tools"] = list(tools)
+    if messages and messages[0].get("tools"):
+        turns, tools = tool_form(tokenizer).turns(messages)
+        messages, options = turns, options | ({"tools": tools} if tools else {})
     merged = _merged(messages)
     try:
         return _write(tokenizer, messages, how, **options)

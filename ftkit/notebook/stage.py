@@ -72,13 +72,12 @@ def to_project_root() -> Path:
 
 
 def task_card(stage: run_folder.Stage) -> TaskCard:
-    """Return the task card, completed with the labels that 02_data found."""
+    """Return the task card, completed with the labels or functions that 02_data found."""
     card = run_folder.read_record(stage.of("task", "task.json"), TaskCard)
     if "data" not in run_folder.READS[stage.stage]:
         return card
-    return card.completed(
-        sorted(run_folder.read_record(stage.of("data", "data_card.json"), DataCard).labels)
-    )
+    data = run_folder.read_record(stage.of("data", "data_card.json"), DataCard)
+    return card.completed(sorted(data.labels), data.tools)
 
 
 def examples(stage: run_folder.Stage, split: str) -> Any:

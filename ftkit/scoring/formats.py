@@ -8,12 +8,16 @@ from ftkit.core.records.task import Check, TaskCard
 from ftkit.scoring.json_schema import faults
 from ftkit.scoring.parse import Format, Parsed, parse, parse_record, record_within, text_of
 from ftkit.scoring.patterns import safe_search
+from ftkit.scoring.tool_calls import broken, read_answer
 
 
 def format_of(card: TaskCard, text: str, parsed: Parsed) -> Format:
     """Return the format of an answer: failed also where a check of the task card fails after the repair."""
     if parsed.format == "failed":
         return "failed"
+    if card.kind == "tool_call":
+        called = read_answer(parsed.content)
+        return "failed" if called is None or broken(card.tools, called) else parsed.format
     whole = text.strip() if parsed.format == "strict" else text_of(parsed)
     return "failed" if failures(card, whole, parsed) else parsed.format
 

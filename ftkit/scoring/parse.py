@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ftkit.core.records.task import TaskCard
 from ftkit.scoring.text import WRAPS
+from ftkit.scoring.tool_calls import read_answer
 from ftkit.scoring.values import (
     by_key,
     by_loose_key,
     compact,
     identity,
     loose_key,
+    parse_record,
     value_key,
     value_text,
 )
@@ -49,6 +50,9 @@ def parse(card: TaskCard, answer: str) -> Parsed:
         return _label(card.labels, answer)
     if card.kind == "fields":
         return _fields(card.fields, card.optional_fields, answer)
+    if card.kind == "tool_call":
+        called = read_answer(answer)
+        return Parsed("strict", called.text()) if called else Parsed("failed", answer.strip())
     return Parsed("strict" if answer.strip() else "failed", answer.strip())
 
 
@@ -112,30 +116,6 @@ def record_within(answer: str) -> dict[str, Any] | None:
     """Return the record between the first and the last brace (found without a pattern: no backtracking)."""
     start, end = answer.find("{"), answer.rfind("}")
     return parse_record(answer[start : end + 1]) if 0 <= start < end else None
-
-
-def parse_record(text: str) -> dict[str, Any] | None:
-    """Return a text that is one JSON object and nothing else, or None.
-
-    Stricter than Python's reader, as another program may read the answer: NaN, Infinity and a key that stands twice
-    are no JSON.
-    """
-    try:
-        record = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        raise ValueError("a key stands twice")
-    return record
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
 
 
 def text_of(parsed: Parsed) -> str:

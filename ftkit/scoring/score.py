@@ -16,6 +16,7 @@ from ftkit.scoring.items import check_answers, check_items, cluster_of
 from ftkit.scoring.metrics import metric
 from ftkit.scoring.parse import Format, Parsed, parse
 from ftkit.scoring.text import normalise, token_f1
+from ftkit.scoring.tool_calls import read_answer, shares_right, undeclared
 from ftkit.scoring.values import is_missing, same_value, value_text
 
 ABSTENTIONS = ("we will check",)
@@ -35,6 +36,8 @@ def score(
 
     - kind label: right if it names the right label (letters, quotes and punctuation do not count).
     - kind fields: right if all key fields are right; partial is the share of all fields that are right.
+    - kind tool_call: right if it makes the right calls and no others; partial is the share of calls that are right;
+      unsupported where a function or an argument is not declared.
     - kind text: right if the task's metric reaches its threshold (as it comes: the whole text is the right one after
       normalisation); partial is the metric, for exact the F1 of the words.
 
@@ -127,13 +130,11 @@ def _one(
     except Exception as error:  # noqa: BLE001  an own metric may raise anything; the item is told, the rest is kept
         correct, partial = False, 0.0
         faults.append(f"item {item}: the metric raised {type(error).__name__}: {error}")
-    return (
-        correct,
-        partial,
-        format_of(card, text, parsed),
-        holds.verdict(parsed, truth, item),
-        False,
-    )
+    unsupported = holds.verdict(parsed, truth, item)
+    if card.kind == "tool_call":
+        called = read_answer(parsed.content)
+        unsupported = bool(called and undeclared(card.tools, called))
+    return correct, partial, format_of(card, text, parsed), unsupported, False
 
 
 def judge(card: TaskCard, parsed: Parsed, truth: Parsed) -> tuple[bool, float]:
@@ -144,6 +145,9 @@ def judge(card: TaskCard, parsed: Parsed, truth: Parsed) -> tuple[bool, float]:
         return all(right.get(name, False) for name in keys), sum(right.values()) / max(
             1, len(right)
         )
+    if card.kind == "tool_call":
+        called, wanted = read_answer(parsed.content), read_answer(truth.content)
+        return shares_right(card.tools, called, wanted) if called and wanted else (False, 0.0)
     if card.kind == "label":
         correct = parsed.format != "failed" and same_value(
             parsed.content, truth.content, card.labels

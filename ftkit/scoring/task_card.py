@@ -97,7 +97,7 @@ def checks(p: TaskParameters, schema: dict[str, Any] | None = None) -> list[Chec
         ]
     if schema is not None:
         found.append(Check(name="JSON Schema", kind="schema", value=schema))
-    if p.max_words and p.kind != "label":
+    if p.max_words and p.kind in ("fields", "text"):
         found.append(
             Check(name=f"at most {p.max_words} words", kind="max_words", value=p.max_words)
         )

@@ -208,3 +208,27 @@ def last_number(text: str, mark: str = "") -> float | None:
         return float(number.replace(other, "").replace(used, "."))
     except ValueError:  # 1.2.3 is a version, not a number
         return None
+
+
+def parse_record(text: str) -> dict[str, Any] | None:
+    """Return a text that is one JSON object and nothing else, or None.
+
+    Stricter than Python's reader, as another program may read the answer: NaN, Infinity and a key that stands twice
+    are no JSON.
+    """
+    try:
+        record = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a key stands twice")
+    return record
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")

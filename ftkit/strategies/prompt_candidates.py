@@ -11,6 +11,7 @@ from typing import Any
 from ftkit.core.records.prompting import Prompt, ResponseFormat
 from ftkit.core.records.task import TaskCard
 from ftkit.scoring.parse import parse
+from ftkit.scoring.tool_calls import read_answer
 from ftkit.strategies import answer_form
 from ftkit.strategies.prompt_files import own_text
 from ftkit.strategies.prompt_rendering import check_template
@@ -30,12 +31,14 @@ def with_hash(
     similar: int = 0,
     response_format: ResponseFormat | None = None,
     diverse: bool = False,
+    tools: Sequence[dict[str, Any]] = (),
 ) -> Prompt:
     """Return a prompt with the hash of its content."""
     more = [
         *([similar] if similar else []),
         *([response_format.model_dump()] if response_format else []),
         *(["diverse"] if diverse else []),
+        *([list(tools)] if tools else []),
     ]
     content = json.dumps([system, list(shots), *more], ensure_ascii=False)
     return Prompt(
@@ -45,6 +48,7 @@ def with_hash(
         similar=similar,
         response_format=response_format,
         diverse=diverse,
+        tools=list(tools),
         sha256=hashlib.sha256(content.encode()).hexdigest(),
     )
 
@@ -53,6 +57,8 @@ def format_lines(card: TaskCard, retrieval: bool) -> list[str]:
     """Return the lines that tell the output format."""
     if card.kind == "label":
         return ["Answer with one of these labels:", *card.labels]
+    if card.kind == "tool_call":
+        return ["Call the functions that the message needs, and none that it does not need."]
     if card.kind == "text":
         limit = next((c.value for c in card.checks if c.kind == "max_words" and not c.field), 0)
         return [f"Answer in at most {limit} words."] if limit else []
@@ -120,7 +126,13 @@ def candidates(
                     f"{k} similar, differing examples", systems[shown], similar=k, diverse=True
                 )
             )
-    return prompts
+    return [_offering(prompt, card.tools) for prompt in prompts]
+
+
+def _offering(p: Prompt, tools: Sequence[dict[str, Any]]) -> Prompt:
+    """Return a prompt that declares functions."""
+    held = p.name, p.system, p.shots, p.similar, p.response_format, p.diverse
+    return with_hash(*held, tools) if tools else p
 
 
 def _form_lines(card: TaskCard, train: Any, retrieval: bool) -> list[str]:
@@ -189,6 +201,9 @@ def _round_robin(queues: list[list[str]], k: int) -> list[str]:
 
 
 def _stratum(card: TaskCard, output: str) -> str:
+    if card.kind == "tool_call":
+        called = read_answer(output)
+        return " ".join(sorted(call.name for call in called.calls)) if called else ""
     if card.kind != "fields":
         return output if card.kind == "label" else ""
     enums = [c.field for c in card.checks if c.kind == "enum" and c.field]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from ftkit.core.errors import BadInput
 from ftkit.core.records.prompting import Prompt
 from ftkit.core.records.retrieval import Passage
+from ftkit.models.tool_forms import with_tools
 
 Messages = list[dict[str, str]]
 MARKERS = re.compile(
@@ -99,7 +102,27 @@ def render(
             else user_turn(given, found),
         }
 
+    def turns(given: str, found: Sequence[Passage] | None) -> Messages:
+        *earlier, last = (
+            conversation(given) if prompt.tools else [{"role": "user", "content": given}]
+        )
+        if last["role"] != "user":  # a result of a call: it is what is answered now
+            return [*earlier, last]
+        return [*earlier, ask(last["content"], found)]
+
     for place, (given, answer) in enumerate(shots):
-        messages += [ask(given, shot_passages[place] if shot_passages else None)]
+        messages += turns(given, shot_passages[place] if shot_passages else None)
         messages += [{"role": "assistant", "content": neutral(answer)}]
-    return [*messages, ask(text, passages)]
+    return with_tools([*messages, *turns(text, passages)], prompt.tools)
+
+
+def conversation(text: str) -> Messages:
+    """Return the turns of an input that holds several as JSON (``data/tool_turns.py``), else one turn of the user."""
+    if text.startswith('[{"role":'):
+        with suppress(ValueError):
+            turns = json.loads(text)
+            if all(
+                isinstance(t, dict) and all(isinstance(v, str) for v in t.values()) for t in turns
+            ):
+                return [t | {"content": neutral(t.get("content", ""))} for t in turns]
+    return [{"role": "user", "content": text}]

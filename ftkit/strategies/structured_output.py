@@ -22,7 +22,7 @@ MOST_RANKED = 200
 def response_format(card: TaskCard, outputs: Sequence[str]) -> ResponseFormat | None:
     """Return what every answer must look like; None for free text, which has no form to hold it within.
 
-    A label is one of the card's. A record keeps to the card's JSON Schema; without one it has the card's fields in
+    A label is one of the card's. Calls are of declared functions, with arguments of their schemas. A record keeps to the card's JSON Schema; without one it has the card's fields in
     their order, of the types that the examples have, with the card's allowed values where these are texts.
 
     Args:
@@ -31,6 +31,8 @@ def response_format(card: TaskCard, outputs: Sequence[str]) -> ResponseFormat | 
     """
     if card.kind == "label":
         return ResponseFormat(kind="choice", value=card.labels) if card.labels else None
+    if card.kind == "tool_call":
+        return ResponseFormat(kind="tools", value="auto") if card.tools else None
     if card.kind != "fields" or not card.fields:
         return None
     records = [record for record in map(parse_record, outputs) if record is not None]
@@ -69,6 +71,7 @@ def _held(t: PromptTrial, suffix: str, form: ResponseFormat) -> Prompt:
         t.prompt.similar,
         form,
         t.prompt.diverse,
+        t.prompt.tools,
     )
 
 

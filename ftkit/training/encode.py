@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ftkit.core.errors import BadInput
 from ftkit.models.chat import Messages
 from ftkit.models.thinking import THOUGHTS, Split, split
-from ftkit.models.tokens import encode, fit, form, template, turn_ends
+from ftkit.models.tokens import encode, fit, form, template, tool_form, turn_ends
+from ftkit.models.tool_forms import tools_of
+from ftkit.scoring.tool_calls import read_answer
 
 IGNORED = -100
 Thoughts = Literal["learn", "drop", "refuse"]
@@ -125,6 +127,11 @@ def answer_ids(
         parts = Split(answer)
     before = template(tokenizer, messages, add_generation_prompt=True, thinking=thinking)
     turn: dict[str, Any] = {"role": "assistant", "content": parts.answer}
+    called = read_answer(parts.answer) if tools_of(messages) else None
+    if (
+        called is not None
+    ):  # the turn holds the answer's JSON; the template writes it in its own form
+        parts = replace(parts, answer=tool_form(tokenizer).write(called))
     if parts.thought:
         turn |= {"reasoning_content": parts.thought, "thinking": parts.thought}
     whole = template(tokenizer, [*messages, turn], thinking=thinking)

@@ -104,7 +104,7 @@ def pool(folders: Sequence[Path], pooled: Path, built: dict[str, Any]) -> Evalua
     )
     card = run_folder.read_record(pooled / "task" / "task.json", TaskCard)
     data = run_folder.read_record(pooled / "data" / "data_card.json", DataCard)
-    card = card.completed(sorted(data.labels))
+    card = card.completed(sorted(data.labels), data.tools)
     about = {
         "split_by": f"Cross-validated in {len(folders)} folds: each question is in the test once.",
         "detectable_points": detectable_points(len(items)),

@@ -19,8 +19,9 @@ class TaskParameters(Parameters):
         min_length=5,
         description="the task in one or two sentences, as a person would be told",
     )
-    kind: Literal["label", "fields", "text"] = Field(
-        default="fields", description="type of output: label, fields (a JSON record) or text"
+    kind: Literal["label", "fields", "text", "tool_call"] = Field(
+        default="fields",
+        description="type of output: label, fields (a JSON record), text, or tool_call (calls of the functions that the data declare)",
     )
     labels: list[str] = Field(
         default=[], description="allowed labels, for kind label; empty: taken from the data"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -87,6 +87,10 @@ class DataCard(Record):
     splits: dict[str, int] = Field(description="examples per split")
     labels: dict[str, int] = Field(
         default_factory=dict, description="rows per label, most frequent first"
+    )
+    tools: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="functions that the conversations declare (name, description, parameters as JSON Schema)",
     )
     classes: dict[str, dict[str, int]] = Field(
         default_factory=dict,

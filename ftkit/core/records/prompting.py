@@ -13,9 +13,12 @@ from ftkit.core.records.strategy import Outcome
 class ResponseFormat(Record):
     """What an answer must look like: constrained decoding lets a model choose only tokens that lead to it."""
 
-    kind: Literal["json_schema", "choice", "regex", "lark"] = Field(description="how it is told")
+    kind: Literal["json_schema", "choice", "regex", "lark", "tools"] = Field(
+        description="how it is told"
+    )
     value: Any = Field(
-        description="the JSON Schema, the texts to choose from, the pattern, or the grammar"
+        description="the JSON Schema, the texts to choose from, the pattern, the grammar, or for tools whether they are "
+        "called: auto, required, none, or the name of one"
     )
     ranked: bool = Field(
         default=False,
@@ -44,6 +47,10 @@ class Prompt(Record):
     response_format: ResponseFormat | None = Field(
         default=None,
         description="what answers are held within by constrained decoding; none: the model writes freely",
+    )
+    tools: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="functions that the model may call (name, description, parameters), in the form of its own template",
     )
     sha256: str = ""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
 from ftkit.core.records.base import Origin, Record
 
-TaskKind = Literal["label", "fields", "text"]
+TaskKind = Literal["label", "fields", "text", "tool_call"]
 
 
 class Check(Record):
@@ -40,11 +41,15 @@ class TaskCard(Record):
     name: str = Field(description="project name")
     instruction: str = Field(description="the task in one or two sentences, as told to the model")
     kind: TaskKind = Field(
-        description="type of output: a label, a JSON record of fields, or free text"
+        description="type of output: a label, a JSON record of fields, free text, or calls of declared functions"
     )
     labels: list[str] = Field(default_factory=list, description="allowed labels, for kind=label")
     fields: list[str] = Field(
         default_factory=list, description="fields of the record in order, for kind=fields"
+    )
+    tools: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="functions that may be called (name, description, parameters as JSON Schema), for kind=tool_call",
     )
     optional_fields: list[str] = Field(
         default_factory=list, description="fields that a record may leave out"
@@ -82,8 +87,10 @@ class TaskCard(Record):
         found = (c.value for c in self.checks if c.kind == "enum" and c.field == field)
         return list(next(found, None) or [])
 
-    def completed(self, labels: list[str]) -> TaskCard:
-        """Return the card with the labels found in the data, where none were given."""
+    def completed(self, labels: list[str], tools: Sequence[dict[str, Any]] = ()) -> TaskCard:
+        """Return the card with the labels or the tools found in the data, where none were given."""
+        if self.kind == "tool_call" and not self.tools:
+            return self.model_copy(update={"tools": list(tools)})
         if self.kind != "label" or self.labels:
             return self
         checks = [*self.checks, Check(name="a known label", kind="enum", value=labels)]

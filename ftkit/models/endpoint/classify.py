@@ -8,6 +8,8 @@ from typing import Any
 from ftkit.core.records.strategy import Outcome
 from ftkit.models.chat import Messages, Reply
 from ftkit.models.thinking import split
+from ftkit.models.tool_forms import tools_of
+from ftkit.scoring.tool_calls import ToolAnswer, calls_of
 
 CHARACTERS_PER_TOKEN = 4  # usual for English; only used where a server tells no usable usage
 MOST_PER_TOKEN = 12  # characters; a mean above it is impossible in any language
@@ -43,13 +45,30 @@ def reply_of(body: dict[str, Any] | None, raw: str, messages: Messages, seconds:
     told = [str(message[name]) for name in THOUGHTS if isinstance(message.get(name), str)]
     found = split(content or "")
     thought = "\n".join(part for part in (*told[:1], thought, found.thought) if part.strip())
-    outcome, detail = _ended(choice, message, content, found.answer, found.closed)
     text = found.answer
+    if tools_of(messages):
+        message, choice, text = _called(message, choice, text)
+    outcome, detail = _ended(choice, message, content, text, found.closed)
     if outcome == "refused":
         text = text or str(message.get("refusal"))
     reply = Reply(text, seconds=seconds, outcome=outcome, detail=detail, thought=thought.strip())
     reply.confidence = _confidence(choice)
     return _with_usage(reply, body, messages)
+
+
+def _called(
+    message: dict[str, Any], choice: dict[str, Any], text: str
+) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Return a reply to declared functions with the answer's JSON as its text; calls that cannot be read stay."""
+    try:
+        calls = calls_of(message)
+    except ValueError:
+        return message, choice, text
+    ended = (
+        choice if choice.get("finish_reason") not in CALLS else choice | {"finish_reason": "stop"}
+    )
+    rest = {k: v for k, v in message.items() if k not in ("tool_calls", "function_call")}
+    return rest, ended, ToolAnswer(calls, text).text() if calls or text else ""
 
 
 def _content(content: Any) -> tuple[str | None, str]:
@@ -125,7 +144,7 @@ def _with_usage(reply: Reply, body: dict[str, Any] | None, messages: Messages) -
     if not billed:
         return reply
     if not read:
-        sent = sum(len(m["content"]) for m in messages)
+        sent = sum(len(m["content"]) + len(m.get("tools", "")) for m in messages)
         read, reply.estimated = -(-sent // CHARACTERS_PER_TOKEN), True
     if written is None or written * MOST_PER_TOKEN < length:
         written, reply.estimated = -(-length // CHARACTERS_PER_TOKEN), True

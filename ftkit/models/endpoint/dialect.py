@@ -10,6 +10,7 @@ from ftkit.core.parameters.connection import Connection
 from ftkit.core.records.prompting import ResponseFormat
 from ftkit.models.chat import Messages
 from ftkit.models.constrain import body_options
+from ftkit.models.tool_forms import declared, openai_turns, tools_of
 
 LEAST = re.compile(
     r"(?:>=|at least|greater than or equal to|minimum(?: value)?(?: is| of|:)?|below minimum value.*?)\s*(\d+)",
@@ -58,6 +59,7 @@ class Dialect:
         """Return the body of a request."""
         with self._lock:
             body: dict[str, Any] = {"model": self.model, "messages": self._messages(messages)}
+            body |= {"tools": declared(tools)} if (tools := tools_of(messages)) else {}
             body[self.limit] = self.room
             body |= {"temperature": 0} if self.temperature else {}
             body |= {"logprobs": True} if self.logprobs and logprobs else {}
@@ -73,7 +75,8 @@ class Dialect:
             return body
 
     def _messages(self, messages: Messages) -> list[dict[str, Any]]:
-        sent = [dict(m) for m in messages]
+        sent = [{k: v for k, v in m.items() if k != "tools"} for m in messages]
+        sent = openai_turns(sent, text=True) if tools_of(messages) else sent
         if not self.system and sent and sent[0]["role"] == "system":
             first, rest = sent[0]["content"], sent[1:]
             if rest and rest[0]["role"] == "user":

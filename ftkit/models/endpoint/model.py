@@ -298,7 +298,8 @@ class EndpointModel:
     def _ask(self, messages: Messages, body: dict[str, Any]) -> _Step:
         """Send one request, and classify and count what comes back."""
         began = self.limiter.enter(self._stop)
-        cost = self.bill.most_usd(sum(len(m["content"]) for m in messages), self.dialect.room)
+        sent = sum(len(m["content"]) + len(m.get("tools", "")) for m in messages)
+        cost = self.bill.most_usd(sent, self.dialect.room)
         try:
             if self._stop.is_set():
                 return _Step(Reply("", outcome="not_delivered", detail="stopped"), "stopped")
