@@ -230,7 +230,7 @@ def test_saved_datasets_are_read_with_their_indices_and_splits(tmp_path):
         ("identity", "Alpaca", 91, 0),
         ("dpo_en_demo", "preference pairs", 60, 0),
         ("kto_en_demo", "with marked answers", 38, 22),
-        ("glaive_toolcall_en_demo", "ShareGPT conversations", 28, 32),
+        ("glaive_toolcall_en_demo", "conversations with tools", 149, 16),
     ],
 )
 def test_files_of_another_fine_tuning_tool_are_read_and_nothing_disappears(
