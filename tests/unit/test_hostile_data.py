@@ -433,6 +433,17 @@ def test_a_number_as_new_answer_in_a_review_workbook_is_that_answer():
     assert unmatched([row], decisions) == list(decisions.values()) != []
 
 
+def test_roles_that_are_not_known_are_named_beside_those_that_are():
+    with pytest.raises(BadInput, match=r"'customer'.*'agent'.*Known are user: user, human"):
+        propose(case("07-other-role-names/helpdesk.jsonl"))
+
+
+def test_the_longest_answer_stands_once_so_that_later_sections_inherit_it():
+    sections = propose(case("43-inherited-values/replies.jsonl")).sections
+    named = [n for n, values in sections.items() if "max_new_tokens" in values]
+    assert named == ["model"]
+
+
 # a generator of hostile tables
 
 TABLES = int(os.environ.get("FTKIT_HOSTILE_TABLES", "150"))
