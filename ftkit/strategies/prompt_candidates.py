@@ -64,6 +64,10 @@ def format_lines(card: TaskCard, retrieval: bool) -> list[str]:
         return [f"Answer in at most {limit} words."] if limit else []
     quoted = ",".join(json.dumps(name, ensure_ascii=False) for name in card.fields)
     lines = [f"Answer with JSON with the keys {quoted}."]
+    if card.optional_fields:
+        lines.append(
+            f"Leave out what the message does not tell of {','.join(card.optional_fields)}."
+        )
     for check in card.checks:
         if check.kind == "enum" and check.field:
             lines.append(

@@ -295,3 +295,11 @@ def test_instructions_are_shown_with_what_differs_from_the_first(monkeypatch):
     text = shown[0].data
     assert "&lt;b&gt;one&lt;/b&gt;" in text and "<b>one</b>" not in text
     assert "<ins" in text and "You are strict." in text and "<del" in text
+
+
+def test_the_prompt_says_which_fields_may_be_left_out():
+    may = FIELDS.model_copy(update={"optional_fields": ["source"]})
+    plain = next(p for p in candidates(may, train(), [], 0) if p.name == "plain")
+    assert "Leave out what the message does not tell of source." in plain.system
+    plain = next(p for p in candidates(FIELDS, train(), [], 0) if p.name == "plain")
+    assert "Leave out" not in plain.system
