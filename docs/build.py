@@ -52,6 +52,7 @@ prompting
 training
 evaluation
 decision
+cascade
 serving
 endpoints
 agents

@@ -552,3 +552,9 @@ def test_the_shipped_banking77_file_is_valid_and_names_source_and_licence():
         "banking77/test.csv"
     )
     assert all(name in path.read_text() for name in ("PolyAI", "CC BY 4.0", "Casanueva"))
+
+
+def test_labels_that_nobody_listed_are_taken_from_the_data(tmp_path):
+    rows = [(f"where is parcel {k}", ("delivery", "billing")[k % 2]) for k in range(60)]
+    done, _ = curated(tmp_path, rows)
+    assert {row["output"] for row in done.rows} == {"delivery", "billing"}

@@ -94,7 +94,10 @@ def test_routes_and_health_of_every_platform_are_there_behind_its_gateway(strate
             assert done.status_code == 200 and done.json()["choices"][0]["message"]["content"]
         most = azure["request_settings"]["max_concurrent_requests_per_instance"]
         assert most <= 64  # as many as may wait; a further one gets 429
-        large = httpx.post(f"{url}/v1/chat/completions", content=b"x" * (300 << 10))
+        json_type = {"content-type": "application/json"}
+        large = httpx.post(
+            f"{url}/v1/chat/completions", content=b"x" * (300 << 10), headers=json_type
+        )
         assert large.status_code == 413
 
 

@@ -91,7 +91,7 @@ class TaskCard(Record):
         """Return the card with the labels or the tools found in the data, where none were given."""
         if self.kind == "tool_call" and not self.tools:
             return self.model_copy(update={"tools": list(tools)})
-        if self.kind != "label" or self.labels:
+        if self.kind != "label" or self.labels or not labels:
             return self
         checks = [*self.checks, Check(name="a known label", kind="enum", value=labels)]
         return self.model_copy(update={"labels": labels, "checks": checks})
