@@ -555,6 +555,12 @@ def test_the_shipped_banking77_file_is_valid_and_names_source_and_licence():
 
 
 def test_labels_that_nobody_listed_are_taken_from_the_data(tmp_path):
-    rows = [(f"where is parcel {k}", ("delivery", "billing")[k % 2]) for k in range(60)]
+    subjects = "apple brick cloud drums eagle flute grape horse igloo jelly kayak lemon".split()
+    rows = [
+        (f"{a} with {b} please", ("delivery", "billing")[k % 2])
+        for k, a in enumerate(subjects)
+        for b in subjects[:5]
+        if a != b
+    ]
     done, _ = curated(tmp_path, rows)
     assert {row["output"] for row in done.rows} == {"delivery", "billing"}
