@@ -129,13 +129,6 @@ def learned(card: DataCard) -> tuple[str, list[str]]:
         f"A split at random would have leaked {before:,} times into held-out rows; this one does {after:,} times.",
         f"Split: {card.split_by}",
     ]
-    worst = sorted(
-        (d for d in card.defects if d.removed and d.kind != LEFT_OUT), key=lambda d: -d.removed
-    )
-    if worst:
-        points.append(
-            f"Taken out: {', '.join(f'{d.removed:,} {d.kind}' for d in worst[:4])}; all stand in rejected.jsonl."
-        )
     gaps = [
         c.case
         for c in card.coverage
@@ -149,10 +142,26 @@ def learned(card: DataCard) -> tuple[str, list[str]]:
             f"No training example covers: {', '.join(gaps[:5])}{f' and {len(gaps) - 5} more' if len(gaps) > 5 else ''}."
         )
     points += card.read_notes
-    look = [f"{d.count:,} {d.kind}" for d in card.defects if d.count and not d.removed]
+    title = f"{card.rows_read:,} rows read, {card.rows_used:,} used: {sizes}."
+    aside = sorted((d for d in card.defects if d.removed), key=lambda d: -d.removed)
+    if aside:
+        reasons = ", ".join(f"{d.removed:,} {d.kind}" for d in aside)
+        title += f" {card.rows_read - card.rows_used:,} put aside: {reasons} (rejected.jsonl)."
+    look = sorted((d for d in card.defects if d.count and not d.removed), key=_urgency)
     if look:
-        points.append(f"Worth a look before you train: {', '.join(look)}.")
-    return f"{card.rows_used:,} of {card.rows_read:,} rows are used: {sizes}.", points
+        title += f" Look first at {look[0].count:,} {look[0].kind}."
+    if look[1:]:
+        others = ", ".join(f"{d.count:,} {d.kind}" for d in look[1:])
+        points.append(f"Also worth a look before you train: {others}.")
+    return title, points
+
+
+FIRST = ("suspected wrong answers", "personal data", "thin labels")
+"""Kinds of defects that change what a model learns or what leaves the company, the worst first."""
+
+
+def _urgency(d: Defect) -> tuple[int, int]:
+    return FIRST.index(d.kind) if d.kind in FIRST else len(FIRST), -d.count
 
 
 def _unusable(tables: list[Table]) -> Defect:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import string
 from collections import Counter
 from dataclasses import replace
@@ -17,7 +18,7 @@ from ftkit.core.parameters.task import TaskParameters
 from ftkit.core.records.data import EXAMPLE_COLUMNS, DataCard
 from ftkit.data.curate import curate
 from ftkit.data.curate import load as curate_load
-from ftkit.data.data_card import data_card
+from ftkit.data.data_card import data_card, learned
 from ftkit.data.duplicates import clusters_of, jaccard, rows_per_band, shingles
 from ftkit.data.personal_data import mask
 from ftkit.data.split import leaks
@@ -25,6 +26,7 @@ from ftkit.scoring.task_card import build_card
 from recipes.demo.company import about
 from recipes.demo.scenarios import example_rows
 
+NATO = "alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar papa".split()
 LABEL = build_card(TaskParameters(kind="label"))
 TEXT = build_card(TaskParameters(kind="text"))
 DESK = build_card(TaskParameters())
@@ -564,3 +566,21 @@ def test_labels_that_nobody_listed_are_taken_from_the_data(tmp_path):
     ]
     done, _ = curated(tmp_path, rows)
     assert {row["output"] for row in done.rows} == {"delivery", "billing"}
+
+
+def test_the_first_line_of_02_accounts_for_every_row_and_says_what_to_look_at(tmp_path):
+    rows = [
+        (f"{a} with {b} please", ("delivery", "billing")[len(a) % 2])
+        for a in NATO[:8]
+        for b in NATO[8:16]
+    ]
+    rows += [rows[0], rows[1], ("", "delivery"), ("mail me at jo@example.org", "delivery")]
+    _, card = curated(tmp_path, rows, near_duplicate_threshold=1.0)
+    title, _ = learned(card)
+    read, used, aside = (int(n) for n in re.findall(r"(\d+) (?:rows read|used|put aside)", title))
+    reasons = [
+        int(n) for n in re.findall(r"(\d+) [a-z ]+?(?:,| \()", title.split("put aside: ")[1])
+    ]
+    assert (read, used, aside) == (68, 65, 3) and sum(reasons) == aside
+    assert "exact copies" in title and "unusable rows" in title
+    assert "Look first at 1 personal data" in title
