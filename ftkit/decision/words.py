@@ -150,7 +150,10 @@ def _open(d: Decision) -> str:
     head = f"Can't tell yet: {name} {what} ({right(d, name)} right)"
     if d.basis == "open gate":
         gates = [g for g in d.gates if g.strategy == d.supported and g.state == "can't tell"]
-        why = f"the test set can't say whether {d.supported} keeps to the limit on {limits(_unique(gates))}"
+        what = "the timed requests" if _unique(gates) == ["latency"] else "the test set"
+        why = (
+            f"{what} can't say whether {d.supported} keeps to the limit on {limits(_unique(gates))}"
+        )
     else:
         others = [o for o in [d.supported, *d.rivals] if o != name]
         why = (
@@ -183,6 +186,11 @@ def cure(d: Decision) -> str:
     if d.advice == "probe":
         return "more items of the general probe would settle it, which cost nothing (evaluation.probe_items)"
     if d.advice == "limit":
+        if any(
+            g.gate == "latency" and g.strategy == d.supported and g.state == "can't tell"
+            for g in d.gates
+        ):
+            return "too few requests were timed: test the load of its server, or move the limit (decision.max_seconds_per_answer)"
         return "the figure lies on its limit, so no test set of sensible size would settle it: move the limit or decide on cost"
     if d.advice == "prices":
         return f"own figures in place of the assumed ones would say most ({widest(d)})"

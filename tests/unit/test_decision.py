@@ -14,7 +14,7 @@ from ftkit.core.records.strategy import StrategySpec
 from ftkit.core.records.task import Suitability
 from ftkit.core.records.training import TrainingCard
 from ftkit.core.statistics import mean_interval, wilson
-from ftkit.decision import words
+from ftkit.decision import gates, words
 from ftkit.decision.decide import decide as decide_decide
 from ftkit.decision.decide import examples_for_gate
 from ftkit.decision.forecast_check import forecast_check
@@ -218,6 +218,29 @@ def test_the_time_gate_reads_what_one_client_waits_and_not_the_mean_of_batches(p
     )
     (gate,) = [g for g in d.gates if g.strategy == "hybrid" and g.gate == "latency"]
     assert gate.state == state and f"within {p95:.2g} s" in gate.detail
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "state"),
+    [
+        (3.0, 8.0, "passed"),
+        (6.0, 14.0, "can't tell"),
+        (11.0, 20.0, "failed"),
+        (0.0, None, "can't tell"),
+    ],
+)
+def test_few_requests_settle_the_time_gate_only_where_their_whole_interval_does(low, high, state):
+    single = SingleRequests(requests=9, p50_s=5.0, p95_s=8.0, p95_low_s=low, p95_high_s=high)
+    result = world({"hybrid": 0.8}, hybrid={"single_requests": single}).results[0]
+    assert gates.latency(result, DecisionParameters(max_seconds_per_answer=10.0)).state == state
+
+
+def test_a_wait_that_may_be_too_long_is_never_blamed_on_the_test_set():
+    single = SingleRequests(requests=9, p50_s=5.0, p95_s=8.0, p95_low_s=6.0, p95_high_s=14.0)
+    d = decide(world({"prompting": 0.5, "hybrid": 0.8}, hybrid={"single_requests": single}))
+    said = words.sentence(d)
+    assert d.basis == "open gate" and "the timed requests can't say whether hybrid" in said
+    assert "test the load of its server" in said and "test set of sensible size" not in said
 
 
 def test_a_gate_that_the_interval_straddles_is_neither_passed_nor_failed():

@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 from test_strategies import EXAMPLES, ITEMS, book
@@ -64,10 +65,10 @@ def test_replies_of_a_cache_are_not_timed():
     assert model.sizes == [1] * 10
 
 
-def test_a_slow_model_is_timed_on_five_requests(monkeypatch):
+def test_a_slow_model_is_timed_on_three_requests(monkeypatch):
     monkeypatch.setattr(single_requests, "MOST_SECONDS", 0.01)
     items = pd.concat([ITEMS.assign(id=ITEMS["id"] + str(k)) for k in range(10)], ignore_index=True)
-    assert timed(Slow(), [spec()], items=items)["base one"].requests == 5
+    assert timed(Slow(), [spec()], items=items)["base one"].requests == 3
 
 
 def test_an_endpoint_is_not_asked_and_paid_again():
@@ -76,3 +77,17 @@ def test_an_endpoint_is_not_asked_and_paid_again():
     model = Slow()
     found = timed(model, [spec("endpoint")], answers)["endpoint one"]
     assert model.sizes == [] and found.p50_s == pytest.approx(2.0) and found.requests == 3
+
+
+@pytest.mark.parametrize("requests", [3, 9, 300])
+def test_the_interval_of_the_95th_percentile_holds_it(requests):
+    rng, truth = np.random.default_rng(1), np.exp(0.4 * 1.6448536)
+    ends = [
+        single_requests.p95_interval(np.exp(0.4 * rng.standard_normal(requests)).tolist())
+        for _ in range(1000)
+    ]
+    assert 0.93 <= np.mean([low <= truth <= high for low, high in ends]) <= 0.985
+
+
+def test_one_request_bounds_nothing():
+    assert single_requests.p95_interval([0.2]) == (0.0, None)

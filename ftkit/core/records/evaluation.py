@@ -36,6 +36,13 @@ class SingleRequests(Record):
     requests: int = Field(description="requests that were timed, without the first, which warms up")
     p50_s: float = Field(description="median, in seconds")
     p95_s: float = Field(description="95th percentile, in seconds")
+    p95_low_s: float | None = Field(
+        default=None,
+        description="lower end of the 95th percentile's 95% interval, in seconds; absent: unknown",
+    )
+    p95_high_s: float | None = Field(
+        default=None, description="upper end of that interval, in seconds; absent: unknown"
+    )
 
 
 class StrategyResult(Record):
