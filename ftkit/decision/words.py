@@ -339,6 +339,10 @@ def sensitivity(d: Decision) -> list[str]:
 
 LEVERS = {
     "min_accuracy": "a limit on right answers",
+    "min_format_ok": "a limit on answers in the right format",
+    "max_unsupported": "a limit on invented facts",
+    "regression_margin_points": "an allowed loss of general skills, in points,",
+    "max_seconds_per_answer": "a limit on seconds per answer",
     "right_answer_usd": "a value per right answer, in USD,",
     "wrong_answer_usd": "a cost per wrong answer, in USD,",
     "person_answer_usd": "a cost per answer passed to a person, in USD,",
@@ -348,7 +352,7 @@ LEVERS = {
 def _change(c: Change) -> str:
     to = {
         "none": "no strategy would be good enough",
-        "can't tell": "then more would have to be measured before anyone could tell",
+        "can't tell": "more would have to be measured",
     }.get(c.kind, f"{c.strategy} would be chosen")
     name = LEVERS.get(c.name, c.name.replace("_", " "))
     side = f" {c.side}" if c.side else ""
