@@ -339,6 +339,16 @@ def require_sound(run: Path, stage: str, *, certain: bool) -> None:
         )
 
 
+def seal_again(folder: Path) -> None:
+    """Write the seals of a stage's folder anew, where a copy of it was changed on purpose; files that are gone lose theirs."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        return
+    manifest = read_record(path, Manifest)
+    names = [name for name in manifest.files if (folder / name).exists()]
+    write_record(path, manifest.model_copy(update={"files": seals(folder, names)}))
+
+
 def older(run: Path, stage: str) -> list[str]:
     """Return the stages that a finished stage read and that have been written anew, or are gone, since.
 

@@ -110,6 +110,8 @@ def pool(folders: Sequence[Path], pooled: Path, built: dict[str, Any]) -> Evalua
         "detectable_points": detectable_points(len(items)),
     }
     run_folder.write_record(pooled / "data" / "data_card.json", data.model_copy(update=about))
+    for copied in COPIED:
+        run_folder.seal_again(pooled / copied)
     p = built["evaluation"]
     stage = run_folder.Stage(pooled, "evaluation", values_of(p), p.external())
     probes = run_folder.read_table(folders[0] / "evaluation" / "probe.parquet")

@@ -21,6 +21,7 @@ def test_a_column_of_long_texts_keeps_room_for_some_words_and_a_short_one_stays_
 
 
 def test_titles_and_axes_of_charts_are_readable_in_jupyters_dark_theme():
-    assert (
-        ".js-plotly-plot .gtitle" in theme.DARK_CSS and "{fill:#d5dbe2!important}" in theme.DARK_CSS
-    )
+    for day, night in theme.NIGHT.items():
+        red, green, blue = (int(day[k : k + 2], 16) for k in (1, 3, 5))
+        assert f"rgb({red}, {green}, {blue})" in theme.DARK_CSS
+        assert f"{{fill:{night}!important}}" in theme.DARK_CSS

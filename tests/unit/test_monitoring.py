@@ -213,7 +213,7 @@ FINE = Estimate(value=0.78, low=0.7, high=0.85, n=100, method="x")
     ("given", "who", "verdict", "told"),
     [
         ({}, {}, "keep", "Nothing that is watched"),
-        ({"since": "2026-06-01"}, {}, "label first", "unknown words went from 0.01 to 0.07"),
+        ({"since": "2026-06-01"}, {}, "label first", "unknown words went from 1% to 7%"),
         ({"since": "2026-06-01", "quality": FINE}, {}, "keep", "no fall beyond chance"),
         ({"quality": BAD}, {}, "re-tune", "fallen beyond chance"),
         (

@@ -227,6 +227,6 @@ def test_in_a_notebook_that_was_executed_in_batch_a_sentence_stands_for_the_widg
     monkeypatch.setattr("IPython.display.display", lambda data, raw=False: shown.append(data))
     theme.live(Review([review.Doubt("k", 1, "why", "in", "out")], lambda *told: None).box)
     assert (
-        "run this cell" in shown[0]["text/plain"]
-        and shown[0]["application/vnd.jupyter.widget-view+json"]["model_id"]
+        "run this cell" in shown[-1]["text/plain"]
+        and shown[-1]["application/vnd.jupyter.widget-view+json"]["model_id"]
     )

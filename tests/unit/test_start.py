@@ -168,7 +168,8 @@ def test_a_run_started_from_the_page_in_a_real_kernel_stops_within_three_seconds
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    assert json.loads(state.read_text())["state"] == "stopped"
+    ended = run_state.read_state(state.parent)
+    assert ended is not None and ended.state == "stopped", "also where it had to be ended"
 
 
 STARTED = """

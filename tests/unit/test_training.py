@@ -1116,7 +1116,7 @@ def test_answers_after_each_pass_are_kept_scored_and_shown(parts, tmp_path):
     figure = figures.watched(card)
     assert (
         len(figure.data) == 5
-        and "EpochSamples questions right: " in figure.layout.title.text
+        and "Watched questions right: " in figure.layout.title.text
         and "after the last" in figure.layout.title.text.replace("<br>", " ")
     )
     assert figures.watched(card.model_copy(update={"log": []})) is None
