@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ftkit.workflow.run import Selection
 
 
+WITHOUT_TRAINING = ("training.method=none", "preference.method=none")
+
+
 def add(commands: Commands) -> None:
     """Add the commands to the parser."""
     _add_run(commands)
@@ -31,6 +34,12 @@ def _add_run(commands: Commands) -> None:
     run.add_argument("--only", nargs="+", default=[], metavar="STAGE", help="only these stages")
     run.add_argument("--from", dest="first", default="", metavar="STAGE", help="from this stage on")
     run.add_argument("--until", dest="last", default="", metavar="STAGE", help="up to this stage")
+    run.add_argument(
+        "--without",
+        choices=["training"],
+        default="",
+        help="train nothing: compare prompts, examples, passages and endpoints only (training.method: none)",
+    )
     run.add_argument(
         "--force", action="store_true", help="run the selected stages even if nothing changed"
     )
@@ -79,6 +88,8 @@ def _run(given: argparse.Namespace) -> int:
     from ftkit.workflow.sweep import arms, rows, sweep
 
     file = project_path(given.file)
+    if given.without:
+        given.overrides = [*given.overrides, *WITHOUT_TRAINING]
     selection = Selection(given.only, given.first, given.last, given.force)
     if (given.jobs != 1 or given.ray is not None) and not given.sweep and not given.folds:
         raise BadInput(
@@ -171,6 +182,7 @@ def run_file(
         dry: Only say what would run.
         as_json: One JSON object a line instead of text.
     """
+    from ftkit.report import data_check
     from ftkit.workflow.project_files import update_copies
     from ftkit.workflow.run import run as run_run
     from ftkit.workflow.screen import JsonLines
@@ -187,6 +199,8 @@ def run_file(
     elif done.report:
         seconds = f"{done.seconds:.0f} s"
         say(f"{len(done.executed)} stages run, {len(done.skipped)} unchanged, {seconds}")
+        for line in data_check.ending(done.report.parent):
+            say(line)
         say(f"Report: {done.report.resolve()}")
     return 0
 

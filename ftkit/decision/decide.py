@@ -37,6 +37,7 @@ from ftkit.decision.forecast_check import forecast_check
 from ftkit.decision.provider_tuning import provider_tuning
 from ftkit.decision.rule import PARTS, Choice, halves, points_of
 from ftkit.decision.sensitivity import Figure, Outcome, choice_changes, number_changes
+from ftkit.decision.tuning_ceiling import tuning_ceiling
 from ftkit.decision.value_of_information import best_offer, offers, worth_now
 
 VERDICTS = {"endpoint RAG": "endpoint"}
@@ -59,7 +60,7 @@ def decide(
 
     Args:
         evaluation: What 07 measured.
-        training: What 05 trained; None where nothing was.
+        training: What 05 trained; None, or a card of method none: nothing.
         data: What 02 found.
         suitability: What 01 expected, and the values of answers.
         p: Limits, volume, how often things change, own figures.
@@ -68,13 +69,15 @@ def decide(
     Raises:
         BadInput: Unknown or impossible prices, or strategies that were not compared.
     """
-    case = Case(Inputs(evaluation, training, data, suitability), p)
+    trained = training if training and training.trained else None
+    case = Case(Inputs(evaluation, trained, data, suitability), p)
     made = verdict(case)
     return made.model_copy(
         update={
             "sensitivity": sensitivity(case),
             "forecast_check": forecast_check(within_reach or {}, evaluation),
-            "claims": claims(evaluation, training, case.setting, p),
+            "claims": claims(evaluation, trained, case.setting, p),
+            "tuning_ceiling": tuning_ceiling(case, made.best_measured, within_reach or {}),
         }
     )
 

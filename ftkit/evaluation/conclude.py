@@ -10,7 +10,12 @@ from ftkit.core.records.evaluation import Evaluation, JudgeCheck
 from ftkit.core.records.strategy import StrategySpec
 from ftkit.core.records.task import TaskCard
 from ftkit.evaluation.comparisons import compare, effects
-from ftkit.evaluation.general_skills import NOT_MEASURED, general_accuracy, regression
+from ftkit.evaluation.general_skills import (
+    NOT_MEASURED,
+    NOTHING_TUNED,
+    general_accuracy,
+    regression,
+)
 from ftkit.evaluation.selective_answering import selective
 from ftkit.evaluation.slices import find, neighbours
 from ftkit.evaluation.summary import summarise
@@ -81,13 +86,14 @@ def conclude(
         )
         for spec in specs
     ]
+    tuned = any(spec.model == "tuned" for spec in specs)
     return Evaluation(
         results=results,
         comparisons=compare(scores, n_resamples=n_resamples, seed=seed),
         effects=effects(scores, specs),
         regression=regression(probes, n_resamples, seed) if general else [],
         probe_items=len(probes) // len(general) if general and probes is not None else 0,
-        probe_note="" if general else NOT_MEASURED,
+        probe_note="" if general else NOT_MEASURED if tuned else NOTHING_TUNED,
         test_items=len(items),
         clusters=int(scores["group"].nunique()),
         test_accesses=list(test_accesses),

@@ -25,6 +25,7 @@ from ftkit.scoring.text import normalise
 ProbeItem = tuple[Messages, str | Instructions, str]
 """Messages, right answer or instructions to follow, and skill."""
 NOT_MEASURED = "no general question was asked (evaluation.probe_items is 0)"
+NOTHING_TUNED = "nothing was tuned, so no general skill can be lost"
 BUILT_IN = Path(__file__).parent / "general" / "questions.jsonl"
 """General questions for any base, made by ``recipes/general``."""
 QUESTION_NAMES, ANSWER_NAMES = (
@@ -214,21 +215,24 @@ def by_skill(probes: Any) -> Any:
 
 
 def probe_models(
-    load: Callable[[str], ChatModel], items: Sequence[ProbeItem], progress: Callable[[str], Any]
+    load: Callable[[str], ChatModel],
+    models: Sequence[str],
+    items: Sequence[ProbeItem],
+    progress: Callable[[str], Any],
 ) -> Any:
-    """Let base and tuned model answer the general items; without items an empty table, and no model is loaded.
+    """Let models answer the general items; without models or items an empty table, and no model is loaded.
 
     Args:
-        load: Returns the model named ``base`` or ``tuned``.
+        load: Returns the model of a name.
+        models: ``tuned`` and ``base``; none where nothing was tuned.
         items: Messages, right answer and skill per item.
         progress: Returns the progress callable of a step.
     """
     import pandas as pd
 
-    if not items:
+    if not items or not models:
         return pd.DataFrame(columns=[*SCORE_COLUMNS, "skill"])
     parts = [
-        probe(load(name), name, items, progress(f"general questions, {name}"))
-        for name in ("tuned", "base")
+        probe(load(name), name, items, progress(f"general questions, {name}")) for name in models
     ]
     return pd.concat(parts, ignore_index=True)

@@ -6,7 +6,7 @@ Source: Gao et al., The Language Model Evaluation Harness (2024).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -21,6 +21,7 @@ WHERE = "evaluation.general_tasks"
 def with_tasks(
     probes: Any,
     load: Callable[[str], ChatModel],
+    models: Sequence[str],
     p: EvaluationParameters,
     progress: Callable[[str], Any],
 ) -> Any:
@@ -31,7 +32,8 @@ def with_tasks(
 
     Args:
         probes: What ``probe_models`` returned.
-        load: Returns the model named ``base`` or ``tuned``.
+        load: Returns the model of a name.
+        models: ``tuned`` and ``base``; none where nothing was tuned.
         p: Names the tasks, and a folder of own ones.
         progress: Returns the progress callable of a step.
 
@@ -41,7 +43,7 @@ def with_tasks(
     """
     import pandas as pd
 
-    if not p.general_tasks:
+    if not p.general_tasks or not models:
         return probes
     if find_spec("lm_eval") is None:
         raise BadInput(
@@ -51,7 +53,7 @@ def with_tasks(
         )
     rows = [
         row
-        for name in ("tuned", "base")
+        for name in models
         for row in _asked(load(name), name, p, progress(f"{', '.join(p.general_tasks)}, {name}"))
     ]
     return pd.concat(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 from pathlib import Path
@@ -59,6 +60,22 @@ def begin(stage: str, namespace: dict[str, Any]) -> tuple[Any, run_folder.Stage]
     return built, NotebookStage(
         Path(built.run), stage, built.model_dump(mode="json", exclude={"run"}), built.external()
     )
+
+
+class SystemExit(builtins.SystemExit):  # papermill and nbclient know a stop by this name
+    """Ends a notebook early without a failure, and shows nothing itself."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [""]
+
+
+def end_here() -> None:
+    """End a notebook whose stage is done; the cells below are not run.
+
+    Raises:
+        SystemExit: Always; papermill takes it for a regular end, JupyterLab stops "Run All" there.
+    """
+    raise SystemExit(0)
 
 
 def to_project_root() -> Path:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from ftkit.core.records.decision import Decision
 from ftkit.core.records.evaluation import Evaluation, StrategyResult
-from ftkit.decision import words
+from ftkit.decision import tuning_ceiling, words
 from ftkit.evaluation import item_comments
 from ftkit.report import theme
 from ftkit.report.blocks import (
@@ -61,6 +61,7 @@ def decision(found: RunContents) -> Section:
         *chart(figures.costs(d)),
         *table(_costs(d, found), "What each strategy costs, in USD"),
         *([text(told)] if (told := words.tuned_by_provider(d)) else []),
+        *([text(told)] if (told := tuning_ceiling.sentence(d)) else []),
         *chart(figures.volume(found.evaluation, d, volume)),
         *chart(figures.parts(d)),
         *chart(figures.price_effects(d)),

@@ -7,9 +7,9 @@ from typing import Any
 
 from ftkit.core.records.decision import Decision
 from ftkit.core.records.evaluation import StrategyResult
-from ftkit.decision import words
+from ftkit.decision import tuning_ceiling, words
 from ftkit.decision.cascade_words import cascade_sentence
-from ftkit.report import theme
+from ftkit.report import data_check, theme
 from ftkit.report.blocks import Block, chart
 from ftkit.report.run_contents import RunContents
 from ftkit.training.summary import VERDICTS, advised
@@ -74,6 +74,9 @@ def first(found: RunContents) -> First:
     strategies = [
         (r.spec.name, theme.color(r.spec.family), PLAIN[r.spec.family]) for r in _results(found)
     ]
+    if found.decision is None and data_check.alone(found):
+        state, badge, sentence, points, steps = data_check.verdict(found)
+        return First(state, badge, sentence, why=points, risks=risks(found), steps=steps)
     if found.decision is None:
         return First(
             "missing",
@@ -187,6 +190,8 @@ def risks(found: RunContents) -> list[str]:
     """Return what a reader must know before relying on the verdict."""
     said = [*found.warnings, *_shipped(found)]
     said += words.retirements(found.evaluation) if found.evaluation else []
+    untuned = tuning_ceiling.sentence(found.decision) if found.decision else ""
+    said += [untuned] if untuned else []
     gates = found.decision.gates if found.decision else []
     states = {
         "failed": "fails its limit",
@@ -210,7 +215,7 @@ def risks(found: RunContents) -> list[str]:
     )
     said += (
         [f"{VERDICTS[found.training.verdict]}. {advised(found.training)}"]
-        if found.training and found.training.verdict != "learnt"
+        if found.training and found.training.trained and found.training.verdict != "learnt"
         else []
     )
     return list(dict.fromkeys(said))[:7]

@@ -24,7 +24,7 @@ from ftkit.report.blocks import (
     text,
 )
 from ftkit.report.run_contents import RunContents, skill_card
-from ftkit.training.summary import VERDICTS, advised
+from ftkit.training.summary import UNTRAINED, VERDICTS, advised
 
 
 def training(found: RunContents) -> Section:
@@ -33,6 +33,9 @@ def training(found: RunContents) -> Section:
     card = found.training
     if card is None:
         section.missing = found.missing["training"]
+        return section
+    if not card.trained:
+        section.missing = f"{VERDICTS[card.verdict]}. {UNTRAINED}"
         return section
     from ftkit.report.figures import training as figures
 

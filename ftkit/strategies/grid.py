@@ -60,7 +60,7 @@ def grid(
     Args:
         book: The prompts of 03.
         retrieval: What 04 found.
-        training: What 05 trained; None: nothing.
+        training: What 05 trained; None, or a card of method none: nothing.
         endpoint: Whether an endpoint takes part.
         endpoint_constrained: Whether it is asked for constrained decoding where the prompt has it; else for the same prompt, free.
     """
@@ -85,7 +85,7 @@ def grid(
         )
     if retrieval.enabled:
         specs.append(rag(book, retrieval))
-    if training is not None:
+    if training is not None and training.trained:
         tuned = {
             "model": "tuned",
             "prompt": training.prompt or book.zero_shot,

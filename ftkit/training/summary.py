@@ -15,6 +15,7 @@ from ftkit.training.plan import Offer, proposed
 from ftkit.training.rehearsal import Rehearsal
 
 VERDICTS = {
+    "none": "Nothing was trained",
     "learnt": "The model learnt from your examples",
     "underfit": "The model was still learning when it stopped",
     "overfit": "The model began to learn your examples by heart; the checkpoint before that was kept",
@@ -101,8 +102,16 @@ def before_after(table: Any, before: Any, after: Any, limit: int = 6) -> list[di
     ]
 
 
+UNTRAINED = (
+    "training.method is none: no weights were changed. 07 compares prompts, passages and endpoints; "
+    "what tuning would bring is not measured. To measure it, set training.method to lora."
+)
+
+
 def learned(card: TrainingCard, *notes: str) -> tuple[str, list[str]]:
     """Return the title and the points of the summary box."""
+    if not card.trained:
+        return VERDICTS["none"], [UNTRAINED]
     share = card.trainable_parameters / card.parameters
     return VERDICTS[card.verdict], [
         f"Loss per answer token on validation: {card.log[0].validation_loss:.2f} before, {card.best_validation_loss:.3g} for the kept checkpoint.",

@@ -179,6 +179,10 @@ def finish_notebook(path: Path, hidden: Sequence[str]) -> None:
     for cell in notebook.cells:
         if set(hidden) & set(cell.metadata.get("tags", [])):
             cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
+        outputs = cell.get("outputs", [])
+        if any(o.get("ename") == "SystemExit" and o.get("evalue") == "0" for o in outputs):
+            # a notebook that ended early on purpose shows no error
+            cell.outputs = [o for o in outputs if o.output_type == "display_data"]
         for data in (output.get("data", {}) for output in cell.get("outputs", [])):
             if data.pop("application/vnd.jupyter.widget-view+json", None):
                 data["text/html"] = note_html(data["text/plain"])

@@ -56,6 +56,8 @@ def _retrieval(folder: Path) -> str:
 
 def _training(folder: Path) -> str:
     c = run_folder.read_record(folder / "training.json", TrainingCard)
+    if not c.trained:
+        return "off: nothing was trained"
     first = next(
         (point.validation_loss for point in c.log if point.validation_loss is not None), None
     )
@@ -70,7 +72,7 @@ def _training(folder: Path) -> str:
 def _preference(folder: Path) -> str:
     c = run_folder.read_record(folder / "preference.json", PreferenceCard)
     if c.method == "none":
-        return "off: the model of 05 is compared"
+        return "off: no preference tuning"
     return (
         f"{f'RL, rewarded by the {c.reward}' if c.method in RL else f'{c.pairs} pairs'}: {c.reason}"
     )

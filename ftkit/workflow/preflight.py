@@ -26,6 +26,7 @@ from ftkit.models.endpoint.transport import LOCAL
 from ftkit.training.distributed import check as check_processes
 
 LARGEST_CHECKED = 64 << 20
+TUNED = ("fine-tuned", "hybrid")
 LEAST_FREE_BYTES = 100 << 20
 
 
@@ -46,6 +47,7 @@ def preflight(built: dict[str, Parameters], stale: set[str]) -> None:
                 *_missing(built),
                 *_disagreeing(built),
                 *_leaving(built),
+                *_untrained(built),
                 *_forgetting(built, stale),
                 *_lacking(built, stale),
                 *_unusable(built, stale),
@@ -131,12 +133,37 @@ def _leaving(built: dict[str, Parameters]) -> Iterator[str]:
                 yield f"{stage}.{role}_url is outside of this machine, and data_may_leave is false: nothing would be sent"
 
 
+def _untrained(built: dict[str, Parameters]) -> Iterator[str]:
+    """Return what asks for tuned weights where training.method is none."""
+    training, preference = built["training"], built["preference"]
+    evaluation, deployment = built["evaluation"], built["deployment"]
+    assert isinstance(training, TrainingParameters) and isinstance(preference, PreferenceParameters)
+    assert isinstance(evaluation, EvaluationParameters)
+    assert isinstance(deployment, DeploymentParameters)
+    if training.method != "none":
+        return
+    if preference.method != "none":
+        yield f"preference.method {preference.method} tunes the weights of 05, and training.method is none: set preference.method to none too"
+    named = {
+        "deployment.strategy": [deployment.strategy],
+        "evaluation.vote_strategies": evaluation.vote_strategies,
+        "evaluation.cascade": evaluation.cascade,
+    }
+    yield from (
+        f"{where} names {name}, and training.method is none: name a strategy without tuned weights"
+        for where, names in named.items()
+        for name in names
+        if name in TUNED
+    )
+
+
 def _forgetting(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:
     """Return a training that may forget more than the decision will let pass."""
     training, decision = built["training"], built["decision"]
     assert isinstance(training, TrainingParameters) and isinstance(decision, DecisionParameters)
     spare, limit = training.general_loss_points, decision.regression_margin_points
-    if "training" in stale and training.general_items and spare >= limit:
+    trains = "training" in stale and training.method != "none"
+    if trains and training.general_items and spare >= limit:
         yield (
             f"training.general_loss_points lets {spare:g} points of general skills go, but decision.regression_margin_points allows {limit:g} "
             "with its whole interval: leave 5 or 6 points between them"
@@ -151,7 +178,7 @@ def _lacking(built: dict[str, Parameters], stale: set[str]) -> Iterator[str]:
     assert isinstance(training, TrainingParameters) and isinstance(preference, PreferenceParameters)
     assert isinstance(evaluation, EvaluationParameters)
     assert isinstance(deployment, DeploymentParameters)
-    if "training" in stale:
+    if "training" in stale and training.method != "none":
         yield from (
             f"training.report_to names {n}, which is not installed: pip install {n}"
             for n in training.report_to

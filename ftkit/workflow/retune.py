@@ -16,6 +16,7 @@ from ftkit.core.parameters.data import DataParameters
 from ftkit.core.parameters.files import load
 from ftkit.core.parameters.monitoring import MonitoringParameters
 from ftkit.core.parameters.retrieval import RetrievalParameters
+from ftkit.core.parameters.training import TrainingParameters
 from ftkit.core.records.monitoring import MonitoringCard
 from ftkit.core.records.task import TaskCard
 from ftkit.data.read import open_source
@@ -64,9 +65,17 @@ def retune(file: Path, labels: Sequence[Path] = (), name: str = "", force: bool 
 
     Raises:
         NotReady: 02 has not been run.
-        BadInput: No label is filled in, a label file cannot be used, or the name is taken.
+        BadInput: Nothing is trained in this project, no label is filled in, a label file cannot be used, or the name is taken.
     """
     before = load(file)
+    training = before["training"]
+    assert isinstance(training, TrainingParameters)
+    if training.method == "none":
+        raise BadInput(
+            "nothing is trained in this project, so there is nothing to tune again",
+            where=f"{file}: training.method",
+            todo="set it to lora, qlora or full",
+        )
     run = Path(before["task"].run)
     path = run / "data" / "examples.parquet"
     if not path.exists():

@@ -81,6 +81,10 @@ def search(
     built = load(file, overrides)
     p = built[STAGE]
     assert isinstance(p, TrainingParameters)
+    if p.method == "none":
+        raise BadInput(
+            "nothing is trained here", where="training.method", todo="set it to lora, qlora or full"
+        )
     if p.adapter or p.elsewhere:
         raise BadInput(
             "nothing is trained here",

@@ -165,7 +165,8 @@ def sweep(
         arm.finding = key_figure(arm.folder, own[-1]) if own else ""
         card = arm.folder / "training" / "training.json"
         if card.exists() and "training" in own:
-            arm.validation_loss = runs.read_record(card, TrainingCard).best_validation_loss
+            trained = runs.read_record(card, TrainingCard)
+            arm.validation_loss = trained.best_validation_loss if trained.trained else None
     return found
 
 

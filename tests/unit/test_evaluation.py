@@ -415,7 +415,7 @@ def test_without_general_items_no_model_is_loaded():
     def load(name):
         raise AssertionError(name)
 
-    assert len(probe_models(load, [], lambda label: None)) == 0
+    assert len(probe_models(load, ["tuned", "base"], [], lambda label: None)) == 0
 
 
 def general_file(folder, lines):

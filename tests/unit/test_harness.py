@@ -35,10 +35,12 @@ def silent(label):
 
 
 def test_without_tasks_nothing_changes_and_without_the_package_it_is_told(monkeypatch):
-    assert with_tasks(EMPTY, None, EvaluationParameters(), silent) is EMPTY
+    assert with_tasks(EMPTY, None, ["tuned", "base"], EvaluationParameters(), silent) is EMPTY
     monkeypatch.setattr(lm_eval_harness, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r"not installed[\s\S]*ftkit\[lm-eval\]"):
-        with_tasks(EMPTY, None, EvaluationParameters(general_tasks=["gsm8k"]), silent)
+        with_tasks(
+            EMPTY, None, ["tuned", "base"], EvaluationParameters(general_tasks=["gsm8k"]), silent
+        )
 
 
 def test_what_an_optional_part_lacks_is_told_before_anything_runs(tmp_path, monkeypatch):
@@ -91,7 +93,7 @@ def test_base_and_tuned_model_answer_the_same_items_of_a_task_of_ones_own(tmp_pa
     p = EvaluationParameters(
         general_tasks=["desk_colours"], general_tasks_folder=str(tmp_path), probe_items=10
     )
-    found = with_tasks(EMPTY, lambda name: model, p, silent)
+    found = with_tasks(EMPTY, lambda name: model, ["tuned", "base"], p, silent)
     assert (
         len(found) == 20
         and set(found["strategy"]) == {"base", "tuned"}
@@ -104,5 +106,9 @@ def test_base_and_tuned_model_answer_the_same_items_of_a_task_of_ones_own(tmp_pa
     assert regression(found)[0].difference.value == 0
     with pytest.raises(BadInput, match="there is no task nothing"):
         with_tasks(
-            EMPTY, lambda name: model, EvaluationParameters(general_tasks=["nothing"]), silent
+            EMPTY,
+            lambda name: model,
+            ["base"],
+            EvaluationParameters(general_tasks=["nothing"]),
+            silent,
         )

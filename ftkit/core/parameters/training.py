@@ -17,9 +17,9 @@ class TrainingParameters(ModelParameters):
         default="",
         description="name of the prompt of 03 that the tuned model is taught and asked with; empty: the best zero-shot one",
     )
-    method: Literal["lora", "qlora", "full"] = Field(
+    method: Literal["none", "lora", "qlora", "full"] = Field(
         default="lora",
-        description="lora (adapter), qlora (adapter, learnt on a quantised base) or full (all weights)",
+        description="lora (adapter), qlora (adapter, learnt on a quantised base), full (all weights) or none: train nothing, compare prompts and passages only",
     )
     elsewhere: bool = Field(
         default=False, description="write the files for another tool and stop there: it trains"
@@ -185,6 +185,15 @@ class TrainingParameters(ModelParameters):
         if any(not 0 < share <= 1 for share in value):
             raise ValueError("shares lie between 0 and 1")
         return value
+
+    @model_validator(mode="after")
+    def _untrained(self) -> TrainingParameters:
+        asked = [name for name in ("elsewhere", "adapter", "curve_shares") if getattr(self, name)]
+        if self.method == "none" and asked:
+            raise ValueError(
+                f"method none trains nothing, but {asked[0]} is set: leave {asked[0]} out, or choose another method"
+            )
+        return self
 
     @model_validator(mode="after")
     def _shared(self) -> TrainingParameters:

@@ -204,6 +204,29 @@ class Change(Record):
     factor: float = Field(description="factor by which the figure must move; 2 for a choice")
 
 
+class TuningCeiling(Record):
+    """What tuning could add at most, where nothing was trained: a bound from what was measured, no forecast."""
+
+    strategy: str = Field(description="best measured strategy, none of whose weights were tuned")
+    gain: Estimate = Field(
+        description="accuracy that is missing to 100%: no tuning can add more, a share"
+    )
+    worth_usd: float = Field(description="what that gain would be worth a year, USD")
+    worth_low_usd: float = Field(description="at the low end of the gain's interval, USD a year")
+    worth_high_usd: float = Field(description="at its high end, USD a year")
+    cost_usd: float = Field(
+        description="extra cost of the first year of tuning the best local strategy by the list of prices, "
+        "without the training's machine time, which was not measured, USD"
+    )
+    break_even_points: float | None = Field(
+        description="gain in points from which tuning pays; None: answers are worth nothing"
+    )
+    in_reach: Estimate | None = Field(
+        default=None,
+        description="share of the plain prompt's failures that examples or tuning can mend at most, by 04",
+    )
+
+
 Kind = Literal["chosen", "none", "can't tell"]
 Basis = Literal["proven", "best bet", "only one", "gates", "rivals", "open gate"]
 Fit = Literal["alone", "with a person", "not fit", "not known"]
@@ -259,6 +282,9 @@ class Decision(Record):
     costs: list[StrategyCost]
     provider_tuning: ProviderTuning | None = Field(
         default=None, description="tuning at the endpoint's provider; None: no price is known"
+    )
+    tuning_ceiling: TuningCeiling | None = Field(
+        default=None, description="what tuning could add at most; None: a tuned strategy was tested"
     )
     prices: list[Price]
     needed_accuracy: float = Field(

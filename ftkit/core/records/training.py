@@ -91,27 +91,31 @@ class ChosenSetting(Record):
 class TrainingCard(Record):
     """What was trained, did it learn, and what it took."""
 
-    method: Literal["lora", "qlora", "full"]
+    method: Literal["none", "lora", "qlora", "full"] = Field(
+        description="none: nothing was trained, and every other field is empty"
+    )
     variant: str = Field(default="", description="the method in words, with its variants")
     elsewhere: bool = Field(
         default=False,
         description="whether another tool trained it; time is then as the user gave it",
     )
-    base: str
-    base_sha256: str
-    adapter: str = Field(description="folder of the adapter, relative to the run folder")
+    base: str = ""
+    base_sha256: str = ""
+    adapter: str = Field(
+        default="", description="folder of the adapter, relative to the run folder"
+    )
     prompt: str = Field(
         default="", description="name of the prompt that the examples were shown with"
     )
-    parameters: int
-    trainable_parameters: int
-    examples: int
-    general_examples: int
-    epochs: float
-    steps: int
-    tokens: int
-    duration_s: float
-    peak_memory_gib: float
+    parameters: int = 0
+    trainable_parameters: int = 0
+    examples: int = 0
+    general_examples: int = 0
+    epochs: float = 0.0
+    steps: int = 0
+    tokens: int = 0
+    duration_s: float = 0.0
+    peak_memory_gib: float = 0.0
     processes: int = Field(
         default=1,
         description="processes that trained together; the peak memory is that of the first",
@@ -123,13 +127,13 @@ class TrainingCard(Record):
     settings: list[ChosenSetting] = Field(
         default_factory=list, description="rates and sizes, set or chosen; empty: not known"
     )
-    log: list[TrainPoint]
-    best_validation_loss: float
-    stopped_early: bool
-    verdict: Literal["learnt", "underfit", "overfit", "diverged"]
-    advice: str
+    log: list[TrainPoint] = Field(default_factory=list)
+    best_validation_loss: float = 0.0
+    stopped_early: bool = False
+    verdict: Literal["none", "learnt", "underfit", "overfit", "diverged"] = "none"
+    advice: str = ""
     loss_sample: list[tuple[str, bool]] = Field(
-        description="tokens of one example, and whether each is in the loss"
+        default_factory=list, description="tokens of one example, and whether each is in the loss"
     )
     strength: float = Field(
         default=1.0, description="share of the learnt change that the adapter applies"
@@ -143,6 +147,11 @@ class TrainingCard(Record):
     curve: LearningCurve | None = Field(
         default=None, description="the learning curve; none: not measured"
     )
+
+    @property
+    def trained(self) -> bool:
+        """Whether there are tuned weights."""
+        return self.method != "none"
 
 
 class PreferencePoint(Record):

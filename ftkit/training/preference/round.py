@@ -36,6 +36,8 @@ Progress = Callable[[str], Any]
 HELD_SHARE = 0.15
 NONE = "preference.method is none: the answers of 05 are compared as they are. Set it to dpo where people prefer one right answer to another, to kto where they call single answers good or bad, to grpo where right answers can be checked or a reward model learnt"
 
+UNTRAINED = "05 trained nothing (training.method is none), so there are no tuned answers to compare"
+
 
 class Round:
     """Preference tuning on top of the adapter of 05.
@@ -67,6 +69,12 @@ class Round:
             progress,
         )
         self.training = run_folder.read_record(stage.of("training", "training.json"), TrainingCard)
+        if not self.training.trained:
+            raise BadInput(
+                "05 trained nothing, so there are no tuned weights to go on from",
+                where="preference.method",
+                todo="set it to none, or training.method to lora, qlora or full",
+            )
         self.book = run_folder.read_record(stage.of("prompting", "prompts.json"), PromptBook)
         self.prompt = self.book.get(self.training.prompt or self.book.zero_shot)
         self.searcher = grid.open_searcher(stage)
