@@ -102,6 +102,8 @@ def _serve(given: argparse.Namespace) -> None:
     listening = run.bound(given.host, given.port)
     for one in served:
         print(f"Serving {one.bundle.spec.name} of {one.bundle.project} as '{one.bundle.name}'")
+        if large := one.bundle.large:
+            print(f"Below a confidence of {large.least:.4f} it asks {large.model} at {large.url}")
     print("Ctrl-C ends it")
     print(f"http://{given.host}:{listening.getsockname()[1]}/v1", flush=True)
     with contextlib.suppress(KeyboardInterrupt):  # ended by Ctrl-C or a platform, all answered

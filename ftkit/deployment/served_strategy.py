@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ftkit.core import run_folder
 from ftkit.core.errors import BadInput
-from ftkit.core.records.prompting import ResponseFormat
+from ftkit.core.records.prompting import Prompt, ResponseFormat
 from ftkit.core.records.retrieval import Passage
+from ftkit.core.records.strategy import StrategySpec
 from ftkit.data.personal_data import mask
 from ftkit.deployment.export import verify
 from ftkit.models.chat import ChatModel, Messages, Reply
@@ -145,7 +146,8 @@ class Served:
             self.engine.close()
 
     def _finder(self) -> grid.Finder | None:
-        if not self.bundle.spec.retriever:
+        large = self.bundle.large
+        if not (self.bundle.spec.retriever or (large and large.spec.retriever)):
             return None
         from ftkit.retrieval.index import Index, Searcher
 
@@ -153,15 +155,27 @@ class Served:
 
     def prepare(self, texts: Sequence[str]) -> list[Asked]:
         """Return the messages of each text, its passages found."""
-        found = self.finder.search(texts) if self.finder else None
-        shots = None
-        if self.finder and self.bundle.spec.shot_passages:
-            shown = [given for given, _ in grid.shots_of(self.bundle.prompt, self.examples)]
-            shots = self.finder.search(shown) if shown else None
-        messages = grid.conversations(self.bundle.prompt, texts, self._shots(), found, shots)
         b = self.bundle
+        messages, found = self._conversations(b.spec, b.prompt, texts)
         rest = b.prompt.response_format, self.version, b.alone_from, b.allowed_wrong
         return [Asked(m, found[i] if found else [], *rest) for i, m in enumerate(messages)]
+
+    def prepare_large(self, texts: Sequence[str]) -> list[Messages]:
+        """Return what the large model of the cascade is asked for each text."""
+        large = self.bundle.large
+        assert large is not None
+        return self._conversations(large.spec, large.prompt, texts)[0]
+
+    def _conversations(
+        self, spec: StrategySpec, prompt: Prompt, texts: Sequence[str]
+    ) -> tuple[list[Messages], list[list[Passage]] | None]:
+        finder = self.finder if spec.retriever else None
+        found = finder.search(texts) if finder else None
+        shots = None
+        if finder and spec.shot_passages:
+            shown = [given for given, _ in grid.shots_of(prompt, self.examples)]
+            shots = finder.search(shown) if shown else None
+        return grid.conversations(prompt, texts, self._shots(), found, shots), found
 
     def _shots(self) -> Any:
         if self.examples is not None:

@@ -9,17 +9,18 @@ from ftkit.core import run_folder
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.deployment import DeploymentParameters
 from ftkit.core.records.decision import Decision
-from ftkit.core.records.deployment import Bundle
+from ftkit.core.records.deployment import Bundle, LargeModel
 from ftkit.core.records.evaluation import Cascade, Evaluation, StrategyResult
 from ftkit.core.records.manifest import Manifest
 from ftkit.core.records.prompting import PromptBook
 from ftkit.core.records.retrieval import RetrievalCard
-from ftkit.core.records.strategy import StrategySpec
 from ftkit.core.records.task import TaskCard
+from ftkit.core.tariffs import tariff
 from ftkit.data.personal_data import mask
 from ftkit.decision import words
 from ftkit.deployment.export import copied, merged, write
 from ftkit.deployment.platforms import Limits, files, plain_template
+from ftkit.models.endpoint.transport import SECRET
 from ftkit.models.weights import fingerprint, read_json, resolve
 from ftkit.strategies import grid
 
@@ -48,23 +49,86 @@ def chosen_strategy(
     chosen = by_name[name]
     if chosen.cascade is None:
         return chosen
-    if p.strategy:
-        small, large = chosen.spec.small, chosen.spec.large
+    small, large = (by_name[n] for n in (chosen.spec.small, chosen.spec.large))
+    if p.strategy and large.spec.model != "endpoint":
         raise BadInput(
-            f"a cascade is no export: it is {small} here and {large} behind a gateway",
+            f"the large model of this cascade, {large.spec.name}, is no endpoint that a server can ask",
             where="deployment.strategy",
-            todo=f"name {small}; its replies tell the confidence below which {large} is to be asked",
+            todo=f"name {small.spec.name}, serve {large.spec.name} beside it, and pass on in a gateway",
         )
-    return by_name[chosen.spec.small]
+    return small
 
 
-def passing_on(spec: StrategySpec, cascade: Cascade | None, decision: Decision) -> str:
-    """Return what must be known of an export that is the small model of the chosen cascade; empty for another one."""
-    if cascade is None or decision.strategy != "cascade" or spec.name != cascade.small:
+def large_plan(
+    p: DeploymentParameters, decision: Decision, evaluation: Evaluation
+) -> Cascade | None:
+    """Return the cascade of which ``chosen_strategy`` is the small model; None where that answers alone."""
+    name = p.strategy or decision.strategy or decision.leading
+    name = name or max(evaluation.results, key=lambda r: r.accuracy.value).spec.name
+    chosen = next((r for r in evaluation.results if r.spec.name == name), None)
+    return chosen.cascade if chosen else None
+
+
+def passing_on(plan: Cascade | None, large: LargeModel | None) -> str:
+    """Return in words what an export that is a cascade's small model does with what it is not sure of; empty for another.
+
+    Args:
+        plan: The cascade; None: it is none.
+        large: The large model that ships with it; None: it does not.
+    """
+    if plan is None:
         return ""
+    if large is None:
+        return (
+            f" This export is {plan.small} alone, which was chosen together with {plan.large}: ask"
+            f" {plan.large} wherever a reply's ftkit.confidence is below {plan.least:.4f} or missing."
+        )
+    most = f", for at most {large.usd_per_day:g} USD a day" if large.usd_per_day else ""
     return (
-        f" This export is {cascade.small} alone, which was chosen together with {cascade.large}: ask"
-        f" {cascade.large} wherever a reply's ftkit.confidence is below {cascade.least:.4f} or missing."
+        f" ftkit serve passes on to {plan.large} ({large.model} at {large.url}) what {plan.small} answers"
+        f" with a confidence below {large.least:.4f}: {large.passed.value:.0%} of the test questions{most}."
+        f" Where that does not answer within {large.timeout_s:g} s, {plan.small}'s answer goes out, marked."
+    )
+
+
+def large_model(
+    stage: run_folder.Stage, p: DeploymentParameters, plan: Cascade | None, evaluation: Evaluation
+) -> LargeModel | None:
+    """Return how the large model of a cascade is asked, as 07 asked it; None where it is no endpoint.
+
+    Raises:
+        BadInput: A header of the connection holds a key's value in place of its variable's name.
+    """
+    if plan is None or plan.least is None or plan.passed is None:
+        return None
+    spec = next(r.spec for r in evaluation.results if r.spec.name == plan.large)
+    if spec.model != "endpoint":
+        return None
+    asked = run_folder.read_record(stage.of("evaluation", "manifest.json"), Manifest).parameters
+    connection: Any = asked.get("endpoint_connection") or {}
+    for name, value in (connection.get("headers") or {}).items():
+        if not str(value).startswith("$") and (
+            SECRET.search(name) or name.lower() == "authorization"
+        ):
+            raise BadInput(
+                f"the header {name} holds a value, and the export would carry it to whoever gets it",
+                where="evaluation.endpoint_connection.headers",
+                todo=f"write {name}: $NAME, with the value in that environment variable; run 07 and 09 again",
+            )
+    url, model = str(asked.get("endpoint_url", "")), str(asked.get("endpoint_model", ""))
+    prices: Any = asked.get("endpoint_prices") or []
+    book = run_folder.read_record(stage.of("prompting", "prompts.json"), PromptBook)
+    return LargeModel(
+        spec=spec,
+        prompt=book.get(spec.prompt),
+        least=plan.least,
+        passed=plan.passed,
+        url=url,
+        model=model,
+        connection=connection,
+        tariff=tariff(url, model, prices, str(asked.get("price_file", ""))),
+        timeout_s=p.cascade_timeout_s,
+        usd_per_day=p.cascade_usd_per_day,
     )
 
 
@@ -75,6 +139,7 @@ def export(
     card: TaskCard,
     decision: Decision,
     train: Any,
+    plan: Cascade | None = None,
 ) -> Bundle:
     """Write the strategy's export into the stage's folder ``export``.
 
@@ -85,6 +150,7 @@ def export(
         card: The task.
         decision: What 08 said.
         train: Training examples, of which those that the prompt shows go along, and a few as questions of a load test.
+        plan: The cascade whose small model the strategy is; None: it answers alone.
     """
     spec = result.spec
     book = run_folder.read_record(stage.of("prompting", "prompts.json"), PromptBook)
@@ -107,7 +173,10 @@ def export(
             stage.of("evaluation", "manifest.json"), Manifest
         ).parameters.get("endpoint_connection", {})
     evaluation = run_folder.read_record(stage.of("evaluation", "evaluation.json"), Evaluation)
-    sure = next((s for s in evaluation.selective if s.strategy == spec.name), None)
+    large = large_model(stage, p, plan, evaluation)
+    alone = "cascade" if large else spec.name
+    sure = next((s for s in evaluation.selective if s.strategy == alone), None)
+    searches = spec.retriever or bool(large and large.spec.retriever)
     bundle = Bundle(
         name=p.served_name,
         project=card.name,
@@ -125,19 +194,21 @@ def export(
         thinking=p.thinking,
         thinking_tokens=p.thinking_tokens,
         batch_size=p.batch_size,
-        search_mode=retrieval.chosen if spec.retriever else "",
-        top_k=retrieval.top_k if spec.retriever else 0,
+        search_mode=retrieval.chosen if searches else "",
+        top_k=retrieval.top_k if searches else 0,
         instruction=card.instruction,
-        verdict=words.sentence(decision) + passing_on(spec, evaluation.cascade, decision),
+        verdict=words.sentence(decision) + passing_on(plan, large),
         accuracy=result.accuracy,
         alone_from=sure.least if sure else None,
         allowed_wrong=sure.allowed_wrong if sure else None,
+        large=large,
         run=stage.run.name,
         created=run_folder.now(),
     )
-    shots = (
-        train if prompt.similar else train[train["id"].isin(prompt.shots)] if prompt.shots else None
-    )
+    prompts = [prompt, *([large.prompt] if large else [])]
+    ids = [i for one in prompts for i in one.shots]
+    similar = any(one.similar for one in prompts)
+    shots = train if similar else train[train["id"].isin(ids)] if ids else None
     limits, template, tokenizer = described(
         p, stage.run / spec.adapter if form == "adapter" else None, form
     )
@@ -152,7 +223,8 @@ def export(
         weights = (
             merged(p.base_model, source, tokenizer) if lora and form == "merged" else copied(source)
         )
-    index = searcher.index.copy if searcher else None
+    opened = grid.open_searcher(stage) if searches else None
+    index = opened.index.copy if opened else None
     return write(
         stage.path("export"), bundle, weights=weights, index=index, shots=shots, texts=texts
     )

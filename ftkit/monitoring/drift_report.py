@@ -26,7 +26,7 @@ from ftkit.monitoring.drift import WINDOW, Drift, Signal, p_limit
 from ftkit.monitoring.drift_examples import new_words, newest
 from ftkit.monitoring.labels import label_sample, read_labels
 from ftkit.monitoring.logs import Log, write_rejected
-from ftkit.monitoring.signals import LARGEST_REFERENCE, signals_of, thinned
+from ftkit.monitoring.signals import LARGEST_REFERENCE, passed_on, signals_of, thinned
 from ftkit.retrieval.handbook import open_handbook
 from ftkit.retrieval.index import Index
 from ftkit.scoring.score import shares
@@ -77,6 +77,7 @@ class Look:
             usual, self.rows, self.usual_outputs = examples, rows, tested_answers(stage)
         usual = usual.sample(min(len(usual), LARGEST_REFERENCE), random_state=p.seed)
         self.usual: list[str] = usual["input"].tolist()
+        self.tested = run_folder.read_record(stage.of("evaluation", "evaluation.json"), Evaluation)
         retrieval = run_folder.read_record(stage.of("retrieval", "retrieval.json"), RetrievalCard)
         self.model = load_embedder(retrieval.embedding_model or "minilm")
         self.usual_vectors = embed(self.model, self.usual, progress("the usual"))
@@ -89,7 +90,7 @@ class Look:
         if self.index is not None:
             passages = self.index.vectors
             covered = ((self.usual_vectors @ passages.T).max(1), (self.vectors @ passages.T).max(1))
-        return signals_of(
+        found = signals_of(
             self.rows,
             self.vectors,
             self.usual,
@@ -98,6 +99,14 @@ class Look:
             self.card,
             usual_outputs=self.usual_outputs,
             covered=covered,
+        )
+        tested = self.tested.cascade
+        if tested is None or tested.passed is None:
+            return found
+        weeks = self.rows["week"].to_numpy()
+        by_week = [np.flatnonzero(weeks == w) for w in range(len(self.log.weeks))]
+        return found + passed_on(
+            self.rows["passed_on"].to_numpy(dtype=float), tested.passed, by_week
         )
 
     def since(self, drifts: list[Drift]) -> int | None:

@@ -27,6 +27,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "feedback": ("feedback", "thumb", "rating"),
     "confidence": ("confidence",),
+    "passed_on": ("passed_on",),
 }
 GOOD, BAD = (
     {"1", "up", "good", "yes", "true", "positive"},
@@ -40,7 +41,8 @@ class Log:
 
     Attributes:
         table: Columns ``time`` (UTC), ``week`` (counted from 0), ``input``, ``output`` (may be empty), ``feedback``
-            (1.0, 0.0 or NaN), ``confidence`` (0..1 or NaN), in the order of time.
+            (1.0, 0.0 or NaN), ``confidence`` (0..1 or NaN), ``passed_on`` (1.0: a cascade wanted its large model; 0.0 or
+            NaN), in the order of time.
         rejected: Line number and reason of the others.
         weeks: First day of each week, ISO.
         source: Name of the file.
@@ -149,7 +151,11 @@ def _usable(row: Any) -> tuple[dict[str, Any] | None, str]:
         return None, f"no time that can be read: {str(found['time'])[:40]!r}"
     if time > pd.Timestamp.now(tz="UTC") + pd.Timedelta(days=1):
         return None, f"a time in the future: {time.date()}"
-    told = {"feedback": _feedback(found["feedback"]), "confidence": _share(found["confidence"])}
+    told = {
+        "feedback": _feedback(found["feedback"]),
+        "confidence": _share(found["confidence"]),
+        "passed_on": _feedback(found["passed_on"]),
+    }
     return {"time": time, "input": text, "output": _text(found["output"]).strip(), **told}, ""
 
 

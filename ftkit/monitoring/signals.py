@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ftkit.core.records.base import Estimate
 from ftkit.core.records.task import TaskCard
 from ftkit.monitoring.drift import FEWEST, WINDOW, Signal
 from ftkit.monitoring.logs import Log
@@ -100,6 +101,22 @@ def signals_of(
         found += _outputs(card, usual_outputs, rows["output"].tolist(), split)
     complaints = _feedback(rows["feedback"].to_numpy(dtype=float), by_week)
     return found + complaints
+
+
+def passed_on(said: Any, tested: Estimate, by_week: list[Any]) -> list[Signal]:
+    """Return the share that a cascade passes on to its large model, against that of the test; nothing where no row tells it.
+
+    Args:
+        said: 1 where a row was passed on, 0 where not, NaN where that is not told, shape (rows,).
+        tested: Share of the test questions passed on.
+        by_week: Places of the rows of each week.
+    """
+    weeks = [said[places][np.isfinite(said[places])] for places in by_week]
+    if not any(map(len, weeks)):
+        return []
+    usual = np.arange(tested.n) < round(tested.value * tested.n)
+    unit = "share of the questions"
+    return [Signal("passed on to the large model", unit, "yes", usual.astype(float), weeks)]
 
 
 def _unknown(found: set[str], counted: Counter[str], own: int) -> float:

@@ -114,7 +114,7 @@ def strategies(found: RunContents) -> Section:
     if found.evaluation is None:
         section.missing = found.missing["evaluation"]
         return section
-    from ftkit.report.figures import challenges, confidence
+    from ftkit.report.figures import cascade_curve, challenges, confidence
     from ftkit.report.figures import evaluation as figures
 
     e = found.evaluation
@@ -135,6 +135,8 @@ def strategies(found: RunContents) -> Section:
             "How well each strategy knows when it is right",
             [*table(confidence.alone_rows(e)), *chart(confidence.reliability(e, found.chosen()))],
         ),
+        *chart(cascade_curve.curve(e, found.decision)),
+        *more("The cascade, point by point", table(cascade_curve.rows(e, found.decision))),
         *chart(figures.unsupported(e)),
         *chart(figures.general(e)),
         *_probe(e),

@@ -43,3 +43,13 @@ class DeploymentParameters(ModelParameters):
         default=[1, 4, 16], description="clients at once in the load test; empty: none"
     )
     load_requests: int = Field(default=48, ge=1, description="requests per step of the load test")
+    cascade_timeout_s: float = Field(
+        default=20.0,
+        gt=0,
+        description="longest wait for a cascade's large model, in seconds; then the small one's answer goes",
+    )
+    cascade_usd_per_day: float = Field(
+        default=0.0,
+        ge=0,
+        description="most that a cascade's large model may cost in a day (UTC), in USD; 0: no limit",
+    )

@@ -7,8 +7,29 @@ from typing import Literal
 from pydantic import Field
 
 from ftkit.core.records.base import Estimate, Record
+from ftkit.core.records.endpoint import Tariff
 from ftkit.core.records.prompting import Prompt
 from ftkit.core.records.strategy import StrategySpec, Thinking
+
+
+class LargeModel(Record):
+    """The large model of a shipped cascade: what is passed on to it, how it is asked, and what that may cost."""
+
+    spec: StrategySpec = Field(description="its strategy, as it was tested")
+    prompt: Prompt
+    least: float = Field(description="confidence of the small model below which it is asked")
+    passed: Estimate = Field(description="share of the test questions passed on")
+    url: str = Field(description="base URL of its server")
+    model: str = Field(description="its name there")
+    connection: dict[str, object] = Field(
+        default_factory=dict,
+        description="how it is asked beside; keys by the names of environment variables only",
+    )
+    tariff: Tariff = Field(description="what its tokens cost, USD per million")
+    timeout_s: float = Field(description="longest wait for it; then the small model's answer goes")
+    usd_per_day: float = Field(
+        default=0.0, description="most that it may cost in one day (UTC), USD; 0: no limit"
+    )
 
 
 class Bundle(Record):
@@ -53,6 +74,9 @@ class Bundle(Record):
     )
     allowed_wrong: float | None = Field(
         default=None, description="share of wrong answers that this allows; None: not measured"
+    )
+    large: LargeModel | None = Field(
+        default=None, description="asked where this one is not sure; None: it answers all"
     )
     run: str
     created: str

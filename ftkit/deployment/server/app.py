@@ -28,6 +28,7 @@ from ftkit.deployment.served_strategy import Asked, Served
 from ftkit.deployment.server.batching import Full
 from ftkit.deployment.server.guard import Guard, check_body
 from ftkit.deployment.server.metrics import Metrics
+from ftkit.deployment.server.passing import Passing, Routed
 from ftkit.deployment.server.requests import ChatRequest, Refused, question, read, wanted_format
 from ftkit.deployment.server.slot import Slot
 from ftkit.deployment.server.start import GATEWAY
@@ -63,13 +64,20 @@ class Server:
         limits: What is taken.
         log: File that every answer is written to (JSON lines), or None.
         mask_log: Whether e-mail addresses, IBANs and long numbers are masked in the log.
+        pass_on: Whether a cascade asks its large model.
 
     Raises:
-        BadInput: Two strategies answer to one name.
+        BadInput: Two strategies answer to one name, or a cascade's connection names a variable that is not set.
     """
 
     def __init__(
-        self, served: Sequence[Served], token: str, limits: Limits, log: Path | None, mask_log: bool
+        self,
+        served: Sequence[Served],
+        token: str,
+        limits: Limits,
+        log: Path | None,
+        mask_log: bool,
+        pass_on: bool = True,
     ) -> None:
         self.token, self.limits, self.log, self.mask_log, self.ready = (
             token,
@@ -82,7 +90,19 @@ class Server:
         self._one_line, self._half_line, self.log_failure = threading.Lock(), False, ""
         for one in served:  # the first one's next release shares the base as well
             one.beside = one.beside or next((other for other in served if other is not one), None)
-        self.slots = [Slot(one, limits.waiting, self.metrics, self.thread) for one in served]
+        self.slots = [
+            Slot(
+                one,
+                limits.waiting,
+                self.metrics,
+                self.thread,
+                Passing(one.bundle.name, self.metrics, log) if pass_on else None,
+            )
+            for one in served
+        ]
+        for slot in self.slots:
+            if slot.passing:
+                slot.passing.client(slot.served)  # a variable that is not set is told at the start
         names = [name for slot in self.slots for name in slot.names]
         twice = next((name for name in names if names.count(name) > 1), "")
         if twice:
@@ -118,6 +138,11 @@ class Server:
         """Return what fails while answers go out: the log, or the folder of releases."""
         faults = [("log", self.log_failure)]
         faults += [(f"release of {slot.name}", slot.release_failure) for slot in self.slots]
+        faults += [
+            (f"large model of {slot.name}", slot.cascade.problem())
+            for slot in self.slots
+            if slot.cascade
+        ]
         return [{"part": part, "reason": reason} for part, reason in faults if reason]
 
     def allow(self, request: Request) -> None:
@@ -185,7 +210,7 @@ class Server:
         if form is not None:
             await self._check(slot, form)
         try:
-            if asked.stream:
+            if asked.stream and (raw or slot.cascade is None):
                 slot.batcher.check_room()
                 return StreamingResponse(
                     self._stream(slot, asked, text, messages, form), media_type="text/event-stream"
@@ -228,10 +253,13 @@ class Server:
                         status=502,
                         code="upstream",
                     )
-                reply, finish = _cut(slot.served, reply, asked.limit)
+                routed = await self._routed(slot, text, given, reply, began)
+                large = routed is not None and routed.reply is not routed.small
+                reply = routed.reply if routed else reply
+                reply, finish = _cut(slot.served, reply, asked.limit, large)
                 said = (
                     await slot.batcher.alone(lambda: _logprobs(slot.served, given, reply))
-                    if asked.logprobs
+                    if asked.logprobs and not large
                     else None
                 )
         except TimeoutError as error:
@@ -239,9 +267,13 @@ class Server:
                 f"no answer within {self.limits.timeout_s:g} s", status=504, code="timeout"
             ) from error
         seconds = time.perf_counter() - began
-        slot.counts.answered(seconds, reply.prompt_tokens, reply.completion_tokens)
+        small = routed.small if routed else reply
+        slot.counts.answered(seconds, small.prompt_tokens, small.completion_tokens)
         logged = text if text is not None else messages[-1]["content"]
-        await asyncio.to_thread(self._write, slot, logged, given, reply, seconds)
+        await asyncio.to_thread(self._write, slot, logged, given, reply, seconds, routed)
+        more = _more(slot.served, given, reply, routed)
+        if asked.stream:
+            return _as_events(asked, reply, finish, more, routed)
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": reply.text},
@@ -250,12 +282,19 @@ class Server:
         }
         return JSONResponse(
             _head(asked, "chat.completion")
-            | {
-                "choices": [choice],
-                "usage": _usage(reply),
-                "ftkit": _more(slot.served, given, reply),
-            }
+            | {"choices": [choice], "usage": _usage(reply), "ftkit": more},
+            headers=routed.headers() if routed else None,
         )
+
+    async def _routed(
+        self, slot: Slot, text: str | None, given: Asked, reply: Reply, began: float
+    ) -> Routed | None:
+        """Return which model of a cascade answers; None for a strategy that is none, and for its bare model."""
+        if slot.cascade is None or text is None or given.version != slot.served.version:
+            return None
+        left = began + self.limits.timeout_s - time.perf_counter()
+        left -= min(1.0, 0.1 * self.limits.timeout_s)  # so that the small one's answer is in time
+        return await slot.cascade.route(slot.served, text, given, reply, slot.batcher, left)
 
     async def _stream(
         self,
@@ -311,7 +350,15 @@ class Server:
             left = True
             slot.batcher.streams -= 1
 
-    def _write(self, slot: Slot, text: str, given: Asked, reply: Reply, seconds: float) -> None:
+    def _write(
+        self,
+        slot: Slot,
+        text: str,
+        given: Asked,
+        reply: Reply,
+        seconds: float,
+        routed: Routed | None = None,
+    ) -> None:
         """Write a line of the log, masked; in a thread, since masking a long text takes its time."""
         if self.log is None:
             return
@@ -327,7 +374,8 @@ class Server:
             "scores": [p.score for p in given.passages],
             "model": slot.name,
             "version": given.version,
-            **_sureness(given, reply),
+            **_sureness(given, reply, routed),
+            **(routed.shown() if routed else {}),
         }
         line = (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "replace")
         try:  # the answer is there: it goes out, whatever becomes of its line
@@ -345,8 +393,10 @@ class Server:
             self.log_failure = error.strerror or str(error)
 
 
-def _cut(served: Served, reply: Reply, limit: int | None) -> tuple[Reply, str]:
-    """Return the reply within the client's limit, and why it ended."""
+def _cut(served: Served, reply: Reply, limit: int | None, large: bool = False) -> tuple[Reply, str]:
+    """Return the reply within the client's limit, and why it ended; a large model's tokens are those of its own server."""
+    if large and (not limit or reply.completion_tokens <= limit):
+        return reply, "stop"
     if limit and _length(served, reply) > limit and served.tokenizer is not None:
         ids = served.tokenizer(reply.text, add_special_tokens=False)["input_ids"][:limit]
         return replace(reply, text=served.tokenizer.decode(ids), completion_tokens=limit), "length"
@@ -393,17 +443,29 @@ def _head(asked: ChatRequest, kind: str) -> dict[str, Any]:
     }
 
 
-def _more(served: Served, given: Asked, reply: Reply) -> dict[str, Any]:
-    return _sureness(given, reply) | {
-        "version": given.version,
-        "passages": [p.id for p in given.passages],
-        "prompt_sha256": served.prompt_sha256(given.messages),
-        "cut_tokens": reply.cut_tokens,
-    }
+def _more(
+    served: Served, given: Asked, reply: Reply, routed: Routed | None = None
+) -> dict[str, Any]:
+    return (
+        _sureness(given, reply, routed)
+        | (routed.shown() if routed else {})
+        | {
+            "version": given.version,
+            "passages": [p.id for p in given.passages],
+            "prompt_sha256": served.prompt_sha256(given.messages),
+            "cut_tokens": reply.cut_tokens,
+        }
+    )
 
 
-def _sureness(given: Asked, reply: Reply) -> dict[str, Any]:
-    """Return how sure the model was, and whether the answer needs no person's look; both None where that is not known."""
+def _sureness(given: Asked, reply: Reply, routed: Routed | None = None) -> dict[str, Any]:
+    """Return how sure the model was, and whether the answer needs no person's look; both None where that is not known.
+
+    Of a cascade it is the small model's confidence, whoever answers.
+    """
+    if routed is not None and routed.passed:
+        sure = routed.small.confidence
+        return {"confidence": None if math.isnan(sure) else round(sure, 6), "alone": None}
     if math.isnan(reply.confidence):
         return {"confidence": None, "alone": None}
     known = given.allowed_wrong is not None
@@ -431,6 +493,21 @@ def _event(head: dict[str, Any], delta: dict[str, Any], finish: str | None = Non
     )
 
 
+def _as_events(
+    asked: ChatRequest, reply: Reply, finish: str, more: dict[str, Any], routed: Routed | None
+) -> Response:
+    """Return a cascade's answer as a stream of one piece: who answers is known only when the small model has."""
+    head = _head(asked, "chat.completion.chunk")
+    events = [
+        _event(head, {"role": "assistant", "content": ""}),
+        _event(head, {"content": reply.text}),
+        _event(head | {"ftkit": more}, {}, finish),
+        "data: [DONE]\n\n",
+    ]
+    headers = routed.headers() if routed else None
+    return Response("".join(events), media_type="text/event-stream", headers=headers)
+
+
 def create_app(
     served: Served | Sequence[Served],
     *,
@@ -438,6 +515,7 @@ def create_app(
     limits: Limits | None = None,
     log: Path | None = None,
     mask_log: bool = True,
+    pass_on: bool = True,
 ) -> FastAPI:
     """Return the application.
 
@@ -447,12 +525,13 @@ def create_app(
         limits: What is taken.
         log: File of answers (JSON lines); None: nothing is kept.
         mask_log: Whether personal data is masked in it.
+        pass_on: Whether a cascade asks its large model; 09 holds its small one alone against the test.
 
     Raises:
         BadInput: Two strategies answer to one name.
     """
     several = [served] if isinstance(served, Served) else list(served)
-    server = Server(several, token, limits or Limits(), log, mask_log)
+    server = Server(several, token, limits or Limits(), log, mask_log, pass_on)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -466,6 +545,8 @@ def create_app(
             task.cancel()
         for slot in server.slots:
             await slot.batcher.stop()
+            if slot.passing:
+                await slot.passing.close()
         server.thread.shutdown()
 
     app = FastAPI(
@@ -568,6 +649,8 @@ def _routes(app: FastAPI, server: Server) -> None:
         body = {"ready": good, "waiting": waiting, "problems": server.problems()}
         away = [slot.name for slot in server.slots if not slot.batcher.ready]
         body |= {"engine_away": away} if away else {}
+        cascades = {slot.name: slot.cascade.state() for slot in server.slots if slot.cascade}
+        body |= {"cascades": cascades} if cascades else {}
         return JSONResponse(body, status_code=200 if good else 503)
 
     @app.get("/metrics", responses={401: ANSWERS[401]})

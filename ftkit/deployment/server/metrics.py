@@ -24,6 +24,21 @@ class Metrics:
         self.log_failed = Counter(
             "ftkit_log_failed", "Answers that could not be logged", registry=self.registry
         )
+        self.answered_by = Counter(
+            "ftkit_answered_by",
+            "Answers of a cascade, by the strategy that gave them and why",
+            ["model", "strategy", "why"],
+            registry=self.registry,
+        )
+        self.large_prompt = Counter(
+            "ftkit_large_prompt_tokens", "Tokens read by a cascade's large model", **made
+        )
+        self.large_completion = Counter(
+            "ftkit_large_completion_tokens", "Tokens written by a cascade's large model", **made
+        )
+        self.large_usd = Counter(
+            "ftkit_large_usd", "What a cascade's large model cost, USD", **made
+        )
         self.release = Gauge("ftkit_release", "Version that serves; 0: no release", **made)
         self.release_failed = Counter(
             "ftkit_release_failed", "Releases that could not be opened", **made

@@ -13,6 +13,7 @@ from ftkit.deployment.served_strategy import Served
 from ftkit.deployment.server.batching import Batcher
 from ftkit.deployment.server.dispatch import Dispatcher
 from ftkit.deployment.server.metrics import Metrics
+from ftkit.deployment.server.passing import Passing
 
 FOLLOW_S = 2.0
 RAW = "-raw"
@@ -26,13 +27,19 @@ class Slot:
         waiting: Most questions that wait.
         metrics: The server's counters.
         thread: The thread that all models of the server answer on.
+        passing: Asks the large model of a cascade; None: its small one answers all.
     """
 
     def __init__(
-        self, served: Served, waiting: int, metrics: Metrics, thread: ThreadPoolExecutor
+        self,
+        served: Served,
+        waiting: int,
+        metrics: Metrics,
+        thread: ThreadPoolExecutor,
+        passing: Passing | None = None,
     ) -> None:
         self.served, self.name, self.waiting = served, served.bundle.name, waiting
-        self.counts = metrics.of(self.name)
+        self.counts, self.passing = metrics.of(self.name), passing
         self.batcher = (
             Dispatcher(served, waiting) if served.engine else Batcher(served, waiting, thread)
         )
@@ -44,6 +51,11 @@ class Slot:
     def names(self) -> list[str]:
         """The model names that it answers to: the strategy, and the bare model where that is here."""
         return [self.name, *([self.name + RAW] if self.served.bundle.form != "endpoint" else [])]
+
+    @property
+    def cascade(self) -> Passing | None:
+        """What passes questions on, where the strategy that serves now is a cascade."""
+        return self.passing if self.served.bundle.large else None
 
     def retry_after_s(self) -> int:
         """Return in how many seconds there should be room again."""
@@ -75,6 +87,8 @@ class Slot:
                     if old.beside and not old.engine
                     else asyncio.to_thread(opened)
                 )
+                if self.passing:
+                    self.passing.client(fresh)
                 await self.batcher.take(fresh)
             except (FtkitError, OSError) as error:
                 self.counts.release_failed.inc()

@@ -37,22 +37,15 @@ class Bill:
         self.cached_tokens += reply.cached_tokens
         self.output_tokens += reply.completion_tokens
         self.thought_tokens += reply.thought_tokens
-        t = self.tariff
-        cost = (
-            (reply.prompt_tokens - reply.cached_tokens) * t.input
-            + reply.cached_tokens * t.cached_usd
-            + (reply.completion_tokens - reply.thought_tokens) * t.output
-            + reply.thought_tokens * t.reasoning_usd
-        ) / 1e6
+        cost = usd_of(self.tariff, reply)
         self.usd += cost
         if not reply.is_answer:
             self.failed_tokens += reply.prompt_tokens + reply.completion_tokens
             self.failed_usd += cost
 
     def most_usd(self, sent_characters: int, room: int) -> float:
-        """Return the most that one request can cost: a character is at most a token, and all the room is used."""
-        t = self.tariff
-        return (sent_characters * t.input + room * max(t.output, t.reasoning_usd)) / 1e6
+        """Return the most that one request can cost. See ``most_usd``."""
+        return most_usd(self.tariff, sent_characters, room)
 
     def record(self) -> EndpointBill:
         """Return it as a record."""
@@ -62,6 +55,21 @@ class Bill:
     def sentence(self) -> str:
         """Return it in words."""
         return sentence(self.record())
+
+
+def usd_of(t: Tariff, reply: Reply) -> float:
+    """Return what one reply costs by its tokens, USD."""
+    return (
+        (reply.prompt_tokens - reply.cached_tokens) * t.input
+        + reply.cached_tokens * t.cached_usd
+        + (reply.completion_tokens - reply.thought_tokens) * t.output
+        + reply.thought_tokens * t.reasoning_usd
+    ) / 1e6
+
+
+def most_usd(t: Tariff, sent_characters: int, room: int) -> float:
+    """Return the most that one request can cost, USD: a character is at most a token, and all the room is used."""
+    return (sent_characters * t.input + room * max(t.output, t.reasoning_usd)) / 1e6
 
 
 def sentence(bill: EndpointBill) -> str:

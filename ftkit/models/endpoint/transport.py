@@ -84,14 +84,19 @@ class Transport:
         for name, value in connection.headers.items():
             headers[name.lower()] = self._header(name, value)
         self.timeout_s = connection.timeout_s
-        self.client = httpx.Client(
-            headers=headers,
-            params=query,
-            verify=_verify(connection.ca, named),
-            proxy=connection.proxy or None,
-            timeout=httpx.Timeout(connection.timeout_s, connect=min(20.0, connection.timeout_s)),
-            limits=httpx.Limits(max_connections=None),
-        )
+        self._settings: dict[str, Any] = {
+            "headers": headers,
+            "params": query,
+            "verify": _verify(connection.ca, named),
+            "proxy": connection.proxy or None,
+            "timeout": httpx.Timeout(connection.timeout_s, connect=min(20.0, connection.timeout_s)),
+            "limits": httpx.Limits(max_connections=None),
+        }
+        self.client = httpx.Client(**self._settings)
+
+    def asynchronous(self) -> httpx.AsyncClient:
+        """Return a client with the same key, headers, proxy and times for an event loop."""
+        return httpx.AsyncClient(**self._settings)
 
     @property
     def local(self) -> bool:
@@ -129,7 +134,9 @@ class Transport:
                     if time.perf_counter() - began > self.timeout_s:
                         raise Unreached("timeout", f"not complete after {self.timeout_s:g} s")
         except httpx.HTTPError as error:
-            raise Unreached(_kind(error), self.masked(str(error) or type(error).__name__)) from None
+            raise Unreached(
+                kind_of(error), self.masked(str(error) or type(error).__name__)
+            ) from None
         except (httpx.InvalidURL, UnicodeError) as error:
             raise BadInput(
                 f"the URL cannot be used: {error}", where=f"{self.named}_url", todo="correct it"
@@ -168,7 +175,8 @@ def _verify(ca: str, named: str) -> Any:
         ) from error
 
 
-def _kind(error: httpx.HTTPError) -> str:
+def kind_of(error: httpx.HTTPError) -> str:
+    """Return what kept a request from its reply: name, closed, tls, proxy, timeout or lost."""
     words, cause = str(error).lower(), error.__cause__ or error.__context__
     while cause is not None and cause.__cause__ is not None:
         cause = cause.__cause__
