@@ -89,6 +89,12 @@ def _run(given: argparse.Namespace) -> int:
 
     file = project_path(given.file)
     if given.without:
+        if any(one.startswith(("training.", "preference.")) for one in given.sweep):
+            raise BadInput(
+                "nothing is trained, so there is nothing to vary",
+                where="--sweep with --without training",
+                todo="leave one of them out",
+            )
         given.overrides = [*given.overrides, *WITHOUT_TRAINING]
     selection = Selection(given.only, given.first, given.last, given.force)
     if (given.jobs != 1 or given.ray is not None) and not given.sweep and not given.folds:

@@ -4,6 +4,7 @@ import pytest
 import test_decision as planted
 from made_run import make_run
 
+from ftkit.cli import main
 from ftkit.core import run_folder
 from ftkit.core.errors import BadInput
 from ftkit.core.parameters.files import load
@@ -62,6 +63,12 @@ def test_a_search_and_a_retuning_of_nothing_are_refused(file):
     file.write_text(file.read_text() + "training: {method: none}\n")
     with pytest.raises(BadInput, match="nothing to tune again"):
         retune(file)
+
+
+def test_a_sweep_over_a_training_that_is_left_out_is_refused(file, capsys):
+    given = ["run", str(file), "--without", "training", "--sweep", "training.lora_r=8,16"]
+    assert main(given) == 2
+    assert "nothing is trained, so there is nothing to vary" in capsys.readouterr().err
 
 
 def decided(accuracies, in_reach=None, **parameters):
