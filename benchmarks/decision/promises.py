@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.decision.rules import OPEN, Money, by_margin, by_points, decide, measured
 from benchmarks.decision.worlds import World, five_points, one_customer, prior_world
 from ftkit.core.looks import level_at
+from ftkit.core.power import detectable_difference
 from ftkit.core.records.evaluation import Grades
 from ftkit.core.statistics import mean_interval, paired_errors
 from ftkit.decision.value_of_information import Market, best_offer, offers
@@ -292,6 +293,35 @@ def all_looks(worlds: int) -> list[Row]:
     ]
 
 
+def power(worlds: int) -> list[Row]:
+    """Measure a pilot of equal strategies, and see how often the difference it states is proven in fresh answers.
+
+    One strategy is better by that difference; differences in cost are next to nothing, so only chance decides.
+    """
+    rng, found = np.random.default_rng(12), []
+    for arms in (2, 5):
+        for n, count in ((300, 0), (240, 87)):
+            money = Money(np.linspace(0, 1e-3, arms), 1e6)
+            stated, proven = [], 0
+            for _ in range(worlds):
+                groups = None
+                if count:
+                    rest = rng.integers(0, count, n - count)
+                    groups = np.sort(np.concatenate([np.arange(count), rest]))
+                accuracy, sticky = np.full(arms, 0.7), 0.15 if count else 0.0
+                pilot = World(accuracy, money, 0.6, sticky).draw(rng, n, groups)
+                stated.append(detectable_difference(pilot, groups))
+                accuracy[-1] += stated[-1] / 100
+                fresh = World(accuracy, money, 0.6, sticky).draw(rng, n, groups)
+                v = decide(measured(fresh, groups), money)
+                proven += v.proven and v.chosen == arms - 1
+            share = proven / worlds
+            name = f"{arms} strategies, {n} items in {count or n} clusters: the difference that 07 states"
+            said = f"{pct(share)} ({np.mean(stated):.1f} points on average)"
+            found.append(row(name, "proven in 75 to 85%", said, worlds, 0.75 <= share <= 0.85))
+    return found
+
+
 PARTS: dict[str, Callable[[int], list[Row]]] = {
     "looks": all_looks,
     "spent": lambda worlds: [spent(worlds)],
@@ -302,4 +332,5 @@ PARTS: dict[str, Callable[[int], list[Row]]] = {
     "judge": judge,
     "ties": lambda worlds: [ties(worlds // 2)],
     "words": words,
+    "power": lambda worlds: power(max(400, worlds // 5)),
 }

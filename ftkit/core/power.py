@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
+from typing import Any
+
+import numpy as np
 
 from ftkit.core.errors import BadInput
+from ftkit.core.looks import level_at
+from ftkit.core.statistics import cluster_variance, clusters, paired_errors
+
+DRAWS = 10_000
+ALIKE = 0.5
+"""Correlation of two strategies' differences within a cluster, assumed before there are answers."""
 
 
 def test_examples_needed(
@@ -63,6 +73,133 @@ def detectable_points(
             else (middle, high)
         )
     return high
+
+
+def detectable_before(
+    groups: Sequence[Any],
+    arms: int,
+    look: int = 1,
+    discordant_share: float = 0.2,
+    power: float = 0.8,
+) -> float:
+    """Return the difference, in points, that the rule of 08 shows with a probability of ``power``, before there are answers.
+
+    Args:
+        groups: Cluster of each test item.
+        arms: Strategies that are compared; one is as much better than each of the others.
+        look: Which look at these items it is, from 1 on.
+        discordant_share: Share of items that one of two strategies gets right and the other wrong, assumed.
+        power: Probability that the better one is proven better than every other.
+
+    Returns:
+        Points; 100 where not even the largest difference that the share allows would show.
+
+    Raises:
+        BadInput: There are no items, fewer than two strategies, or a share is out of its range.
+    """
+    _check(100 * discordant_share, discordant_share, power, 0.05)
+    if arms < 2:
+        raise BadInput(f"{arms} strategies cannot be compared", where="arms", todo="give 2 or more")
+    _, sizes = np.unique(np.asarray(groups, dtype=str), return_counts=True)
+    n = int(sizes.sum())
+    if n < 1 or len(sizes) < 2:
+        return 100.0
+    _, df = cluster_variance(np.zeros(len(sizes)), sizes.astype(float))
+    items = n / (1 + ALIKE * (float((sizes**2).sum()) / n - 1))
+    others, difference = arms - 1, 0.0
+    shape = (np.eye(others) + 1) / 2  # differences from the same strategy, all equally variable
+    for _ in range(5):
+        spread = max(discordant_share - difference**2, 1e-6)
+        error = math.sqrt((spread * items + 1) / (items + 2) / (items + 2))
+        covariance = shape * spread / items
+        difference = _shown(covariance, np.full(others, error), np.full(others, df), look, power)
+    return 100 * difference if difference <= discordant_share else 100.0
+
+
+def detectable_difference(
+    right: Any, groups: Sequence[Any] | None = None, look: int = 1, power: float = 0.8
+) -> float:
+    """Return the difference, in points, that the rule of 08 shows with a probability of ``power``, from measured answers.
+
+    The most accurate strategy counts as the better one. Some of its answers are changed until it is as much better
+    than the mean of the others, as variances depend on the shares; differences vary together as the answers say.
+
+    Args:
+        right: Scores in 0..1, shape (items, strategies).
+        groups: Cluster of each item; None: each by itself.
+        look: Which look at these items it is, from 1 on.
+        power: Probability that the better one is proven better than every other.
+
+    Raises:
+        BadInput: Fewer than two strategies, no items, or scores that are missing or outside 0..1.
+    """
+    data = clusters(right, groups)
+    if data.sums.shape[1] < 2:
+        raise BadInput(
+            "one strategy cannot be compared", where="scores", todo="score two or more strategies"
+        )
+    if len(data.sizes) < 2:
+        return 100.0
+    best = int(data.point.argmax())
+    table = np.asarray(right, dtype=float)
+    others = np.delete(table, best, axis=1)
+    easy = others.mean(axis=1)
+    difference = 0.0
+    for _ in range(4):
+        better = _moved(table[:, best], float(others.mean()) + difference, easy)
+        difference = _planted(better, others, groups, look, power)
+    return 100 * min(1.0, difference)
+
+
+def _moved(right: np.ndarray, share: float, easy: np.ndarray) -> np.ndarray:
+    """Return scores that mean ``share``: some wrong ones made right, or right ones wrong.
+
+    An item is chosen with a weight that raises the odds alike whatever the others said of it: the share right (or wrong)
+    among items that the others find as easy. So strategies agree on items as they did.
+
+    Args:
+        right: Scores of the better strategy, shape (items,).
+        share: Mean to reach.
+        easy: Mean score of the others, shape (items,).
+    """
+    change, moved = round((share - float(right.mean())) * len(right)), right.copy()
+    _, level = np.unique(np.round(easy, 6), return_inverse=True)
+    known = (np.bincount(level, weights=right) + 0.5) / (np.bincount(level) + 1)
+    weight = known[level] if change > 0 else 1 - known[level]
+    can = np.flatnonzero(right < 1 if change > 0 else right > 0)
+    wait = np.random.default_rng(0).exponential(size=len(right))[can] / weight[can]
+    moved[can[np.argsort(wait)][: abs(change)]] = float(change > 0)
+    return moved
+
+
+def _planted(
+    better: np.ndarray, others: np.ndarray, groups: Sequence[Any] | None, look: int, power: float
+) -> float:
+    table = np.column_stack([better, others])
+    measured = paired_errors(table, [(0, j) for j in range(1, table.shape[1])], groups)
+    data = clusters(table, groups)
+    n, away = data.sizes.sum(), data.sums[:, [0]] - data.sums[:, 1:]
+    away = away - away.sum(axis=0) / n * data.sizes[:, None]
+    covariance = (away / (1 - data.sizes[:, None] / n)).T @ away / n**2
+    error, df = (np.array([getattr(x, part) for x in measured]) for part in ("error", "df"))
+    return _shown(covariance, error, df, look, power)
+
+
+def _shown(
+    covariance: np.ndarray, error: np.ndarray, df: np.ndarray, look: int, power: float
+) -> float:
+    """Return the difference that is shown with a probability, simulated.
+
+    In each draw a difference is proven from the size on at which every estimate lies above its corrected half width, so
+    the quantile of these sizes is the answer.
+    """
+    from scipy.special import stdtrit
+
+    rng, others = np.random.default_rng(0), len(error)
+    away = rng.multivariate_normal(np.zeros(others), covariance, DRAWS, method="eigh")
+    spread = np.sqrt(rng.chisquare(df.mean(), DRAWS) / df.mean())[:, None] * error
+    half = stdtrit(np.maximum(1.0, df), 1 - level_at(look) / others / 2) * spread
+    return float(np.quantile((half - away).max(axis=1), power))
 
 
 def pilot_plan(
