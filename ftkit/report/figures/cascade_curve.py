@@ -97,9 +97,10 @@ def _ends(figure: Any, c: Cascade, at: dict[int, float]) -> None:
     )
     figure.add_annotation(
         x=at[id(chosen)],
-        y=100 * chosen.accuracy.high,
+        y=100 * chosen.accuracy.low,
         text=f"chosen: {100 * passed:.0f}% passed on",
-        yanchor="bottom",
+        xanchor="left",
+        yanchor="top",
         showarrow=False,
         font={"color": theme.color("cascade")},
     )
