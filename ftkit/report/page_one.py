@@ -11,6 +11,7 @@ from ftkit.decision import tuning_ceiling, words
 from ftkit.decision.cascade_words import cascade_sentence
 from ftkit.report import data_check, theme
 from ftkit.report.blocks import Block, chart
+from ftkit.report.label_noise import label_noise
 from ftkit.report.run_contents import RunContents
 from ftkit.training.summary import VERDICTS, advised
 
@@ -191,7 +192,8 @@ def risks(found: RunContents) -> list[str]:
     said = [*found.warnings, *_shipped(found)]
     said += words.retirements(found.evaluation) if found.evaluation else []
     untuned = tuning_ceiling.sentence(found.decision) if found.decision else ""
-    said += [untuned] if untuned else []
+    noise = label_noise(found.data) if found.data and found.decision else ""
+    said += [text for text in (untuned, noise) if text]
     gates = found.decision.gates if found.decision else []
     states = {
         "failed": "fails its limit",
