@@ -210,7 +210,7 @@ def today() -> str:
 
 def spent_today(log: Path | None, name: str) -> float:
     """Return what the large model of a strategy cost today by the server's log, USD."""
-    if log is None or not log.exists():
+    if log is None or not log.is_file():
         return 0.0
     total, mark = 0.0, f'"time": "{today()}'
     with log.open(encoding="utf-8", errors="replace") as file:
