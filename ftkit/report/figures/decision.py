@@ -206,14 +206,11 @@ def gates(decision: Decision) -> Any:
             zmin=-0.5,
             zmax=3.5,
             colorscale=GATE_COLORS,
-            text=[[g.state for g in row] for row in grid],
-            texttemplate="%{customdata[1]}",
+            text=[[SIGNS[g.state] for g in row] for row in grid],
+            texttemplate="%{text}",
             textfont={"color": "#1c2430", "size": 15},  # on pale cells, in both themes
-            customdata=[
-                [(f"{g.strategy}, {g.gate}: {g.detail}", SIGNS[g.state]) for g in row]
-                for row in grid
-            ],
-            hovertemplate="%{customdata[0]}<extra></extra>",
+            customdata=[[f"{g.strategy}, {g.gate}: {g.detail}" for g in row] for row in grid],
+            hovertemplate="%{customdata}<extra></extra>",
             showscale=False,
             xgap=3,
             ygap=3,
