@@ -248,6 +248,7 @@ def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_
     (copy / "data" / "corrections.jsonl").write_text(
         "".join(json.dumps(row) + "\n" for row in told)
     )
+    run_folder.seal_again(copy / "data")
 
     def gone():
         raise FtkitError("gone")

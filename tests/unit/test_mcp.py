@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,8 @@ def session(folder, *calls):
             names = sorted(tool.name for tool in (await client.list_tools()).tools)
             return names, [await client.call_tool(name, values) for name, values in calls]
 
-    return asyncio.run(talk())
+    with ThreadPoolExecutor(1) as other:  # browser tests leave a loop running in this thread
+        return other.submit(asyncio.run, talk()).result()
 
 
 def text(result):
