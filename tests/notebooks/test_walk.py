@@ -282,6 +282,7 @@ def test_pairs_come_from_two_strategies_or_from_what_people_corrected(walk, tmp_
         card.write_text(json.dumps(json.loads(card.read_text()) | {"enabled": False}))
         without.pairs()
     card.write_text(json.dumps(json.loads(card.read_text()) | {"enabled": True}))
+    run_folder.seal_again(copy / "retrieval")
     with judges.served(judges.longer) as (url, seen):
         corrected = turn(pairs="reviews", judge_url=url, judge_model="m")
         learn, held = corrected.pairs()
