@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ftkit.core.errors import BadInput
 from ftkit.core.hashes import sha256_path
@@ -16,12 +15,9 @@ from ftkit.core.records.data import EXAMPLE_COLUMNS, Agreement, Defect
 from ftkit.core.records.task import TaskCard
 from ftkit.data import fixed_split, review, synthetic
 from ftkit.data.agreement import agreement
-from ftkit.data.canonical import answer_key
-from ftkit.data.clean import SAMPLES, Cleaned, clean, outranks, place, sample, take
-from ftkit.data.input_vectors import vectors
-from ftkit.data.label_errors import Check, Suspect, suspects
-from ftkit.data.paraphrases import Paraphrases, join
-from ftkit.data.paraphrases import find as find_paraphrases
+from ftkit.data.by_meaning import Meaning, by_meaning, crossing
+from ftkit.data.clean import SAMPLES, Cleaned, clean, sample, take
+from ftkit.data.enough_rows import LEFT_OUT, check_left, check_removed, check_splits
 from ftkit.data.personal_data import (
     Redactor,
     common_words,
@@ -30,36 +26,14 @@ from ftkit.data.personal_data import (
     points_to_somebody,
     ranked,
 )
-from ftkit.data.read import FEWEST, Table, read
+from ftkit.data.read import Table, read
 from ftkit.data.split import at_most, hold_fold, leaks, random_split, split
-from ftkit.data.turns import MARKED_BAD
 from ftkit.demo import write_examples
 
 Progress = Callable[[int, int], None]
 Row = dict[str, Any]
-SPLITS = ("train", "validation", "test")
-LEFT_OUT = "left out by size"
 FEW_PER_LABEL = 10
 """Training examples of a label below which it is named as thin."""
-
-
-@dataclass
-class Meaning:
-    """What the comparison by meaning found.
-
-    Attributes:
-        source: What it rests on.
-        suspects: Answers that look wrong, most suspicious first.
-        checks: Which fields could be checked.
-        paraphrases: Inputs that say the same; None where only words were compared.
-        pairs: The paraphrases as rows, the closest first.
-    """
-
-    source: str
-    suspects: list[Suspect]
-    checks: list[Check]
-    paraphrases: Paraphrases | None = None
-    pairs: list[tuple[Row, Row, float]] = field(default_factory=list)
 
 
 @dataclass
@@ -239,8 +213,8 @@ def curate(
     _reviewed(cleaned, dropped, changed, lost)
     personal.tell(cleaned)
     check_removed([t for t in (train, test) if t], cleaned, p)
-    _check_left(cleaned, p)
-    meaning = _by_meaning(cleaned, card, p, meaning_progress)
+    check_left(cleaned, p)
+    meaning = by_meaning(cleaned, card, p, meaning_progress)
     if p.folds:
         hold_fold(cleaned.rows, card, p.seed, p.folds, p.fold)
         shares = (shares[0] / (1 - 1 / p.folds), 0.0)
@@ -248,7 +222,7 @@ def curate(
     _label_defects(cleaned, card)
     _leave_out(cleaned, card, p)
     _add_synthetic(cleaned, card, p)
-    _check_splits(cleaned.rows)
+    check_splits(cleaned.rows)
     leaks_after = leaks(cleaned.rows, p.near_duplicate_threshold)
     if meaning and meaning.paraphrases:
         careless = {
@@ -398,93 +372,6 @@ def _add_synthetic(cleaned: Cleaned, card: TaskCard, p: DataParameters) -> None:
         )
 
 
-def _by_meaning(
-    cleaned: Cleaned, card: TaskCard, p: DataParameters, progress: Progress | None
-) -> Meaning | None:
-    """Look for wrong answers and paraphrases by meaning; paraphrases go into one cluster, so that no split parts them."""
-    if not p.meaning_rows:
-        return None
-    rows = sorted(
-        cleaned.rows, key=lambda row: (row["input"], row["output"])
-    )  # the file's order changes nothing
-    found = vectors([row["input"] for row in rows], p.meaning_rows, progress)
-    doubted, checks = suspects(card, rows, found.matrix, p.seed)
-    made = Meaning(found.source, doubted, checks)
-    if doubted:
-        action = "kept: a classifier that had not seen the row expects another answer; look at them first"
-        samples = [
-            sample(s.row, f"{s.field} is {mask(s.given)}, expected {mask(s.proposed)}")
-            for s in doubted[:SAMPLES]
-        ]
-        cleaned.defects.append(
-            Defect(
-                kind="suspected wrong answers", count=len(doubted), action=action, examples=samples
-            )
-        )
-    if found.semantic:
-        answers, clusters = (
-            [answer_key(card, row["output"]) for row in rows],
-            [row["cluster"] for row in rows],
-        )
-        made.paraphrases = find_paraphrases(
-            [row["input"] for row in rows], found.matrix, answers, clusters, p.seed
-        )
-        _paraphrases_of_held(
-            cleaned, [(rows[i], rows[j]) for i, j, _ in made.paraphrases.pairs], p.paraphrases
-        )
-        kept = {id(row) for row in cleaned.rows}
-        free = [
-            (i, j, c)
-            for i, j, c in made.paraphrases.pairs
-            if id(rows[i]) in kept and id(rows[j]) in kept
-        ]
-        made.pairs = [(rows[i], rows[j], cosine) for i, j, cosine in free]
-        touched = join(rows, free)
-        if touched:
-            action = f"kept, always in one split (cosine {made.paraphrases.threshold:.2f} or more, same answer)"
-            samples = [
-                sample(b, f"says the same as {place(a)}") for a, b, _ in made.pairs[:SAMPLES]
-            ]
-            cleaned.defects.append(
-                Defect(kind="paraphrases", count=touched, action=action, examples=samples)
-            )
-    return made
-
-
-def _paraphrases_of_held(
-    cleaned: Cleaned, pairs: Sequence[tuple[Row, Row]], what: Literal["keep", "remove"]
-) -> None:
-    """Count the rows that say the same as a row of a given test or validation, or take them out."""
-    both = [(a, b) for pair in pairs for a, b in (pair, pair[::-1])]
-    for name in fixed_split.HELD:
-        told = {id(a): b for a, b in both if a["split"] in outranks(name) and b["split"] == name}
-        bad = [
-            (row, f"says the same as {place(told[id(row)])}")
-            for row in cleaned.rows
-            if id(row) in told
-        ]
-        kind = f"paraphrases of {name} examples"
-        if bad and what == "remove":
-            take(cleaned, kind, f"removed: the {name} would measure memory", bad)
-        elif bad:
-            action = "kept (data.paraphrases: remove takes them out)"
-            samples = [sample(row, reason) for row, reason in bad[:SAMPLES]]
-            cleaned.defects.append(
-                Defect(kind=kind, count=len(bad), action=action, examples=samples)
-            )
-
-
-def crossing(pairs: Sequence[tuple[Row, Row, float]], split_of: Callable[[Row], str]) -> int:
-    """Count the rows outside of train that have a paraphrase in another split."""
-    out = {
-        id(row)
-        for a, b, _ in pairs
-        for row in (a, b)
-        if split_of(a) != split_of(b) and split_of(row) != "train"
-    }
-    return len(out)
-
-
 def _agreement(train: Table, p: DataParameters) -> Agreement | None:
     if not p.annotator_columns:
         return None
@@ -542,63 +429,3 @@ def _label_defects(cleaned: Cleaned, card: TaskCard) -> None:
                 examples=samples,
             )
         )
-
-
-ASKED = ("unusable rows", LEFT_OUT, "personal data", "dropped in review")
-"""Steps that take out what a parameter or a person asked for; unusable rows are counted by themselves."""
-
-
-def check_removed(tables: Sequence[Table], cleaned: Cleaned, p: DataParameters) -> None:
-    """Refuse to go on where one step would take out more than ``data.most_removed`` of the rows.
-
-    Rows that the file itself marks as bad answers do not count.
-
-    Raises:
-        BadInput: With all such steps, their rows and samples.
-    """
-    read_rows = sum(table.rows_read for table in tables)
-    steps = {d.kind: (d.removed, d.examples) for d in cleaned.defects if d.kind not in ASKED}
-    broken = [r for t in tables for r in t.rejected if MARKED_BAD not in r.reason]
-    steps["unusable rows"] = len(broken), [f"row {r.row}: {r.reason}" for r in broken[:SAMPLES]]
-    over = {kind: s for kind, s in steps.items() if s[0] > p.most_removed * read_rows}
-    if not over:
-        return
-    told = "; ".join(
-        f"{count:,} of {read_rows:,} rows ({count / read_rows:.0%}) as {kind}: {', '.join(samples[:2])}"
-        for kind, (count, samples) in over.items()
-    )
-    most = max(count for count, _ in over.values()) / read_rows
-    allowed = min(1.0, math.ceil(100 * most) / 100)
-    near = " If these are different cases, raise data.near_duplicate_threshold."
-    raise BadInput(
-        f"02 would take out {told}",
-        where=f"{p.data}, data.most_removed = {p.most_removed:g}",
-        todo=f"mend these rows, or allow it with data.most_removed: {allowed:g}."
-        + (near if "near copies" in over else ""),
-    )
-
-
-def _check_left(cleaned: Cleaned, p: DataParameters) -> None:
-    left = sum(row["split"] != "test" for row in cleaned.rows)
-    if left >= FEWEST:
-        return
-    worst = max(cleaned.defects, key=lambda d: d.removed)
-    todo = "mend these rows, or the task card that they do not fit"
-    if worst.kind == "near copies":
-        todo = "if these are different cases, raise data.near_duplicate_threshold"
-    raise BadInput(
-        f"only {left} examples are left after cleaning; most went as {worst.kind} ({worst.count}): {'; '.join(worst.examples[:2])}",
-        where=p.data,
-        todo=todo,
-    )
-
-
-def _check_splits(rows: list[Row]) -> None:
-    counts = Counter(row["split"] for row in rows)
-    for name in SPLITS:
-        if not counts[name]:
-            raise BadInput(
-                f"the {name} split is empty: rows of one group or of one cluster of near copies stay together",
-                where="data",
-                todo=f"add examples, raise data.{name}_share, or check data.group_column and data.near_duplicate_threshold",
-            )

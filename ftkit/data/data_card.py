@@ -15,7 +15,8 @@ from ftkit.core.statistics import wilson
 from ftkit.data import fixed_split
 from ftkit.data.clean import SAMPLES
 from ftkit.data.coverage import coverage, domain_terms
-from ftkit.data.curate import LEFT_OUT, SPLITS, Curated, Row
+from ftkit.data.curate import Curated, Row
+from ftkit.data.enough_rows import LEFT_OUT, SPLITS
 from ftkit.data.read import Table
 from ftkit.scoring.json_schema import DIALECT, schema_of
 from ftkit.scoring.parse import parse_record
