@@ -68,7 +68,8 @@ def _serve(given: argparse.Namespace) -> None:
     from ftkit.deployment import releases
     from ftkit.deployment.served_strategy import Served
     from ftkit.deployment.server import start as run
-    from ftkit.deployment.server.app import Limits, create_app
+    from ftkit.deployment.server.answering import Limits
+    from ftkit.deployment.server.app import create_app
 
     token, log = os.environ.get(run.TOKEN, ""), Path(given.log) if given.log else None
     run.check_host(given.host, token)

@@ -35,7 +35,7 @@ from ftkit.deployment.load_test import load
 from ftkit.deployment.planted_faults import planted
 from ftkit.deployment.platforms import plain_template
 from ftkit.deployment.served_strategy import Served
-from ftkit.deployment.server.app import Limits
+from ftkit.deployment.server.answering import Limits
 from ftkit.deployment.server.start import check_host, folder_of, running
 from ftkit.models.local import LocalModel
 from ftkit.models.weights import fingerprint
@@ -262,7 +262,7 @@ def test_the_log_masks_personal_data_and_breaks_no_line(server, client):
 
 
 def test_health_answers_while_a_question_is_masked_for_the_log(server, client, monkeypatch):
-    from ftkit.deployment.server import app
+    from ftkit.deployment.server import answering
 
     masking = threading.Event()
 
@@ -271,7 +271,7 @@ def test_health_answers_while_a_question_is_masked_for_the_log(server, client, m
         time.sleep(1.5)
         return text
 
-    monkeypatch.setattr(app, "mask", slow)
+    monkeypatch.setattr(answering, "mask", slow)
     asking = threading.Thread(target=lambda: ask(client, "where is parcel nine"))
     asking.start()
     assert masking.wait(60)
