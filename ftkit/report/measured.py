@@ -43,6 +43,7 @@ def decision(found: RunContents) -> Section:
         section.missing = found.missing.get("decision") or found.missing.get("evaluation", "")
         return section
     from ftkit.report.figures import decision as figures
+    from ftkit.report.figures import decision_tables as tables
 
     d, volume = found.decision, float(found.parameters("decision").get("answers_per_month", 0))
     section.blocks = [
@@ -50,7 +51,7 @@ def decision(found: RunContents) -> Section:
         *points([words.expected(d)] if d.expected else [], "What was expected before measuring"),
         *(
             table(
-                figures.forecast_rows(d),
+                tables.forecast_rows(d),
                 "What 04 found to be in reach, and what was mended in the test",
             )
             if d.forecast_check
@@ -67,7 +68,7 @@ def decision(found: RunContents) -> Section:
         *chart(figures.price_effects(d)),
         *chart(figures.sensitivity(d)),
         *table(
-            figures.claim_rows(d), "The guide's claims, held against this run: here, not in general"
+            tables.claim_rows(d), "The guide's claims, held against this run: here, not in general"
         ),
         *more("Everything that would flip it", points(words.sensitivity(d))),
     ]

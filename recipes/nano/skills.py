@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from ftkit.core.records.base import Record
+from ftkit.core.statistics import wilson
 from ftkit.models.nano import checkpoint_folder, file_hashes
 from recipes.nano import curriculum
 
@@ -55,13 +56,6 @@ class SkillCard(Record):
     date: str = Field(description="day of the measurement, ISO 8601")
 
 
-def wilson(correct: int, items: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the 95% Wilson interval of a share. Source: E. B. Wilson, JASA 22 (1927)."""
-    p, n = correct / items, items
-    middle, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
-    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
-
-
 def measure(model: Any, items: int, seed: int) -> list[Skill]:
     """Ask a chat model a number of held-out items of every skill and count the exactly right answers."""
     measured = []
@@ -70,20 +64,20 @@ def measure(model: Any, items: int, seed: int) -> list[Skill]:
         asked = [curriculum.skill_item(skill, i, seed) for i in range(items)]
         replies = model.answer([a.messages[:-1] for a in asked])
         correct = sum(r.text == a.answer for r, a in zip(replies, asked, strict=True))
-        low, high = wilson(correct, items)
+        share = wilson(correct, items)
         measured.append(
             Skill(
                 skill=skill,
                 items=items,
                 correct=correct,
-                share=correct / items,
-                low=round(low, 4),
-                high=round(high, 4),
+                share=share.value,
+                low=round(share.low, 4),
+                high=round(share.high, 4),
                 aim=aim,
             )
         )
         print(
-            f"{skill:<26}{correct / items:6.1%}  [{low:.1%}, {high:.1%}]  aim {aim:.0%}  {time.monotonic() - began:.0f} s",
+            f"{skill:<26}{correct / items:6.1%}  [{share.low:.1%}, {share.high:.1%}]  aim {aim:.0%}  {time.monotonic() - began:.0f} s",
             flush=True,
         )
     return measured
