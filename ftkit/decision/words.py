@@ -222,8 +222,17 @@ def _none(d: Decision) -> str:
     )
     return (
         f"Use none of them alone yet: even {name}, the best measured with {right(d, name)} right, "
-        f"fails the limit on {limits(failed)} ({'; '.join(_details(d, name, failed))}).{tail}"
+        f"fails the limit on {limits(failed)} ({'; '.join(_needs(d, name, failed))}).{tail}"
     )
+
+
+def _needs(d: Decision, name: str, failed: Sequence[str]) -> list[str]:
+    """Return the limits that a strategy fails, each with what it reached; the share right has just been said."""
+    return [
+        f"at least {g.limit:.0%} must be right" if g.gate == "accuracy" and g.limit else g.detail
+        for g in d.gates
+        if g.strategy == name and g.gate in failed
+    ]
 
 
 def _details(d: Decision, name: str, gates: Sequence[str]) -> list[str]:
@@ -237,7 +246,9 @@ def reasons(d: Decision, evaluation: Evaluation | None = None) -> list[str]:
         d: The decision.
         evaluation: Adds the effects of tuning and retrieval, and the notes of 07.
     """
-    said = [_pair_reason(d, x) for x in sorted(d.pairs, key=lambda x: bool(x.barred))]
+    # where none is good enough, what the best of them would earn over another is no reason for anything
+    pairs = [] if d.kind == "none" else d.pairs
+    said = [_pair_reason(d, x) for x in sorted(pairs, key=lambda x: bool(x.barred))]
     for name in d.barred:
         said.append(f"{name} is out: {'; '.join(_details(d, name, d.barred[name]))}.")
     said += [

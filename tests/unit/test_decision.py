@@ -317,6 +317,9 @@ def test_nothing_is_good_enough_where_all_fail():
         and d.strategy is None
         and "Use none of them alone yet" in words.sentence(d)
     )
+    assert words.sentence(d).count("%") == 2, "what it reached, and what is needed, once each"
+    assert "(at least 30% must be right)" in words.sentence(d)
+    assert not any("worth more" in reason for reason in words.reasons(d))
 
 
 def test_one_strategy_alone_can_be_chosen():
